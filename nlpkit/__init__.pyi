@@ -87,8 +87,11 @@ class Predictor(_Predictor):
             text-classification, zero-shot-classification, zero-shot-by-embedding.
         min_score: Give no answer below this score. Default: give every answer. For text-classification,
             token-classification, question-answering, zero-shot-classification, zero-shot-by-embedding.
-        abstain_label: What stands for an answer below min_score. Default: nothing. (only with
-            min_score) For text-classification, question-answering, zero-shot-classification,
+        abstain_label: What stands for an answer below min_score or min_margin. Default: nothing. (only
+            with min_score or min_margin) For text-classification, zero-shot-classification,
+            zero-shot-by-embedding, question-answering.
+        min_margin: Give no answer whose score is less than this above that of the next label. Default:
+            give every answer. For text-classification, zero-shot-classification,
             zero-shot-by-embedding.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
@@ -153,6 +156,7 @@ class Predictor(_Predictor):
         all_scores: Literal['columns'] | bool = False,
         min_score: float | None = None,
         abstain_label: str | None = None,
+        min_margin: float | None = None,
         aggregation: Literal['first', 'average', 'max'] = 'first',
         top_k: int = 5,
         hint_column: str | None = None,
@@ -2215,6 +2219,7 @@ def evaluate(
     per_class: bool = False,
     unknown_labels: Literal['error', 'wrong', 'skip'] | None = None,
     min_score: float | None = None,
+    min_margin: float | None = None,
     tag_column: str | None = None,
     column: Literal['pos', 'chunk', 'ner'] | None = None,
     scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
@@ -2316,6 +2321,9 @@ def evaluate(
         min_score: Measure the answers from this score on, and show what share of answers has which
             score; 0: all. Default: all, without the table. For text-classification, question-answering,
             zero-shot-classification, zero-shot-by-embedding.
+        min_margin: Measure the answers whose score is so much or more above that of the next label, and
+            show what share has which margin; 0: all. Default: all, without the table. For
+            text-classification, zero-shot-classification, zero-shot-by-embedding.
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed. For token-classification.
         column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
@@ -3457,6 +3465,7 @@ def predict(
     all_scores: Literal['columns'] | bool = False,
     min_score: float | None = None,
     abstain_label: str | None = None,
+    min_margin: float | None = None,
     text_pair: Sequence[str] | str = ...,
     aggregation: Literal['first', 'average', 'max'] = 'first',
     top_k: int = 5,
@@ -3526,8 +3535,11 @@ def predict(
             text-classification, zero-shot-classification, zero-shot-by-embedding.
         min_score: Give no answer below this score. Default: give every answer. For text-classification,
             token-classification, question-answering, zero-shot-classification, zero-shot-by-embedding.
-        abstain_label: What stands for an answer below min_score. Default: nothing. (only with
-            min_score) For text-classification, question-answering, zero-shot-classification,
+        abstain_label: What stands for an answer below min_score or min_margin. Default: nothing. (only
+            with min_score or min_margin) For text-classification, zero-shot-classification,
+            zero-shot-by-embedding, question-answering.
+        min_margin: Give no answer whose score is less than this above that of the next label. Default:
+            give every answer. For text-classification, zero-shot-classification,
             zero-shot-by-embedding.
         text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
@@ -4717,6 +4729,7 @@ def zero_shot(
     all_scores: Literal['columns'] | bool = False,
     min_score: float | None = None,
     abstain_label: str | None = None,
+    min_margin: float | None = None,
     threshold: float = 0.5,
     pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
     layers: int | None = None,
@@ -4775,8 +4788,10 @@ def zero_shot(
         text_pair_column: Column of the second text of a pair.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label.
         min_score: Give no answer below this score. Default: give every answer.
-        abstain_label: What stands for an answer below min_score. Default: nothing. (only with
-            min_score)
+        abstain_label: What stands for an answer below min_score or min_margin. Default: nothing. (only
+            with min_score or min_margin)
+        min_margin: Give no answer whose score is less than this above that of the next label. Default:
+            give every answer.
         threshold: With several labels per text: probability from which one is given.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
             Default: as the model's folder says, else the mean.

@@ -6,22 +6,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+COVERAGE = "coverage"
+"""The metric that tells which share of the rows is measured."""
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.3)
 TARGETS = (0.8, 0.9, 0.95, 0.98, 0.99)
 FEWEST = 30  # answers that a share of right ones is said of
 
 
 class Point(NamedTuple):
-    """The answers from a score on.
+    """The answers from a score on, or from a margin on.
 
     Attributes:
-        min_score: the lowest score among them.
+        least: the lowest score among them.
         coverage: their share of all answers.
         rows: their number.
         right: the share of them that is right.
     """
 
-    min_score: float
+    least: float
     coverage: float
     rows: int
     right: float

@@ -11,6 +11,7 @@ from typing import Any
 
 from nlpkit import page
 from nlpkit.experiment import calibration, spreads
+from nlpkit.metrics.selective import COVERAGE
 from nlpkit.options import flag_of
 from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
@@ -169,7 +170,7 @@ def _figures(run: Run) -> Iterator[str]:
             if isinstance(entry, dict)
             for split, figures in (entry.get("metrics") or {}).items()
             for name, value in figures.items()
-            if name in names
+            if name in (*names, COVERAGE)
         ]
         yield page.table("Judged later", ["when", "data", "split", "metric", "value"], body, texts=True)
 

@@ -56,7 +56,8 @@ if TYPE_CHECKING:
 COMMAND = "compare"
 ESSENTIAL: tuple[str, ...] = ("runs", "data", "split", "output", "fail_if", "judge")
 NEEDS = Judged  # of the task of the models
-OF_EVALUATE = frozenset({"min_score"})  # options of tasks: all rows are compared, whatever the score of an answer
+OF_EVALUATE = frozenset({"min_score", "min_margin"})
+"""Options of tasks that are not read here: all rows are compared, whatever the score of an answer."""
 SHOWN_ROWS = 5
 SHOWN_TEXT = 80  # characters of a text in a table
 

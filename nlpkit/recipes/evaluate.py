@@ -33,8 +33,9 @@ from nlpkit.experiment.supervised import require_metric, stop_on_errors
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.measurement import breakdown
 from nlpkit.metrics import confused
+from nlpkit.metrics.selective import COVERAGE, Point
 from nlpkit.models import opening
-from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, option
+from nlpkit.options import EvaluatedRowsOptions, Pairs, SourceOptions, flag_of, option
 from nlpkit.reporting import Report, Table, counted, figures, titled
 from nlpkit.runs import lock
 from nlpkit.runs.few import few_rows, interval_notes
@@ -44,7 +45,7 @@ from nlpkit.runs.records import RECORD
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks import registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
-from nlpkit.tasks.options import CoverageOptions
+from nlpkit.tasks.options import CoverageOptions, MarginCoverageOptions
 from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 
 COMMAND = "evaluate"
-COVERAGE = "coverage"  # the share of rows whose answers are measured
+LEAST = {"min_score": "score", "min_margin": "margin"}  # options that choose answers, and by what
 PATIENCE = 10.0  # seconds to wait for another command that adds to the record
 ESSENTIAL: tuple[str, ...] = ("model", "data", "split", "breakdown_by", "fail_under")
 
@@ -169,8 +170,8 @@ def run(config: Config) -> Report:
             findings.append(cut)
         task = task.with_conventions(outputs)
         covered = None
-        if isinstance(config, CoverageOptions) and config.min_score is not None:
-            covered = _covered(task, outputs, examples, config.min_score, split)
+        if _of_coverage(config):
+            covered = _covered(task, outputs, examples, _least(config), split)
         if covered is not None:
             outputs, examples = model_outputs.selected(outputs, covered.rows), examples.select(covered.rows)
         metrics[split] = task.score(outputs, examples) | ({} if covered is None else {COVERAGE: covered.share})
@@ -195,6 +196,7 @@ def run(config: Config) -> Report:
     record = {
         "model": config.model,
         **({"task": config.task} if config.task else {}),
+        **_least(config),
         "data": loaded.source.to_record(),
         "device": predictor.device.described,
         "rows": rows,
@@ -228,71 +230,121 @@ class _Covered(NamedTuple):
     details: dict[str, Any]
 
 
-def _covered(task: Judged, outputs: Outputs, examples: Dataset, least: float, split: str) -> _Covered:
-    """The rows whose answer has a score of `least` or more.
+def _covered(task: Judged, outputs: Outputs, examples: Dataset, least: Mapping[str, float], split: str) -> _Covered:
+    """The rows whose answer has as high a score, and as wide a margin, as is asked for.
+
+    Args:
+        least: see `_least`.
 
     Raises:
-        UserError: answers have no score, or none has so high a one.
+        UserError: answers have no score or no margin, or none has so high a one.
     """
     from nlpkit.metrics import selective
 
     sure = task.sureness(outputs, examples)
     if sure is None:
+        flags = " and ".join(map(flag_of, least))
         raise UserError(
-            f"--min-score: {task.describe()}: there is no one score per row", "Leave it out, or see --fail-over ece=X."
+            f"{flags}: {task.describe()}: there is no one score per row", "Leave it out, or see --fail-over ece=X."
         )
     scores, right = sure
-    rows = np.flatnonzero(scores >= least)
+    values = {"min_score": scores}
+    if "min_margin" in least:
+        margins = task.margins(outputs)
+        if margins is None:
+            raise UserError(f"--min-margin: {task.describe()}: answers have no margin", "Leave it out.")
+        values["min_margin"] = margins
+    kept = np.ones(len(right), bool)
+    told: dict[str, Any] = {"rows": len(right)}
+    for name, bound in least.items():
+        kept &= values[name] >= bound
+        told |= {
+            name: bound,
+            _table_of(name): [_recorded(point, name) for point in selective.table(values[name], right)],
+            _reached_of(name): {
+                f"{share:g}": _recorded(point, name) for share, point in selective.reaching(values[name], right).items()
+            },
+        }
+    rows = np.flatnonzero(kept)
     if not len(rows):
-        raise UserError(f"--min-score {least:g}: no answer of {split} has it, the highest score is {scores.max():.4f}")
-    told = {
-        "min_score": least,
-        "rows": len(scores),
-        "answered": len(rows),
-        "table": [point._asdict() for point in selective.table(scores, right)],
-        "reached": {f"{share:g}": point._asdict() for share, point in selective.reaching(scores, right).items()},
-    }
-    return _Covered(rows, len(rows) / len(scores), told)
+        highest = ", ".join(f"the highest {LEAST[name]} is {values[name].max():.4f}" for name in least)
+        asked = " ".join(f"{flag_of(name)} {bound:g}" for name, bound in least.items())
+        raise UserError(f"{asked}: no answer of {split} has it, {highest}")
+    return _Covered(rows, len(rows) / len(right), {**told, "answered": len(rows)})
+
+
+def _table_of(name: str) -> str:
+    """The entry of the details with the table by an option."""
+    return "table" if name == "min_score" else "margin_table"
+
+
+def _reached_of(name: str) -> str:
+    """The same with the shares of right answers that are reached by it."""
+    return "reached" if name == "min_score" else "margin_reached"
+
+
+def _recorded(point: Point, name: str) -> dict[str, Any]:
+    """A point as records have it: its bound is called as the option."""
+    return {name: point.least, "coverage": point.coverage, "rows": point.rows, "right": point.right}
 
 
 def _of_coverage(config: Config) -> list[str]:
     """The names of the metrics that --min-score adds."""
-    given = config.min_score if isinstance(config, CoverageOptions) else config.task_values.get("min_score")
-    return [] if given is None else [COVERAGE]
+    return [COVERAGE] if _least(config) else []
+
+
+def _least(config: Config) -> dict[str, float]:
+    """The values of --min-score and --min-margin, where they are given."""
+    options: dict[str, Any] = dict(config.task_values)
+    if isinstance(config, CoverageOptions):
+        options["min_score"] = config.min_score
+    if isinstance(config, MarginCoverageOptions):
+        options["min_margin"] = config.min_margin
+    return {name: options[name] for name in LEAST if options.get(name) is not None}
 
 
 def _coverage_tables(split: str, details: Mapping[str, Any]) -> list[Table]:
-    """The share of right answers over the share that is given."""
-    if COVERAGE not in details:
-        return []
-    body = [
-        [point["min_score"], f"{point['coverage']:.1%}", point["rows"], point["right"]]
-        for point in details[COVERAGE]["table"]
-    ]
-    return [Table(f"{split}, by --min-score", ["min score", "coverage", "rows", "right"], body)]
+    """The share of right answers over the share that is given, by each option that chooses answers."""
+    tables = []
+    for name in _chosen_by(details):
+        body = [
+            [point[name], f"{point['coverage']:.1%}", point["rows"], point["right"]]
+            for point in details[COVERAGE][_table_of(name)]
+        ]
+        header = [name.replace("_", " "), "coverage", "rows", "right"]
+        tables.append(Table(f"{split}, by {flag_of(name)}", header, body))
+    return tables
+
+
+def _chosen_by(details: Mapping[str, Any]) -> list[str]:
+    """The options that chose the answers that are measured."""
+    return [name for name in LEAST if name in details.get(COVERAGE, {})]
 
 
 def _typed(score: float) -> str:
-    """A --min-score that can be typed: never above the score itself, or the answer that has it would be left out."""
+    """A bound that can be typed: never above the score itself, or the answer that has it would be left out."""
     return f"{math.floor(score * 10_000) / 10_000:.4f}"
 
 
 def _coverage_lines(split: str, details: Mapping[str, Any]) -> list[str]:
-    """How many answers are measured, and which scores reach which share of right ones."""
-    if COVERAGE not in details:
+    """How many answers are measured, and which scores or margins reach which share of right ones."""
+    chosen = _chosen_by(details)
+    if not chosen:
         return []
     told = details[COVERAGE]
     share = f"{told['answered']:,} of {told['rows']:,} rows ({told['answered'] / told['rows']:.1%})"
-    lines = [f"{split}: {share} have a score of {told['min_score']:g} or more; the metrics are of these"]
-    reached = [
-        f"{target} by --min-score {_typed(point['min_score'])} (coverage {point['coverage']:.1%})"
-        for target, point in told["reached"].items()
-    ]
-    if reached:
-        lines.append(
-            f"{split}: a share of right answers of {', '.join(reached)} is reached; chosen on these rows, so expect "
-            "somewhat less on others"
-        )
+    bounds = " and ".join(f"a {LEAST[name]} of {told[name]:g} or more" for name in chosen)
+    lines = [f"{split}: {share} have {bounds}; the metrics are of these"]
+    for name in chosen:
+        reached = [
+            f"{target} by {flag_of(name)} {_typed(point[name])} (coverage {point['coverage']:.1%})"
+            for target, point in told[_reached_of(name)].items()
+        ]
+        if reached:
+            lines.append(
+                f"{split}: a share of right answers of {', '.join(reached)} is reached; chosen on these rows, so "
+                "expect somewhat less on others"
+            )
     return lines
 
 
@@ -413,7 +465,7 @@ def _add_to_run(folder: Path, record: dict[str, Any]) -> None:
 def _append(folder: Path, record: dict[str, Any]) -> None:
     run = read_record(folder)
     if run:
-        told = ("task", "data", "device", "rows", "metrics", "metric_intervals", "interval_level", "failures")
+        told = ("task", *LEAST, "data", "device", "rows", "metrics", "metric_intervals", "interval_level", "failures")
         entry: dict[str, Any] = {key: record[key] for key in told if key in record}
         entry["date"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         run.setdefault("evaluations", []).append(entry)

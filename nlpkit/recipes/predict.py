@@ -31,7 +31,7 @@ from nlpkit.tasks.abstaining import ABSTAINED
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.deferred import DeferredOptions, Kind
 from nlpkit.tasks.features import Truncation
-from nlpkit.tasks.options import AbstainOptions, AnsweredFileOptions, MinScoreOptions, TypedOptions
+from nlpkit.tasks.options import AbstainOptions, AnsweredFileOptions, MarginOptions, MinScoreOptions, TypedOptions
 
 if TYPE_CHECKING:
     from nlpkit.data.inputs import Input
@@ -339,7 +339,7 @@ def first_inputs(predictor: Predictor, config: Config, most: int) -> list[dict[s
 
 
 class _LeftOut:
-    """How many answers were not given, as they are below --min-score.
+    """How many answers were not given, as they are below --min-score or --min-margin.
 
     Args:
         config: with the options of the task.
@@ -349,6 +349,7 @@ class _LeftOut:
     def __init__(self, config: Config, task: Task) -> None:
         self.options, self.listed = config, task.listed
         self.rows = self.of_rows = self.parts = self.of_parts = 0
+        self.below_score = self.below_margin = 0
 
     def take(self, answers: Sequence[Mapping[str, Any]]) -> None:
         """Count some more answers; those with an `error` have none to give."""
@@ -357,32 +358,51 @@ class _LeftOut:
         self.of_rows += len(given)
         self.rows += sum(count > 0 for count in counts)
         self.parts += sum(counts)
+        if self.margin is not None:
+            self.below_score += sum(answer["score"] < (self.least or 0.0) for answer in given)
+            self.below_margin += sum(answer["margin"] < self.margin for answer in given)
         if self.listed:
             self.of_parts += sum(counts) + sum(len(answer["prediction"]) for answer in given)
 
     def recorded(self) -> dict[str, Any]:
         """What the report keeps of it, where it was asked for."""
-        if self._least is None:
+        if self.margin is not None:
+            below = {} if self.least is None else {"rows_below_min_score": self.below_score}
+            return {"rows_abstained": self.rows, **below, "rows_below_min_margin": self.below_margin}
+        if self.least is None:
             return {}
         parts = {f"{self.listed}_below_min_score": self.parts, self.listed: self.of_parts} if self.listed else {}
         return {"rows_below_min_score": self.rows, **parts}
 
     def lines(self) -> list[str]:
         """What people are told."""
-        if self._least is None:
+        if self.least is None and self.margin is None:
             return []
         if self.listed:
             share = f" ({self.parts / self.of_parts:.1%})" if self.of_parts else ""
-            left_out = f"{self.parts:,} of {self.of_parts:,} {self.listed}{share} below --min-score {self._least:g}"
+            left_out = f"{self.parts:,} of {self.of_parts:,} {self.listed}{share} below --min-score {self.least:g}"
             return [f"{left_out} are left out, in {self.rows:,} of {self.of_rows:,} rows"]
         share = f" ({self.rows / self.of_rows:.1%})" if self.of_rows else ""
         instead = self.options.abstain_label if isinstance(self.options, AbstainOptions) else None
         have = f"have {instead} for an answer" if instead is not None else "have no answer"
-        return [f"{self.rows:,} of {self.of_rows:,} rows{share} below --min-score {self._least:g} {have}"]
+        if self.margin is None:
+            return [f"{self.rows:,} of {self.of_rows:,} rows{share} below --min-score {self.least:g} {have}"]
+        if self.least is None:
+            return [f"{self.rows:,} of {self.of_rows:,} rows{share} below --min-margin {self.margin:g} {have}"]
+        return [
+            f"{self.rows:,} of {self.of_rows:,} rows{share} {have}: {self.below_score:,} are below --min-score "
+            f"{self.least:g}, {self.below_margin:,} below --min-margin {self.margin:g}"
+        ]
 
     @property
-    def _least(self) -> float | None:
+    def least(self) -> float | None:
+        """--min-score, where it is asked for."""
         return self.options.min_score if isinstance(self.options, MinScoreOptions) else None
+
+    @property
+    def margin(self) -> float | None:
+        """--min-margin, where it is asked for."""
+        return self.options.min_margin if isinstance(self.options, MarginOptions) else None
 
 
 def _written(config: Config, predictor: Predictor) -> dict[str, Any]:

@@ -374,7 +374,7 @@ class Task(ABC):
 
     @property
     def listed(self) -> str:
-        """What an answer lists, of which those below --min-score are left out; "" where an answer is one."""
+        """What an answer lists, of which those that are not sure enough are left out; "" where an answer is one."""
         return ""
 
     def no_answer(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from nlpkit import reporting
 from nlpkit.options import Config, Strings, TextColumnOptions, option, option_like
+from nlpkit.options.conditions import OnlyWith
 
 FEW_UNKNOWN = 0.05
 """Share of rows up to which labels that the model does not have are wrong answers, and no reason to stop."""
@@ -106,12 +107,45 @@ class AbstainOptions(MinScoreOptions):
     )
 
 
+class MarginOptions(AbstainOptions):
+    """The same of answers that are chosen among labels: besides, how clear the choice is."""
+
+    min_margin: float | None = option(
+        None,
+        "Give no answer whose score is less than this above that of the next label.",
+        panel="Output",
+        ge=0,
+        le=1,
+        shown_default="give every answer",
+    )
+    abstain_label: str | None = option_like(
+        AbstainOptions,
+        "abstain_label",
+        help="What stands for an answer below --min-score or --min-margin.",
+        only_with=OnlyWith(("min_score", "min_margin")),
+    )
+
+
 class CoverageOptions(Config):
     """Which answers `evaluate` measures."""
 
     min_score: float | None = option(
         None,
         "Measure the answers from this score on, and show what share of answers has which score; 0: all.",
+        panel="Output",
+        ge=0,
+        le=1,
+        shown_default="all, without the table",
+    )
+
+
+class MarginCoverageOptions(CoverageOptions):
+    """The same of answers that are chosen among labels."""
+
+    min_margin: float | None = option(
+        None,
+        "Measure the answers whose score is so much or more above that of the next label, and show what share "
+        "has which margin; 0: all.",
         panel="Output",
         ge=0,
         le=1,

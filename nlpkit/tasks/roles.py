@@ -112,6 +112,11 @@ class Judged(Task):
         """The score of the answer to each example, and whether it is right; None where answers have no such score."""
         return None
 
+    def margins(self, outputs: Outputs) -> np.ndarray | None:
+        """How far the score of each answer is from that of the one next to it; None where answers are not chosen among
+        labels."""
+        return None
+
     @abstractmethod
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
         """Metrics of merged outputs against the examples' labels."""

@@ -78,7 +78,7 @@ class View(Generic[TaskShown]):
             if isinstance(prediction, list):
                 prediction = ", ".join(prediction) or "(none)"
             if prediction is None:
-                prediction = answer.get("error") or "(below --min-score)"
+                prediction = answer.get("error") or "(not sure enough)"
             body.append([*row.values(), prediction, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
 

@@ -24,7 +24,7 @@ def test_a_share_of_right_answers_is_reached_with_the_most_answers() -> None:
     reached = selective.reaching(scores, right)
     assert 0.75 not in reached
     point = reached[0.95]
-    kept = scores >= point.min_score
+    kept = scores >= point.least
     assert (kept.sum(), right[kept].mean()) == (point.rows, point.right)
     assert point.right >= 0.95
     assert right[scores >= scores[point.rows + 1]].mean() < 0.95

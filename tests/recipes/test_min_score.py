@@ -102,7 +102,7 @@ def test_entities_are_counted(run_of: RunOf, tmp_path: Path) -> None:
 def test_typed_texts_say_so(trained: Path) -> None:
     report = predict.run(predict.Config(model=str(trained), texts=["a lovely film"], min_score=1, **CPU))
     assert report.record["answers"][0]["prediction"] is None
-    assert report.tables[0].rows[0][1] == "(below --min-score)"
+    assert report.tables[0].rows[0][1] == "(not sure enough)"
     assert report.lines == ["1 of 1 rows (100.0%) below --min-score 1 have no answer"]
 
 
@@ -112,7 +112,10 @@ def test_typed_texts_say_so(trained: Path) -> None:
         ("regression", {"min_score": 0.5}, "gives a number, which has no score"),
         ("multi-label", {"min_score": 0.5, "abstain_label": "?"}, "left out one by one"),
         ("classification", {"min_score": 0.5, "abstain_label": "positive"}, "it is a label of the model"),
-        ("classification", {"abstain_label": "?"}, "--abstain-label is for --min-score"),
+        ("classification", {"abstain_label": "?"}, "--abstain-label is for --min-score or --min-margin"),
+        ("regression", {"min_margin": 0.5}, "--min-margin: this model gives a number"),
+        ("multi-label", {"min_margin": 0.5}, "none is next to another"),
+        ("token-classification", {"min_margin": 0.5}, "not for token-classification"),
         ("embedding", {"min_score": 0.5}, "not for sentence-embedding"),
     ],
 )
@@ -148,6 +151,48 @@ def test_evaluate_measures_what_is_answered_of_questions_and_of_several_labels(r
     assert evaluate.run(config).record["details"]["validation"]["coverage"]["table"]
     with pytest.raises(UserError, match="no one score per row"):
         evaluate.run(evaluate.Config(model=str(run_of("multi-label")), min_score=0.5, save=False, **CPU))
+
+
+@pytest.mark.parametrize("kind", ["classification", "zero-shot"])
+def test_answers_that_are_near_another_one_are_left_out(kind: str, run_of: RunOf, tmp_path: Path) -> None:
+    _, whole = answered(run_of(kind), tmp_path / "whole.jsonl", all_scores=True)
+    best = [sorted(row["prediction_scores"].values())[-2:] for row in whole]
+    margins = sorted(second - first for first, second in best)
+    least = float(np.mean(margins[len(margins) // 2 - 1 :][:2]))
+    score = sorted(row["prediction_score"] for row in whole)[len(whole) // 4]
+    report, some = answered(run_of(kind), tmp_path / "some.jsonl", min_margin=least, abstain_label="person")
+    for before, row, (first, second) in zip(whole, some, best, strict=True):
+        assert row["prediction_margin"] == pytest.approx(second - first, abs=1e-6)
+        assert row["prediction"] == (before["prediction"] if row["prediction_margin"] >= least else "person")
+    below = sum(margin < least for margin in margins)
+    assert 0 < below < len(whole)
+    assert report.record["rows_below_min_margin"] == report.record["rows_abstained"] == below
+    assert report.lines[-1].endswith(f"below --min-margin {least:g} have person for an answer")
+    report, both = answered(run_of(kind), tmp_path / "both.jsonl", min_margin=least, min_score=score)
+    left = [row for row in both if row["prediction"] is None]
+    assert [row["prediction_score"] < score or row["prediction_margin"] < least for row in both] == [
+        row in left for row in both
+    ]
+    assert report.record["rows_abstained"] == len(left)
+    assert f"{report.record['rows_below_min_score']} are below --min-score" in report.lines[-1]
+
+
+@pytest.mark.parametrize("kind", ["classification", "zero-shot"])
+def test_evaluate_measures_what_is_clear(kind: str, run_of: RunOf) -> None:
+    data = run_of(kind).parent / "data" / "validation.jsonl"
+    asked: dict[str, Any] = {"model": str(run_of(kind)), "data": str(data), "save": False, **CPU}
+    whole = evaluate.run(evaluate.Config(min_margin=0, **asked)).record
+    (details,) = whole["details"].values()
+    point = details["coverage"]["margin_table"][-1]
+    assert "table" not in details["coverage"]
+    report = evaluate.run(evaluate.Config(min_margin=point["min_margin"], min_score=0, **asked))
+    (metrics,) = report.record["metrics"].values()
+    assert (metrics["coverage"], metrics["accuracy"]) == (point["coverage"], pytest.approx(point["right"]))
+    assert (report.record["min_margin"], report.record["min_score"]) == (point["min_margin"], 0)
+    assert [table.title.split(", ")[1] for table in report.tables[1:3]] == ["by --min-score", "by --min-margin"]
+    assert f"a margin of {point['min_margin']:g} or more" in " ".join(report.lines)
+    with pytest.raises(UserError, match=r"--min-margin 1: no answer of .* the highest margin is"):
+        evaluate.run(evaluate.Config(min_margin=1, **asked))
 
 
 def test_a_score_that_is_told_can_be_typed() -> None:

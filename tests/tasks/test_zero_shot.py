@@ -94,6 +94,10 @@ def test_the_labels_of_a_record_hold_until_others_are_named(run_of: RunOf) -> No
         ({}, "zero-shot classification chooses among labels, and 0 are named"),
         ({"labels": ["good"]}, "zero-shot classification chooses among labels, and 1 is named"),
         ({"labels": ["good", "bad", "good"]}, "the label 'good' is named twice"),
+        (
+            {"labels": ["good", "bad", "Good "]},
+            "the labels 'good' and 'Good' differ in how they are written alone, and mean the same",
+        ),
         ({"labels": ["good", ""]}, "--labels good,: a label is empty"),
         ({"labels_file": "none.txt"}, "--labels-file: cannot read none.txt: No such file or directory"),
     ],

@@ -83,6 +83,8 @@ def test_descriptions_stand_in_the_template_and_names_in_the_answers(run_of: Run
         ("labels.csv", "label,description\n,what\n", "line 2 has no label"),
         ("labels.txt", "good\ta\tb\n", "line 1 has more than one tab"),
         ("labels.txt", "good\tsame\nbad\tsame\n", "the labels 'good' and 'bad' mean the same: 'same'"),
+        ("labels.txt", "good\tthe same\nbad\tThe  same\n", "the labels 'good' and 'bad' mean the same: 'the same'"),
+        ("labels.csv", "label,description\ngood,one\nGOOD,two\n", "the labels 'good' and 'GOOD' differ in how"),
         ("labels.txt", "good\nbad\ngood\n", "the label 'good' is named twice"),
     ],
 )
@@ -115,6 +117,11 @@ def test_labels_of_the_data_are_those_of_its_label_column(run_of: RunOf, tmp_pat
     given = evaluate.run(evaluate.Config(labels=["bad", "good"], **asked))
     found = evaluate.run(evaluate.Config(**asked))
     assert found.metrics == given.metrics
+    twice = [*rows, {"text": "a good day", "label": "Good"}]
+    asked["data"] = str(write_jsonl(tmp_path / "twice.jsonl", twice))
+    with pytest.raises(UserError, match=r"'Good' \(1 row\) and 'good' \(1 row\)"):
+        evaluate.run(evaluate.Config(**asked))
+    assert evaluate.run(evaluate.Config(labels=["bad", "good"], **asked)).record["rows"] == {"twice.jsonl": 4}
     numbers = [{**row, "label": len(row["label"])} for row in rows]
     asked["data"] = str(write_jsonl(tmp_path / "numbers.jsonl", numbers))
     with pytest.raises(UserError, match="holds no names of labels that a model could read"):

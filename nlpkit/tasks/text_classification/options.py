@@ -8,9 +8,9 @@ from pydantic import field_validator
 
 from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
 from nlpkit.tasks.options import (
-    AbstainOptions,
-    CoverageOptions,
     LengthOptions,
+    MarginCoverageOptions,
+    MarginOptions,
     PerClassOptions,
     UnknownLabelOptions,
 )
@@ -67,11 +67,11 @@ class AllScoresOptions(Config):
         return known[str(value).lower()]
 
 
-class ClassificationAnswerOptions(AbstainOptions, AllScoresOptions, TextColumnOptions):
+class ClassificationAnswerOptions(MarginOptions, AllScoresOptions, TextColumnOptions):
     """Options of `predict`."""
 
     text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
 
 
-class ClassificationJudgeOptions(CoverageOptions, UnknownLabelOptions, PerClassOptions, ColumnOptions):
+class ClassificationJudgeOptions(MarginCoverageOptions, UnknownLabelOptions, PerClassOptions, ColumnOptions):
     """Options of `evaluate`."""

@@ -101,6 +101,10 @@ class ProblemType(ABC):
 
     # --- judging ---
 
+    def margins(self, outputs: np.ndarray) -> np.ndarray | None:
+        """See `Judged.margins`."""
+        return None
+
     @abstractmethod
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         """Class ids (rows,), indicators (rows, labels) or numbers (rows,)."""
@@ -303,6 +307,9 @@ class SingleLabel(_Classes):
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.argmax(axis=1)
 
+    def margins(self, outputs: np.ndarray) -> np.ndarray | None:
+        return np.concatenate([margins(self.probabilities(part)) for part in _parts(outputs)])
+
     def decisions(self, outputs: np.ndarray, gold: np.ndarray) -> Decisions:
         from nlpkit.metrics.calibration import Decisions
 
@@ -337,6 +344,11 @@ class SingleLabel(_Classes):
     def wrong(self, outputs: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         wrong = np.flatnonzero(outputs.argmax(axis=1) != gold)
         return wrong, np.concatenate([self.probabilities(part).max(axis=1) for part in _parts(outputs)])
+
+    def _sure(self, abstaining: Abstaining, answer: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
+        if abstaining.margin is None:
+            return abstaining.applied(answer)
+        return abstaining.applied({**answer, "margin": exact(margins(probabilities[None])[0])})
 
     def _given(self, probabilities: np.ndarray) -> dict[str, Any]:
         best = int(probabilities.argmax())
@@ -618,6 +630,17 @@ PROBLEM_TYPES: dict[Name, type[ProblemType]] = {
     "regression": Regression,
     "relevance": Relevance,
 }
+
+
+def margins(probabilities: np.ndarray) -> np.ndarray:
+    """How far the highest probability of each row is from the second, shape (rows,); it is the probability itself
+    where there is one label alone.
+
+    Args:
+        probabilities: of labels of which one holds, shape (rows, labels).
+    """
+    best = np.sort(probabilities, axis=1)[:, -2:]
+    return best[:, -1] - (best[:, 0] if best.shape[1] > 1 else 0.0)
 
 
 def problem_type(labels: Labels, threshold: float = 0.5, abstaining: Abstaining | None = None) -> ProblemType:

@@ -27,7 +27,7 @@ from nlpkit.tasks.abstaining import Abstaining
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
-from nlpkit.tasks.options import AbstainOptions
+from nlpkit.tasks.options import MarginOptions
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.text_classification import baseline, features, label_cells, label_columns
@@ -224,7 +224,7 @@ class TextClassification(Teachable):
             return self.with_(per_class=options.per_class)
         return self
 
-    def asked_to_abstain(self, options: AbstainOptions) -> Abstaining | None:
+    def asked_to_abstain(self, options: MarginOptions) -> Abstaining | None:
         """Which answers a command asks for, see `Abstaining.asked`.
 
         Raises:
@@ -232,7 +232,13 @@ class TextClassification(Teachable):
         """
         abstaining = Abstaining.asked(options, self.labels.names)
         if abstaining is not None and not self.problem.has_classes:
-            raise UserError("--min-score: this model gives a number, which has no score", "Leave it out.")
+            flag = "--min-score" if options.min_score is not None else "--min-margin"
+            raise UserError(f"{flag}: this model gives a number, which has no score", "Leave it out.")
+        if options.min_margin is not None and not self.problem.has_one_label:
+            raise UserError(
+                "--min-margin: each of several labels is judged by itself, and none is next to another",
+                "Use --min-score, which leaves out each label below it.",
+            )
         if abstaining is not None and abstaining.instead is not None and not self.problem.has_one_label:
             raise UserError(
                 "--abstain-label: with several labels per row those below --min-score are left out one by one",
@@ -243,6 +249,9 @@ class TextClassification(Teachable):
     @property
     def listed(self) -> str:
         return "labels" if self.problem.has_classes and not self.problem.has_one_label else ""
+
+    def margins(self, outputs: np.ndarray) -> np.ndarray | None:
+        return self.problem.margins(outputs)
 
     def sureness(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
         from nlpkit.metrics import calibration
@@ -461,7 +470,8 @@ class TextClassification(Teachable):
 
     def no_answer(self) -> dict[str, Any]:
         names = self._given(dict.fromkeys(self.labels.names)) if self.problem.has_classes else {}
-        return {**super().no_answer(), **dict.fromkeys(names)}
+        margin = ["margin"] if self.abstaining is not None and self.abstaining.margin is not None else []
+        return {**super().no_answer(), **dict.fromkeys([*margin, *names])}
 
     def require_baseline(self) -> None:
         baseline.require_few(self.labels)

@@ -16,7 +16,7 @@ import numpy as np
 from nlpkit.data.labels import Labels, Problem
 from nlpkit.errors import UserError
 from nlpkit.options import Config
-from nlpkit.tasks.options import AbstainOptions, PerClassOptions
+from nlpkit.tasks.options import MarginOptions, PerClassOptions
 from nlpkit.tasks.roles import Judged
 from nlpkit.tasks.text_classification.options import AllScoresOptions
 from nlpkit.tasks.text_classification.task import TextClassification
@@ -110,7 +110,7 @@ class ZeroShot(Judged):
             require_several(names, 1 if problem == "multi-label" and not judged else 2)
         given = {name for name in ("template", "threshold") if name in options.given}
         classifier = self.classifier.with_(labels=Labels(problem, list(names)))
-        if isinstance(options, AbstainOptions):
+        if isinstance(options, MarginOptions):
             classifier = classifier.with_(abstaining=classifier.asked_to_abstain(options))
         classifier = classifier.with_(
             threshold=asked.threshold if "threshold" in given else self.classifier.threshold,
@@ -164,6 +164,9 @@ class ZeroShot(Judged):
         return {}
 
     # --- judging and answering ---
+
+    def margins(self, outputs: np.ndarray) -> np.ndarray | None:
+        return self.classifier.margins(outputs)
 
     def sureness(self, outputs: np.ndarray, examples: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
         return self.classifier.sureness(outputs, examples)

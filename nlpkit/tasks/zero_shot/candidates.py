@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
 from nlpkit.runs.files import small_text
@@ -37,7 +37,8 @@ def named(options: CandidateOptions) -> Candidates:
     """The labels of --labels and --labels-file, in their order.
 
     Raises:
-        UserError: the file cannot be read, a label is empty or named twice, or two of them mean the same.
+        UserError: the file cannot be read or holds no label, a label is empty or named twice, also in another spelling,
+            or two of them mean the same.
     """
     if "" in options.labels:  # of "a, b" without quotes the shell makes "a," and a text
         raise UserError(
@@ -48,18 +49,30 @@ def named(options: CandidateOptions) -> Candidates:
     if options.labels_file is not None:
         pairs += _of_file(options.labels_file)
     found = Candidates([name for name, _ in pairs], [meaning for _, meaning in pairs])
-    if twice := _twice(found.names):
-        raise UserError(f"the label '{twice}' is named twice", "Name each label once.")
-    if same := _twice(found.meanings):
-        first, second = [name for name, meaning in pairs if meaning == same][:2]
+    if places := alike(found.names):
+        first, second = (found.names[place] for place in places)
+        if first == second:
+            raise UserError(f"the label '{first}' is named twice", "Name each label once.")
         raise UserError(
-            f"the labels '{first}' and '{second}' mean the same: {same[:60]!r}", "Describe each in words of its own."
+            f"the labels '{first}' and '{second}' differ in how they are written alone, and mean the same",
+            "Name one of them.",
+        )
+    if places := alike(found.meanings):
+        first, second = (found.names[place] for place in places)
+        meaning = found.meanings[places[0]]
+        raise UserError(
+            f"the labels '{first}' and '{second}' mean the same: {meaning[:60]!r}", "Describe each in words of its own."
         )
     return found
 
 
-def _twice(values: Sequence[str]) -> str | None:
-    return next((value for value, count in Counter(values).items() if count > 1), None)
+def alike(values: Sequence[str]) -> tuple[int, int] | None:
+    """The places of the first two that are one but for case, blanks and marks that nobody sees."""
+    seen: dict[str, int] = {}
+    for place, value in enumerate(values):
+        if (first := seen.setdefault(folded(value), place)) != place:
+            return first, place
+    return None
 
 
 def _of_file(path: Path) -> list[tuple[str, str]]:

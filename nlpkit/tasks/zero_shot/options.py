@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import field_validator
 
 from nlpkit.options import ColumnOptions, Config, Names, TextColumnOptions, option
-from nlpkit.tasks.options import AbstainOptions, CoverageOptions, PerClassOptions, UnknownLabelOptions
+from nlpkit.tasks.options import MarginCoverageOptions, MarginOptions, PerClassOptions, UnknownLabelOptions
 from nlpkit.tasks.sentence_embedding.options import PoolingOptions
 from nlpkit.tasks.text_classification.options import AllScoresOptions
 
@@ -64,7 +64,7 @@ class ShortlistOptions(Config):
     )
 
 
-class ZeroShotAnswerOptions(CandidateOptions, AbstainOptions, AllScoresOptions, TextColumnOptions):
+class ZeroShotAnswerOptions(CandidateOptions, MarginOptions, AllScoresOptions, TextColumnOptions):
     """Options of `predict`."""
 
 
@@ -72,7 +72,7 @@ class ZeroShotColumnOptions(CandidateOptions, ColumnOptions):
     """Options of commands that take labelled rows."""
 
 
-class ZeroShotJudgeOptions(ZeroShotColumnOptions, CoverageOptions, UnknownLabelOptions, PerClassOptions):
+class ZeroShotJudgeOptions(ZeroShotColumnOptions, MarginCoverageOptions, UnknownLabelOptions, PerClassOptions):
     """Options of `evaluate`."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
 from nlpkit.tasks.text_classification.reading import LentReader, TextReader
+from nlpkit.tasks.zero_shot import candidates
 from nlpkit.tasks.zero_shot.base import NAME_THEM, ZeroShot
 
 if TYPE_CHECKING:
@@ -54,14 +56,23 @@ def _names(cells: Sequence[Any], column: str) -> list[str]:
     """The labels that a column holds, sorted.
 
     Raises:
-        UserError: they are lists, or numbers, which mean nothing to a model, or all are one.
+        UserError: they are lists, or numbers, which mean nothing to a model, or all are one, or two are one label that
+            is written in two ways: of these a model would take either, and half of its answers were wrong.
     """
     values = [cell for cell in cells if cell is not NOT_PUBLIC and not label_values.is_missing(cell)]
     if any(not isinstance(value, str) for value in values) or all(
         label_values.as_number(value) is not None for value in values
     ):
         raise UserError(f"column '{column}' holds no names of labels that a model could read", NAME_THEM)
-    names = sorted({value.strip() for value in values})
+    counts = Counter(value.strip() for value in values)
+    names = sorted(counts)
     if len(names) < 2:
         raise UserError(f"column '{column}' holds one label alone, '{names[0]}'", NAME_THEM)
+    if places := candidates.alike(names):
+        rows = {names[place]: reporting.counted(counts[names[place]], "row", "rows") for place in places}
+        written = " and ".join(f"'{name}' ({count})" for name, count in rows.items())
+        raise UserError(
+            f"column '{column}' holds labels that differ in how they are written alone: {written}",
+            f"Write them alike, or name one of them, and it is taken for both. {NAME_THEM}",
+        )
     return names

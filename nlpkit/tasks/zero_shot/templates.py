@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
 from nlpkit.runs.files import small_text
+from nlpkit.tasks.text_classification.problems import margins
 
 DEFAULT = "default"
 TEMPLATES = (
@@ -84,7 +85,6 @@ def compared(templates: Sequence[str], scores: Sequence[np.ndarray]) -> list[Tri
     first = scores[0].argmax(1)
     found = []
     for template, given in zip(templates, scores, strict=True):
-        best = np.sort(given, axis=1)
-        margin = float((best[:, -1] - best[:, -2]).mean())
+        margin = float(margins(given).mean())
         found.append(Tried(template, margin, float((given.argmax(1) != first).mean())))
     return found
