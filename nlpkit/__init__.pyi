@@ -1030,7 +1030,7 @@ def finetune(
         save_negatives: Write the rows with their negatives, to train on again. (only with
             mine_negatives)
         from_cross_encoder: Learn by how much a cross-encoder prefers the positive to each negative
-            (margin-mse).
+            (margin-mse). (not with cv)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -2889,7 +2889,7 @@ def finetune_embed(
         save_negatives: Write the rows with their negatives, to train on again. (only with
             mine_negatives)
         from_cross_encoder: Learn by how much a cross-encoder prefers the positive to each negative
-            (margin-mse).
+            (margin-mse). (not with cv)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -8,6 +8,7 @@ from nlpkit.api.functions import in_callers_words
 from nlpkit.errors import UserError
 from nlpkit.overview.run import Run
 from nlpkit.reporting import Report, Table, figures, titled
+from nlpkit.runs.few import with_figures
 
 
 def open_run(run: str | PathLike[str]) -> Report:
@@ -31,8 +32,8 @@ def open_run(run: str | PathLike[str]) -> Report:
         judged = record.get("judged") or made.rows
         between = record.get("metric_intervals") or {}
         rows = [
-            [split, judged.get(split), *figures(values, between.get(split), names)]
-            for split, values in made.metrics.items()
+            [split, judged.get(split), *figures(made.metrics[split], between.get(split), names)]
+            for split in with_figures(made.metrics, names)
         ]
         header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
         report.tables.append(Table("result", header, rows))

@@ -16,7 +16,7 @@ from nlpkit.markdown import code, text
 from nlpkit.metrics import confused
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.reporting import Estimate, counted, duration, figures, titled
-from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes
+from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes, with_figures
 from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import files_by_split, human_bytes
 from nlpkit.tasks.registry import task_class
@@ -204,8 +204,8 @@ def _results(record: dict[str, Any]) -> list[str]:
     baseline, between = record.get("baseline") or {}, record.get("metric_intervals") or {}
     header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
     lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
-    for split, metrics in record["metrics"].items():
-        rows = [(split, metrics, between.get(split))]
+    for split in with_figures(record["metrics"], names):
+        rows = [(split, record["metrics"][split], between.get(split))]
         if beside := baseline.get("metrics", {}).get(split):
             ends = (baseline.get("metric_intervals") or {}).get(split)
             rows.append((f"{split}: {baseline['name']}", beside, ends))

@@ -22,7 +22,7 @@ from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
 from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
-from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, few_steps, interval_notes
+from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, few_steps, interval_notes, with_figures
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
 from nlpkit.tasks import features
@@ -574,8 +574,8 @@ def result_table(record: dict[str, Any]) -> Table:
     model = (record["parents"].get("model") or {}).get("name")
     between = record.get("metric_intervals") or {}
     rows: list[list[Cell]] = []
-    for split, metrics in record["metrics"].items():
-        judged = record["judged"][split]
+    for split in with_figures(record["metrics"], names):
+        metrics, judged = record["metrics"][split], record["judged"][split]
         own: list[Cell] = [*([model] if baseline else []), judged, *figures(metrics, between.get(split), names)]
         both = [own]
         if baseline:

@@ -17,7 +17,7 @@ from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
 from nlpkit.overview.run import Run, parameters
 from nlpkit.reporting import counted, duration
-from nlpkit.runs.few import few_rows, interval_notes
+from nlpkit.runs.few import few_rows, interval_notes, with_figures
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import human_bytes
 
@@ -143,7 +143,7 @@ def _figures(run: Run) -> Iterator[str]:
     names = [name for name in asked if any(name in figures for figures in metrics.values())]
     judged, base = record.get("judged") or {}, record.get("baseline")
     rows: list[list[Any]] = []
-    for split in metrics:
+    for split in with_figures(metrics, names):
         cells = [figure and str(figure) for figure in (run.figure(split, name) for name in names)]
         rows.append([split, "this model" if base else None, judged.get(split), *cells])
         if base:

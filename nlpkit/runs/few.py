@@ -20,6 +20,17 @@ def few_rows(rows: Mapping[str, int]) -> list[str]:
     ]
 
 
+def with_figures(metrics: Mapping[str, Mapping[str, Any]], names: Collection[str]) -> list[str]:
+    """The splits that tables of figures have rows for: all but a train split that has none of them, as texts that teach
+    without a score have.
+
+    Args:
+        metrics: by split.
+        names: of the columns.
+    """
+    return [split for split, found in metrics.items() if split != "train" or any(name in found for name in names)]
+
+
 def interval_notes(record: Mapping[str, Any]) -> list[str]:
     """What the intervals of a record are of; nothing where it has none.
 

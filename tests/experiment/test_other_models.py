@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import RunOf, write_jsonl
 
+from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_embed
 
 TRAINED: dict[str, Any] = {"device": "cpu", "threads": 1, "max_steps": 2, "batch_size": 8, "learning_rate": 1e-3}
@@ -52,3 +53,12 @@ def test_an_embedder_learns_from_mined_negatives_and_from_a_cross_encoder(
     finetune_embed.run(finetune_embed.Config(**common, **files, output=tmp_path / "read"))
     read = json.loads((tmp_path / "read" / "nlpkit.json").read_text())
     assert read["task"]["layout"]["negatives"] == ["negatives"] and read["task"]["loss"] != "margin-mse"
+
+
+@pytest.mark.parametrize("option", [{"mine_negatives": 2}, {"from_cross_encoder": "judge"}])
+def test_folds_do_not_judge_with_what_train_rows_alone_were_given(tmp_path: Path, option: dict[str, Any]) -> None:
+    (flag,) = (f"--{name.replace('_', '-')}" for name in option)
+    with pytest.raises(UserError, match=f"{flag} and --cv"):
+        finetune_embed.run(
+            finetune_embed.Config(data=str(tmp_path), model="m", output=tmp_path / "out", cv=3, **option)
+        )

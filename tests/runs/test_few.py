@@ -9,7 +9,7 @@ from nlpkit.experiment import card, supervised
 from nlpkit.measurement import before_after
 from nlpkit.recipes import evaluate
 from nlpkit.reporting import Estimate
-from nlpkit.runs.few import FEW, few_rows, few_steps
+from nlpkit.runs.few import FEW, few_rows, few_steps, with_figures
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks.text_classification.task import TextClassification
 
@@ -30,6 +30,12 @@ def test_a_run_its_card_and_a_price_say_so(trained: Path, tmp_path: Path) -> Non
     assert f"{said[0].upper()}{said[1:]}." in (tmp_path / "README.md").read_text()
     task: Any = TextClassification
     assert said in before_after.lines({"split": "validation", "rows": 4, "sides": [{}]}, task)
+
+
+def test_a_train_split_without_figures_has_no_row() -> None:
+    metrics = {"train": {"loss": 1.0}, "validation": {"f1": 0.5}, "test": {}}
+    assert with_figures(metrics, ["f1"]) == ["validation", "test"]
+    assert with_figures(metrics, ["f1", "loss"]) == ["train", "validation", "test"]
 
 
 def test_a_gate_passed_on_few_rows_says_so(trained: Path, tmp_path: Path) -> None:

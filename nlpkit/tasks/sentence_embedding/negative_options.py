@@ -75,6 +75,11 @@ class NegativeOptions(Config):
         "Learn by how much a cross-encoder prefers the positive to each negative (margin-mse).",
         panel=PANEL,
         metavar="MODEL",
+        only_with=NotWith(
+            ("cv",),
+            why=" and --cv: train rows alone have its scores, and folds are judged with them",
+            hint="Leave out one of the two.",
+        ),
     )
 
     @field_validator("negatives_margin")
