@@ -6,11 +6,12 @@ at the very end, names it. What was embedded is kept until then, so that an inte
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import numpy as np
 
 from nlpkit import __version__, interrupts, reporting
 from nlpkit.data.inputs import Reading
-from nlpkit.errors import UserError
+from nlpkit.errors import Interrupted, UserError
 from nlpkit.options.files import NOT_REPEATED, PERMISSIONS, without_permissions
 from nlpkit.reporting import Report, counted
 from nlpkit.runs.files import writing
@@ -96,19 +97,49 @@ def build(config: IndexOptions) -> Report:
     changed = table.changes(old.table if old is not None else None, now)
     questions = None if config.calibrate is None else judged.read(config.calibrate, Reading(), now, judged.FITTING)
     folder.mkdir(parents=True, exist_ok=True)
-    with Unfinished(folder) as unfinished, writing(folder):
+    with _kept_if_interrupted(folder) as unfinished, unfinished, writing(folder):
         _require_unchanged(folder, before)
         counts = _embed(config, sides, now, old, unfinished, settings, found, parts)
         place = _next_part(folder)
-        written = _written(config, sides, now, _Vectors.of(now, old, unfinished, config, sides), place)
-        entry = _entry(config, sides, found, settings, written)
-        entry, settled = _settled(sides, Index(folder, entry, now, place), questions)
+        with _gone_if_broken(place):
+            written = _written(config, sides, now, _Vectors.of(now, old, unfinished, config, sides), place)
+            entry = _entry(config, sides, found, settings, written)
+            entry, settled = _settled(sides, Index(folder, entry, now, place), questions)
         with interrupts.waiting():
             entry.write(folder)
             unfinished.discard()
             _sweep(folder, place)
     seconds = time.monotonic() - start
     return _report(config, entry, changed, counts, written.loss, settled, seconds)
+
+
+@contextlib.contextmanager
+def _kept_if_interrupted(folder: Path) -> Iterator[Unfinished]:
+    """Say how many texts are kept, where an interrupt ends the block.
+
+    Raises:
+        Interrupted: some are.
+    """
+    unfinished = Unfinished(folder)
+    try:
+        yield unfinished
+    except KeyboardInterrupt:
+        if not unfinished.kept:
+            raise
+        raise Interrupted(
+            f"interrupted: the vectors of {counted(unfinished.kept, 'text', 'texts')} are kept in {unfinished.folder}",
+            "The same command goes on with them.",
+        ) from None
+
+
+@contextlib.contextmanager
+def _gone_if_broken(place: Path) -> Iterator[None]:
+    """Delete the folder of files that belong together where the block does not come to its end."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -335,26 +366,21 @@ def _embed(
             "options are dropped"
         )
     known = set(table.digests(old.table)) if old is not None else set()
-    waiting: dict[bytes, int] = {}
-    different: set[bytes] = set()
+    first: dict[bytes, int] = {}
     for row, digest in enumerate(table.digests(now)):
-        different.add(digest)
-        if digest not in known and digest not in unfinished.rows:
-            waiting.setdefault(digest, row)
-    gone_on = len(different & unfinished.rows.keys())
-    if gone_on:
-        reporting.current().note(f"going on: {counted(gone_on, 'text is', 'texts are')} embedded already")
-    counts = _Counts(len(now), len(different), len(different) - len(waiting), len(waiting))
+        first.setdefault(digest, row)
+    new = {digest: row for digest, row in first.items() if digest not in known}
+    waiting = len(new.keys() - unfinished.rows.keys())
+    if len(new) > waiting:
+        gone_on = counted(len(new) - waiting, "text is", "texts are")
+        reporting.current().note(f"going on: {gone_on} embedded already")
+    counts = _Counts(len(now), len(first), len(first) - waiting, waiting)
     reporting.current().plan("index", _plan(config, sides, found, parts, counts))
     start = time.monotonic()
-    digests = list(waiting)
-    texts = now.column("text").take(list(waiting.values())).to_pylist() if waiting else []
-    done = 0
-    with reporting.current().progress("embed", len(texts), "texts") as bar:
-        for computed in sides.computed(texts):
+    with reporting.current().progress("embed", waiting, "texts") as bar:
+        for digests, computed in sides.computed(_chunks(sides, now, new, unfinished)):
             vectors = sides.finished(computed)
-            unfinished.add(digests[done : done + len(vectors)], vectors)
-            done += len(vectors)
+            unfinished.add(digests, vectors)
             counts.tokens += computed.tokens
             counts.cut += computed.cut.texts
             counts.longest = max(counts.longest, computed.cut.longest)
@@ -369,6 +395,35 @@ def _embed(
     return counts
 
 
+def _chunks(
+    sides: Sides, now: pa.Table, new: Mapping[bytes, int], unfinished: Unfinished
+) -> Iterator[tuple[list[bytes], list[str]]]:
+    """Texts that are embedded together, with their digests, but for those that are embedded already.
+
+    Where an interrupted build goes on, each text is read beside those that it would have been read beside.
+
+    Args:
+        new: digest -> row of the texts that the index had no vector of before.
+    """
+    column, digests = now.column("text"), list(new)
+    rows = np.fromiter(new.values(), np.int64, len(new))
+    there = set(unfinished.rows)
+    lengths = _lengths(column)[rows]
+    for chunk in sides.chunks(lengths):
+        wanted = [int(i) for i in chunk if digests[i] not in there]
+        if wanted:
+            yield [digests[i] for i in wanted], [column[int(rows[i])].as_py() for i in wanted]
+
+
+def _lengths(texts: pa.ChunkedArray) -> np.ndarray:
+    """The characters of each text."""
+    import pyarrow.compute as pc
+
+    return np.concatenate(
+        [np.empty(0, np.int64), *(np.asarray(pc.utf8_length(chunk), np.int64) for chunk in texts.chunks)]
+    )
+
+
 def _plan(
     config: IndexOptions, sides: Sides, found: documents.Found, parts: Sequence[Passage], counts: _Counts
 ) -> list[tuple[str, str]]:
@@ -379,7 +434,11 @@ def _plan(
         ("model", config.model),
         ("vectors", sides.task.vectors.described()),
         ("documents", f"{len(found.documents):,} of {counted(len(found.files), 'file', 'files')}{cut}{equal}"),
-        ("to embed", f"{counts.embedded:,} texts" + (f", {counts.known:,} are there" if counts.known else "")),
+        (
+            "to embed",
+            counted(counts.embedded, "text", "texts")
+            + (f", {counted(counts.known, 'is', 'are')} there" if counts.known else ""),
+        ),
         ("device", sides.documents.device.described),
         ("output", f"{config.output}, {config.dtype}"),
     ]

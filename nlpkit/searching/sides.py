@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from nlpkit.searching.dense import Measure, finished
 from nlpkit.searching.options import SideModelOptions
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 
-TOGETHER = 2_048  # texts that are embedded and kept together
+LIKE = 2_048  # texts among which those of one length are read together
+PASSES = 8  # forward passes, about, whose texts are a chunk: the GPU is asked for the next while it computes one
+CHARACTERS = 4  # of a token, about
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,32 @@ class Sides:
         prompt = tokenizer(self.task.vectors.prompt, add_special_tokens=False)["input_ids"]
         return max(limit - tokenizer.num_special_tokens_to_add() - len(prompt), 1)
 
-    def computed(self, texts: Sequence[str]) -> Iterator[Computed]:
-        """What comes of documents, some at a time, in order; the vectors are `finished`."""
-        chunks = (texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER))
-        for _, found in self.documents.computed((None, {"text": list(chunk)}) for chunk in chunks):
-            yield found
+    def chunks(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
+        """The places of documents that are embedded together, a few seconds' work: which ones these are hangs on the
+        documents alone, as the last digits of a vector hang on what is read beside it.
+
+        Args:
+            lengths: characters of each, shape (texts,).
+        """
+        assert self.documents.batch_tokens is not None
+        texts, room = PASSES * self.documents.batch_size, PASSES * CHARACTERS * self.documents.batch_tokens
+        if self.task.max_length is not None:  # what stands behind is not read
+            lengths = np.minimum(lengths, CHARACTERS * self.task.max_length)
+        for start in range(0, len(lengths), LIKE):
+            order = start + np.argsort(-lengths[start : start + LIKE], kind="stable")
+            chunk: list[int] = []
+            left = room
+            for place in order.tolist():
+                if chunk and (lengths[place] > left or len(chunk) == texts):
+                    yield np.sort(chunk)
+                    chunk, left = [], room
+                chunk.append(place)
+                left -= int(lengths[place])
+            yield np.sort(chunk)
+
+    def computed(self, chunks: Iterable[tuple[T, Sequence[str]]]) -> Iterator[tuple[T, Computed]]:
+        """What comes of chunks of documents, with what each comes with; the vectors are `finished`."""
+        yield from self.documents.computed((item, {"text": list(texts)}) for item, texts in chunks)
 
     def finished(self, found: Computed) -> np.ndarray:
         """The vectors of what was computed, as they are compared, shape (texts, width)."""

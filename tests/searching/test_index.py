@@ -5,18 +5,21 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from conftest import RunOf, write_csv, write_jsonl
 
 from nlpkit import reporting
-from nlpkit.errors import UserError
+from nlpkit.errors import Interrupted, UserError
 from nlpkit.recipes import index, search
-from nlpkit.searching import build, dense, opened, passages, ranked, record, sides
+from nlpkit.searching import build, dense, opened, passages, ranked, record, sides, unfinished
 from nlpkit.searching.found import marked, sentences
 from nlpkit.searching.opened import Index
 from nlpkit.searching.unfinished import Unfinished
@@ -84,7 +87,7 @@ def test_questions_and_documents_have_their_own_prompts(model: str, data: Path, 
 
 
 def sides_of(opened: sides.Sides, text: str) -> np.ndarray:
-    (found,) = opened.computed([text])
+    ((_, found),) = opened.computed([(None, [text])])
     vector: np.ndarray = opened.finished(found)[0]
     return vector
 
@@ -158,27 +161,84 @@ def test_a_document_of_very_many_passages_hides_no_other(
     assert {each["id"] for each in found} == {"rows.csv:2", "rows.csv:3", "rows.csv:4"}
 
 
-def test_an_interrupted_build_goes_on_and_the_old_index_stays(
-    indexed: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+MANY = [{"id": str(i), "text": f"film {i}" + " good day" * (i % 9), "n": i} for i in range(40)]
+
+
+def vectors_of(place: Path) -> bytes:
+    entry = record.read(place)
+    return (place / entry.parts / "vectors.npy").read_bytes()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0])
+def test_an_interrupted_build_goes_on_to_the_same_vectors(
+    seconds: float, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = [{"id": str(i), "text": f"film number {i}", "price": "1", "kind": "film"} for i in range(5)]
-    write_csv(data, [*ROWS, *more])
-    monkeypatch.setattr(sides, "TOGETHER", 2)
+    """Whether they went to the disk after each chunk, or when the interrupt came."""
+    data = write_jsonl(tmp_path / "rows.jsonl", MANY)
+    monkeypatch.setattr(unfinished, "SECONDS", seconds)
+    made(data, model, tmp_path / "whole", batch_size=3, dtype="fp32")
     computed = sides.Sides.computed
 
-    def broken(self: sides.Sides, texts: list[str]) -> Any:
-        for i, found in enumerate(computed(self, texts)):
-            if i == 2:
+    def broken(self: sides.Sides, chunks: Any) -> Any:
+        for i, found in enumerate(computed(self, chunks)):
+            if i == 1:
                 raise KeyboardInterrupt
             yield found
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="the vectors of 24 texts are kept"):
         patch.setattr(sides.Sides, "computed", broken)
+        made(data, model, tmp_path / "i", batch_size=3, dtype="fp32")
+    assert [path.name for path in (tmp_path / "i").iterdir()] == [".unfinished"]
+    with reporting.listening() as said:
+        report = made(data, model, tmp_path / "i", batch_size=3, dtype="fp32")
+    assert report.record["embedded"] == 16 and "going on: 24 texts are embedded already" in said.notes
+    assert vectors_of(tmp_path / "i") == vectors_of(tmp_path / "whole")
+
+
+KILLED = """
+import os, signal, sys
+from nlpkit.recipes import index
+from nlpkit.searching import unfinished
+
+unfinished.SECONDS = 0
+keep = unfinished.Unfinished.keep
+
+def killed(self):
+    if self.kept:  # what was added since is half written
+        with (self.folder / "vectors.f32").open("ab") as file:
+            file.write(b"x" * 1_000)
+        with (self.folder / "digests.bin").open("ab") as file:
+            file.write(b"x" * 40)
+        os.kill(os.getpid(), signal.SIGKILL)
+    keep(self)
+
+unfinished.Unfinished.keep = killed
+index.run(index.Config(data=sys.argv[1], model=sys.argv[2], output=sys.argv[3], device="cpu", threads=1, batch_size=3))
+"""
+
+
+def test_a_killed_build_goes_on_to_the_same_vectors(model: str, tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", MANY)
+    made(data, model, tmp_path / "whole", batch_size=3)
+    done = forked.run([sys.executable, "-c", KILLED, str(data), model, str(tmp_path / "i")])
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "i" / record.FILE).exists()
+    report = made(data, model, tmp_path / "i", batch_size=3)
+    assert report.record["embedded"] == 16
+    assert vectors_of(tmp_path / "i") == vectors_of(tmp_path / "whole")
+
+
+def test_the_old_index_is_searched_until_the_new_one_is_whole(
+    indexed: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_csv(data, [*ROWS, {"id": "f", "text": "a new film", "price": "1", "kind": "film"}])
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(build, "_graph", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         index.run(index.Config(output=indexed, **CPU))
-    assert len(asked(indexed, "number", mode="dense")[0]) == 4
+    assert [path.name for path in indexed.glob("part-*")] == ["part-1"]
+    assert len(asked(indexed, "film", mode="dense")[0]) == 4
     report = index.run(index.Config(output=indexed, **CPU))
-    assert report.record["embedded"] == 1 and report.record["documents"] == 9
-    assert ids(asked(indexed, "film number 3", mode="bm25")[0])[0] == "3"
+    assert report.record["embedded"] == 0 and report.record["documents"] == 5
 
 
 def test_another_model_or_other_options_are_refused(indexed: Path, model: str, data: Path, tmp_path: Path) -> None:
