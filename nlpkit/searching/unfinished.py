@@ -119,7 +119,8 @@ class Unfinished:
         if not self._waiting:
             return
         digests = list(self.rows)[self.kept :]
-        parts = ((VECTORS, self._waiting, 4 * self._width), (DIGESTS, digests, DIGEST))
+        vectors = [part.tobytes() for part in self._waiting]
+        parts = ((VECTORS, vectors, 4 * self._width), (DIGESTS, digests, DIGEST))
         with interrupts.waiting():
             for name, contents, size in parts:
                 with (self.folder / name).open("r+b") as file:
