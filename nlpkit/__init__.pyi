@@ -120,8 +120,8 @@ class Predictor(_Predictor):
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
             Default: as the model's folder says, else the mean. For sentence-embedding,
             zero-shot-by-embedding.
@@ -1182,8 +1182,8 @@ def benchmark(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -1689,8 +1689,8 @@ def compare(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -1944,8 +1944,8 @@ def distill(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -2365,8 +2365,8 @@ def evaluate(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -3574,8 +3574,8 @@ def predict(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
             Default: as the model's folder says, else the mean. For sentence-embedding,
             zero-shot-by-embedding.
@@ -3993,8 +3993,8 @@ def prune(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -4243,8 +4243,8 @@ def quantize(
             zero-shot-classification, zero-shot-by-embedding.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder) For zero-shot-classification.
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -4803,8 +4803,8 @@ def zero_shot(
         prompt_name: Name of one of the model's prompts to put before each text.
         shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
             Default: all labels. (only with embedder)
-        embedder: Folder or hub name of the model that chooses the labels of shortlist; it runs on the
-            CPU. (only with shortlist)
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

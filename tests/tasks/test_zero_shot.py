@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pretended
 import pytest
+import torch
 from conftest import RunOf, write_jsonl
 
 from nlpkit.cli.app import main
@@ -192,6 +194,36 @@ def test_a_cascade_asks_about_the_nearest_labels_alone(nli: Path, run_of: RunOf)
         total = sum(asked.values())
         wanted = {name: asked.get(name, 0.0) / total for name in labels}
         assert answer["prediction_scores"] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_embedder_of_a_cascade_is_opened_once_and_runs_where_the_model_does(
+    nli: Path, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nlpkit.models import opening
+    from nlpkit.tasks.zero_shot.shortlist import Shortlist
+
+    opened: list[str] = []
+    moved: list[str] = []
+    load = opening.load_model
+
+    def counted(place: str, *arguments: Any, **options: Any) -> Any:
+        opened.append(place)
+        return load(place, *arguments, **options)
+
+    def move(model: torch.nn.Module, device: str) -> torch.nn.Module:
+        moved.append(device)
+        return model
+
+    monkeypatch.setattr(opening, "load_model", counted)
+    embedder = str(run_of("embedding"))
+    labels = ["good", "bad", "film", "clerk"]
+    answers(nli, labels=labels, shortlist=2, embedder=embedder, choose_template="default")
+    assert opened.count(embedder) == 1
+    monkeypatch.setattr(torch.nn.Module, "to", move)
+    with pretended.cuda():
+        config = zero_shot.Config(model=str(nli), device="cuda")
+        Shortlist(embedder, 2, config, config)._open()
+    assert moved == ["cuda"]
 
 
 def test_evaluate_says_how_many_right_labels_a_shortlist_holds(nli: Path, run_of: RunOf, tmp_path: Path) -> None:

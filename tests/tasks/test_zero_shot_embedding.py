@@ -81,6 +81,8 @@ def test_descriptions_stand_in_the_template_and_names_in_the_answers(run_of: Run
     [
         ("labels.csv", "good,bad\n", "has no column 'label'; its first line is 'good,bad'"),
         ("labels.csv", "label,description\n,what\n", "line 2 has no label"),
+        ("labels.csv", "label,descripton\ngood,what\n", "has a column 'descripton', and descriptions are read from"),
+        ("labels.txt", " \n\n", "labels.txt holds no label"),
         ("labels.txt", "good\ta\tb\n", "line 1 has more than one tab"),
         ("labels.txt", "good\tsame\nbad\tsame\n", "the labels 'good' and 'bad' mean the same: 'same'"),
         ("labels.txt", "good\tthe same\nbad\tThe  same\n", "the labels 'good' and 'bad' mean the same: 'the same'"),

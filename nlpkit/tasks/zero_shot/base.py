@@ -146,6 +146,13 @@ class ZeroShot(Judged):
         return "\n".join(self.meanings or self.classifier.labels.names)
 
     @property
+    def told_of_labels(self) -> str:
+        """How many of the labels have a description, which stands in the template; "" where none has."""
+        names = self.classifier.labels.names
+        described = sum(name != meaning for name, meaning in zip(names, self.meanings, strict=False))
+        return f" ({described:,} of {len(names):,} labels are described)" if described else ""
+
+    @property
     @abstractmethod
     def way(self) -> str:
         """How a model comes to its answers, in one line."""

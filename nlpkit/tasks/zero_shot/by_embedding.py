@@ -115,7 +115,8 @@ class ZeroShotByEmbedding(ZeroShot):
 
     @property
     def way(self) -> str:
-        return f"by embedding: cosines of a text and of {self.template!r} for each label, times {SCALE:g}, softmax"
+        compared = f"cosines of a text and of {self.template!r} for each label"
+        return f"by embedding: {compared}, times {SCALE:g}, softmax{self.told_of_labels}"
 
     @property
     def _reads(self) -> SentenceEmbedding:

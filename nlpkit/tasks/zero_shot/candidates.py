@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
-from nlpkit.nearby import expanded
+from nlpkit.nearby import expanded, nearest
 from nlpkit.runs.files import small_text
 from nlpkit.tasks.zero_shot.options import CandidateOptions
 
@@ -47,7 +47,10 @@ def named(options: CandidateOptions) -> Candidates:
         )
     pairs = [(name, name) for name in options.labels]
     if options.labels_file is not None:
-        pairs += _of_file(options.labels_file)
+        of_file = _of_file(options.labels_file)
+        if not of_file:
+            raise UserError(f"--labels-file: {options.labels_file} holds no label", "Write one on each line.")
+        pairs += of_file
     found = Candidates([name for name, _ in pairs], [meaning for _, meaning in pairs])
     if places := alike(found.names):
         first, second = (found.names[place] for place in places)
@@ -106,6 +109,11 @@ def _of_table(text: str, path: Path) -> list[tuple[str, str]]:
         raise UserError(
             f"--labels-file: {path} has no column '{LABEL}'; its first line is {','.join(header)[:60]!r}",
             f"A csv file begins with the line {LABEL} or {LABEL},{DESCRIPTION}; in a txt file each line is a label.",
+        )
+    if DESCRIPTION not in header and (meant := nearest(DESCRIPTION, header)) is not None:
+        raise UserError(
+            f"--labels-file: {path} has a column '{meant}', and descriptions are read from '{DESCRIPTION}'",
+            f"Name it {DESCRIPTION}, or drop it.",
         )
     pairs = []
     for row in lines:

@@ -57,7 +57,7 @@ class ShortlistOptions(Config):
     )
     embedder: str | None = option(
         None,
-        "Folder or hub name of the model that chooses the labels of --shortlist; it runs on the CPU.",
+        "Folder or hub name of the model that chooses the labels of --shortlist.",
         panel="Task",
         metavar="MODEL",
         only_with="shortlist",

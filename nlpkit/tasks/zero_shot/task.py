@@ -18,7 +18,7 @@ import numpy as np
 from nlpkit.data import pieces
 from nlpkit.errors import UserError
 from nlpkit.models import opening
-from nlpkit.options import Config, OpeningOptions
+from nlpkit.options import Config, DeviceOptions, OpeningOptions
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.zero_shot.base import ZeroShot
@@ -93,12 +93,17 @@ class ZeroShotClassification(ZeroShot):
             return task
         from nlpkit.tasks.zero_shot.shortlist import Shortlist
 
-        return task.with_(shortlist=Shortlist(asked.embedder, asked.shortlist, OpeningOptions.of(options)))
+        known = self.shortlist
+        if known is not None and known.embedder == asked.embedder:
+            return task.with_(shortlist=known.asking(asked.shortlist))
+        placed = DeviceOptions.of(options)
+        return task.with_(shortlist=Shortlist(asked.embedder, asked.shortlist, OpeningOptions.of(options), placed))
 
     @property
     def way(self) -> str:
         size = self.classifier.labels.size
         asked = f"the model is asked {self._asked:,} times a text whether it entails {self.template!r} of a label"
+        asked += self.told_of_labels
         if self.shortlist is None:
             return f"by inference: {asked}"
         return f"by a cascade: {self.shortlist.embedder} chooses {self._asked:,} of {size:,} labels, {asked}"
