@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from nlpkit.data import columns as column_names
 from nlpkit.data.labels import is_missing
 from nlpkit.embedding.corpus import Corpus
 from nlpkit.errors import UserError
+
+if TYPE_CHECKING:
+    from nlpkit.data.rows import Row
 
 COMMUNITY = 0.75  # cosine, the default of community detection in sentence-transformers
 CENTRAL = 5  # texts that stand for a cluster
@@ -103,11 +106,12 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
     Raises:
         UserError: there are fewer different texts than clusters, no texts that are alike, or no such column of labels.
     """
-    gold = _labels(corpus, config.label_column)
+    gold = None if config.label_column is None else labels_of(corpus.rows, config.label_column)
     stop_words = stop_words_of(config.stop_words)
     places = corpus.there
     units = corpus.units(places)
     different = len(np.unique(corpus.first[places]))
+    k = _number(config, different)
     smallest = config.min_size or _smallest(config.method, len(places))
     how = _map(config)
     points, placed = None, 0
@@ -115,16 +119,9 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
         with reporting.current().progress("map", 0, "rows"):
             points, placed = reduction.reduced(units, DENSE, how or "tsne", config.seed)
     tried: list[quality.Tried] = []
-    k = _number(config, different)
     if k is None and config.method in methods.OF_K:
-        with reporting.current().progress(
-            "numbers of clusters", len(quality.numbers_to_try(different)), "numbers"
-        ) as bar:
-            tried = quality.tried(units, config.seed, bar)
+        tried = _tried(units, different, config.seed)
         k = max(tried, key=lambda one: one.silhouette).k
-        best = max(one.silhouette for one in tried)
-        edge = " (the largest that was tried)" if k == tried[-1].k and len(tried) > 1 else ""
-        reporting.current().note(f"{k} clusters{edge} have the highest silhouette, {best:.3f} (--k)")
 
     def fit(some: np.ndarray, seed: int) -> np.ndarray:
         share = len(some) / len(units)
@@ -136,7 +133,7 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
         if config.method == "hdbscan":
             assert points is not None
             return methods.hdbscan(points[some], least)
-        return methods.community(units[some], config.threshold or COMMUNITY, least)
+        return methods.community(units[some], _threshold(config), least)
 
     with reporting.current().progress("clusters", 0, "rows"):
         labels = fit(np.arange(len(units)), config.seed)
@@ -163,6 +160,10 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
 def _smallest(method: methods.Method, rows: int) -> int:
     """Rows of the smallest cluster: texts around a text are few."""
     return SMALLEST[0] if method == "community" else int(np.clip(rows // 100, *SMALLEST))
+
+
+def _threshold(config: ClusterOptions) -> float:
+    return COMMUNITY if config.threshold is None else config.threshold
 
 
 def _map(config: ClusterOptions) -> reduction.How | None:
@@ -213,7 +214,7 @@ def _nothing(config: ClusterOptions, units: np.ndarray, smallest: int) -> UserEr
             f"no place is dense: no {smallest} texts lie closer together than the others",
             "Give a smaller --min-size, or --method kmeans, which groups all.",
         )
-    threshold = config.threshold or COMMUNITY
+    threshold = _threshold(config)
     most = neighbours.highest(units)
     return UserError(
         f"no {smallest} texts are alike: none has a cosine of {threshold:g} with {smallest - 1} others, "
@@ -240,17 +241,15 @@ def _similarity(units: np.ndarray, centres: np.ndarray, labels: np.ndarray) -> n
     return np.asarray(np.einsum("rw,rw->r", units, centres[whose]), np.float32)
 
 
-def _labels(corpus: Corpus, column: str | None) -> list[str | None] | None:
+def labels_of(rows: Sequence[Row], column: str) -> list[str | None]:
     """The label of each row as text; None where there is none.
 
     Raises:
         UserError: there is no such column, or no row has a label there.
     """
-    if column is None:
-        return None
-    names = list(dict.fromkeys(name for row in corpus.rows for name in row.values))
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
     column = column_names.require(column, names, "label")
-    values = [row.values.get(column) for row in corpus.rows]
+    values = [row.values.get(column) for row in rows]
     gold = [None if is_missing(value) else str(value) for value in values]
     if not any(name is not None for name in gold):
         raise UserError(f"no row has a label in the column '{column}'", "Leave out --label-column, or name another.")

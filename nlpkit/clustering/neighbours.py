@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlpkit.errors import UserError
+from nlpkit.metrics.similarity import unit
 
 if TYPE_CHECKING:
     from nlpkit.reporting import Progress
 
+ROUNDED = 1 - 1e-6  # the cosine of equal vectors, at least: their product in float32 may be below 1
 BLOCK = 1_024  # rows whose cosines with all others are in memory at a time
 MOST_PAIRS = 20_000_000
 """Pairs above a threshold that are kept, 12 bytes each: more say that the threshold is too low to tell anything."""
@@ -49,7 +51,7 @@ def pairs_above(
     for start in range(0, len(units), BLOCK):
         block = units[start : start + BLOCK]
         cosines = block @ units[: start + len(block)].T
-        later, earlier = np.nonzero(cosines >= threshold)
+        later, earlier = np.nonzero(cosines >= min(threshold, ROUNDED))
         real = earlier < later + start
         later, earlier = later[real], earlier[real]
         parts.append(
@@ -100,5 +102,4 @@ def centres_of(units: np.ndarray, labels: np.ndarray, groups: int) -> np.ndarray
     there = labels >= 0
     sums = np.zeros((groups, units.shape[1]), np.float64)
     np.add.at(sums, labels[there], units[there])
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
+    return np.asarray(unit(sums), np.float32)

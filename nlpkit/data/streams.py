@@ -24,10 +24,23 @@ def chunks_of(stream: Iterator[Row], most: int, most_characters: int) -> Iterato
         yield chunk
 
 
-def row_count(source: str | None) -> int:
-    """Lines of a plain text file, for the progress bar; 0 when counting would mean reading it all twice."""
+def row_count(source: str | None, *, named: bool = False) -> int:
+    """Rows of a plain text file by its lines, for the progress bar; 0 when counting would mean reading it all twice.
+
+    A row whose quoted text runs over several lines counts as many times, and so do blank lines.
+
+    Args:
+        source: the file, as it was given.
+        named: whether the columns were named, so that a table has no header.
+    """
     path = Path(source or "")
     if source in (None, "-") or path.suffix not in (".csv", ".tsv", ".jsonl", ".txt") or not path.is_file():
         return 0
+    lines, last = 0, b""
     with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        for block in iter(lambda: file.read(1 << 20), b""):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    lines += last not in (b"", b"\n")
+    header = path.suffix in (".csv", ".tsv") and not named
+    return max(lines - header, 0)

@@ -22,6 +22,7 @@ from nlpkit.embedding.options import EmbeddedRowsOptions
 from nlpkit.embedding.rows import CHUNK, CHUNK_CHARACTERS, Rows
 from nlpkit.errors import UserError
 from nlpkit.inference.remembered import DIGEST, Remembered
+from nlpkit.metrics.similarity import unit
 from nlpkit.reporting import counted
 from nlpkit.vectors.stored import read_vectors
 
@@ -69,18 +70,19 @@ class Corpus:
 
         A vector of zeros stays as it is: it is like nothing.
         """
-        vectors = self.vectors[places]
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
+        return np.asarray(unit(self.vectors[places]), np.float32)
 
 
-def open_corpus(opened: Opened, config: EmbeddedRowsOptions, plan: Callable[[], None] | None = None) -> Corpus:
+def open_corpus(
+    opened: Opened, config: EmbeddedRowsOptions, plan: Callable[[Sequence[Row], int, int], None] | None = None
+) -> Corpus:
     """The rows of --input with their vectors; says how many have none, are equal, or were cut.
 
     Args:
         opened: the model.
         config: of the command.
-        plan: shows what comes, as soon as it is known that the rows can be read.
+        plan: shows what comes, as soon as the rows are read: it is given them, how many texts that differ are
+            among them, and the width of a vector, 0 where it is not known yet.
 
     Raises:
         UserError: there are no rows, no row has a text, or --vectors are of other rows or of another model.
@@ -93,8 +95,6 @@ def open_corpus(opened: Opened, config: EmbeddedRowsOptions, plan: Callable[[], 
     errors: dict[int, str] = {}
     reader: Reader[Any] = opened.task.reader()
     for chunk, reader in source.chunks():
-        if plan is not None and not rows:
-            plan()
         for row in chunk:
             text, error = _text_of(row, reader)
             if error is not None:
@@ -106,6 +106,9 @@ def open_corpus(opened: Opened, config: EmbeddedRowsOptions, plan: Callable[[], 
     if len(errors) == len(rows):
         raise UserError(f"no row of {config.input} has a text; {next(iter(errors.values()))}")
     first = _first_of_equal(texts, errors)
+    if plan is not None:
+        different = int((first == np.arange(len(rows))).sum()) - len(errors)
+        plan(rows, different, width_of(opened) or 0)
     if config.vectors is not None:
         vectors, made = _stored(opened, config, source, len(rows))
         broken = np.flatnonzero(np.isnan(vectors).any(axis=1)).tolist()

@@ -40,7 +40,8 @@ def give(opened: Opened, config: EmbedOptions) -> Report:
     held = config.input is not None and memory.is_name(config.input)
     counts = Counts(opened.task.max_length)
     parts: list[tuple[int, np.ndarray | None]] = []
-    with writer(None) as write, reporting.current().progress("embed", streams.row_count(config.input), "rows") as bar:
+    total = streams.row_count(config.input, named=bool(config.columns))
+    with writer(None) as write, reporting.current().progress("embed", total, "rows") as bar:
         for chunk, embedded in opened.embedder.embedded(rows.asked()):
             made, vectors = counts.take(chunk, embedded)
             if held:
@@ -83,7 +84,7 @@ def embed_file(opened: Opened, config: EmbedOptions) -> Report:
         finished = unfinished.settle()
         if finished:
             reporting.current().note(f"--resume: {reporting.counted(finished, 'row', 'rows')} are finished already")
-        total = streams.row_count(str(rows.place))
+        total = streams.row_count(str(rows.place), named=bool(config.columns))
         reporting.current().plan("embed", _plan(opened, config, total))
         counts = Counts(opened.task.max_length)
         for chunk in unfinished.chunks():
@@ -209,7 +210,7 @@ def _plan(opened: Opened, config: EmbedOptions, total: int) -> list[tuple[str, s
         ("model", config.model),
         ("vectors", opened.how),
         ("texts", f"{limit}, {longer[config.long_text]}" if task.max_length else limit),
-        ("rows", f"{total:,} lines of {config.input}" if total else str(config.input)),
+        ("rows", f"{total:,} of {config.input}, by its lines" if total else str(config.input)),
         ("device", f"{opened.predictor.device.described}, {sizes}"),
         ("output", f"{config.output}, {config.dtype}"),
     ]

@@ -14,12 +14,13 @@ nlpkit cluster minilm --input news.csv --mode duplicates --without new.csv
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.clustering.options import ClusterOptions
-from nlpkit.data import memory, streams
+from nlpkit.data import memory
 from nlpkit.errors import UserError
 from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
@@ -28,6 +29,7 @@ from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks.contract import Task
 
 if TYPE_CHECKING:
+    from nlpkit.data.rows import Row
     from nlpkit.embedding.corpus import Corpus
     from nlpkit.embedding.opened import Opened
 
@@ -80,7 +82,13 @@ def run(config: Config) -> Report:
     reduction.require(config.map)
     clusters.stop_words_of(config.stop_words)
     opened = open_embedder(config)
-    corpus = open_corpus(opened, config, lambda: reporting.current().plan(COMMAND, _plan(opened, config, folder.path)))
+
+    def plan(rows: Sequence[Row], different: int, width: int) -> None:
+        if config.label_column is not None:
+            clusters.labels_of(rows, config.label_column)
+        reporting.current().plan(COMMAND, _plan(opened, config, folder.path, len(rows), different, width))
+
+    corpus = open_corpus(opened, config, plan)
     if config.mode == "duplicates":
         return _duplicates(corpus, config, folder, started)
     return _clusters(corpus, config, folder, started)
@@ -92,21 +100,30 @@ def _default(config: Config) -> Path:
     return RunFolder.default_path(name or "rows", config.mode)
 
 
-def _plan(opened: Opened, config: Config, output: Path) -> list[tuple[str, str]]:
-    total = streams.row_count(config.input)
+def _plan(opened: Opened, config: Config, output: Path, rows: int, different: int, width: int) -> list[tuple[str, str]]:
+    """What is about to be done to so many rows, of which so many have a text of their own, and what it costs."""
+    from nlpkit.clustering import price
+    from nlpkit.clustering.clusters import COMMUNITY
+
+    threshold = config.threshold
+    if threshold is None:
+        threshold = NEAR if config.mode == "duplicates" else COMMUNITY
     how = {
         "kmeans": f"k-means, {'the number by silhouette' if config.k == 'auto' else f'{config.k} clusters'}",
         "agglomerative": f"Ward's tree, {'the number by silhouette' if config.k == 'auto' else f'{config.k} clusters'}",
         "hdbscan": "HDBSCAN on the points of the map",
-        "community": f"communities, cosine {config.threshold or 0.75:g} or more",
+        "community": f"communities, cosine {threshold:g} or more",
     }[config.method]
     if config.mode == "duplicates":
-        how = f"texts with a cosine of {config.threshold or NEAR:g} or more with an earlier one"
+        how = f"texts with a cosine of {threshold:g} or more with an earlier one"
+    by_pairs = config.mode == "duplicates" or config.method == "community"
+    placed = config.mode == "clusters" and (config.map in ("auto", "tsne", "umap") or config.method == "hdbscan")
     return [
         ("model", config.model),
         ("vectors", str(config.vectors) if config.vectors else opened.how),
-        ("rows", f"{total:,} lines of {config.input}" if total else str(config.input)),
+        ("rows", f"{rows:,} of {config.input}, {counted(different, 'different text', 'different texts')}"),
         (config.mode, how),
+        *price.described(rows, width, placed=placed, compared=rows // 2 if by_pairs else 0),
         ("device", opened.predictor.device.described),
         ("output", str(output)),
     ]

@@ -254,6 +254,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             write_empty(config.output, [*columns, *answer], source.style, overwrite=config.overwrite)
         return Report({**_written(config, predictor), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
     alike = config.output is not None and config.output.suffix == f".{source.format}"
+    total = streams.row_count(config.input, named=bool(config.columns))
     with (
         writer(
             config.output,
@@ -261,7 +262,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             lambda: source.style if alike else None,
             overwrite=config.overwrite,
         ) as write,
-        reporting.current().progress("predict", streams.row_count(config.input), "rows") as bar,
+        reporting.current().progress("predict", total, "rows") as bar,
     ):
         asked = (
             ((chunk, prefix, reader), reader, [row.values for row in chunk if row.error is None])

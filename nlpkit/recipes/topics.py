@@ -14,22 +14,26 @@ nlpkit topics runs/topics --input new.csv --output with-topics.csv
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data import memory, streams
+from nlpkit.data import memory
 from nlpkit.errors import UserError
 from nlpkit.metrics.similarity import unit
 from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
-from nlpkit.runs.folder import RunFolder, human_bytes, versions
+from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks.contract import Task
 from nlpkit.topic_models.options import OF_VECTORS, TopicOptions
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from nlpkit.data.rows import Row
     from nlpkit.embedding.corpus import Corpus
     from nlpkit.embedding.opened import Opened
     from nlpkit.topic_models.found import Topics
@@ -83,7 +87,7 @@ def _found(config: Config, started: float) -> Report:
     from nlpkit.clustering.clusters import stop_words_of
     from nlpkit.embedding.corpus import open_corpus
     from nlpkit.embedding.opened import open_embedder
-    from nlpkit.topic_models import found, saved, told, wished
+    from nlpkit.topic_models import found, names, saved, told, wished
 
     assert config.input is not None
     name = "rows" if memory.is_name(config.input) or config.input == "-" else Path(config.input).name.split(".")[0]
@@ -94,9 +98,19 @@ def _found(config: Config, started: float) -> Report:
     stop_words_of(config.stop_words)
     wishes = wished.read(config.topics) if config.topics else []
     opened = open_embedder(config)
-    corpus = open_corpus(opened, config, lambda: reporting.current().plan(COMMAND, _plan(opened, config, folder.path)))
+
+    def plan(rows: Sequence[Row], different: int, width: int) -> None:
+        if config.time_column is not None:
+            _dates(rows, config.time_column)
+        reporting.current().plan(COMMAND, _plan(opened, config, folder.path, len(rows), different, width))
+
+    corpus = open_corpus(opened, config, plan)
     units = _of_wishes(opened, [wish.text for wish in wishes], corpus)
-    given = given if given is not None and given.centres.shape[1] == corpus.vectors.shape[1] else None
+    if given is not None and given.centres.shape[1] != corpus.vectors.shape[1]:
+        if given.names:
+            lost = counted(len(given.names), "name", "names")
+            reporting.current().warn(f"{lost} of {names.FILE} cannot be used: vectors had another width before")
+        given = None
     topics = found.find(corpus, config, wishes, units, given)
     over = _over_time(topics, config)
     made = {key: value for key, value in corpus.made.record().items() if key != "broken"}
@@ -133,21 +147,20 @@ def _found(config: Config, started: float) -> Report:
     return Report(report, [told.table(topics)], told.lines(topics, over, folder.path), next_command=following)
 
 
-def _plan(opened: Opened, config: Config, output: Path) -> list[tuple[str, str]]:
-    """What is about to be done; memory where the number of rows is known."""
-    from nlpkit.embedding.opened import width_of
+def _plan(opened: Opened, config: Config, output: Path, rows: int, different: int, width: int) -> list[tuple[str, str]]:
+    """What is about to be done to so many rows, of which so many have a text of their own, and what it costs."""
+    from nlpkit.clustering import price
 
-    total = streams.row_count(config.input)
-    rows = [
+    found_in = f", found in a draw of {config.sample:,} rows" if rows > config.sample else ""
+    return [
         ("model", config.model),
         ("vectors", str(config.vectors) if config.vectors else opened.how),
-        ("rows", f"{total:,} lines of {config.input}" if total else str(config.input)),
-        ("topics", f"dense places of a map{', beside those of ' + config.topics if config.topics else ''}"),
+        ("rows", f"{rows:,} of {config.input}, {counted(different, 'different text', 'different texts')}"),
+        ("topics", f"dense places of a map{found_in}{', beside those of ' + config.topics if config.topics else ''}"),
+        *price.described(rows, width, placed=config.map != "pca"),
         ("device", opened.predictor.device.described),
+        ("output", str(output)),
     ]
-    if total and (width := width_of(opened)):
-        rows.append(("memory", f"about {human_bytes(3 * 4 * width * total)} for vectors, beside model and texts"))
-    return [*rows, ("output", str(output))]
 
 
 def _of_wishes(opened: Opened, texts: list[str], corpus: Corpus) -> np.ndarray:
@@ -162,21 +175,34 @@ def _of_wishes(opened: Opened, texts: list[str], corpus: Corpus) -> np.ndarray:
 
 
 def _over_time(topics: Topics, config: Config) -> Over | None:
-    from nlpkit.data import columns as column_names
     from nlpkit.topic_models import times
 
     if config.time_column is None:
         return None
-    rows = [topics.corpus.rows[i] for i in topics.places]
-    column = column_names.require(config.time_column, dict.fromkeys(n for row in rows for n in row.values), "time")
-    values = [row.values.get(column) for row in rows]
-    over = times.over([times.read(value) for value in values], topics.labels, len(topics.found), config.time_unit)
-    if over is None:
-        raise UserError(
-            f"no cell of the column '{column}' is a date (the first: {values[0]!r})", "Write dates as 2024-03-31."
-        )
-    if over.without:
+    dates = _dates(topics.corpus.rows, config.time_column)
+    over = times.over([dates[i] for i in topics.places], topics.labels, len(topics.found), config.time_unit)
+    if over is not None and over.without:
         reporting.current().warn(
-            f"{counted(over.without, 'row has', 'rows have')} no date that can be read in '{column}'"
+            f"{counted(over.without, 'row has', 'rows have')} no date that can be read in '{config.time_column}'"
         )
     return over
+
+
+def _dates(rows: Sequence[Row], column: str) -> list[date | None]:
+    """The date of each row.
+
+    Raises:
+        UserError: there is no such column, or no cell of it is a date.
+    """
+    from nlpkit.data import columns as column_names
+    from nlpkit.topic_models import times
+
+    column = column_names.require(column, dict.fromkeys(name for row in rows for name in row.values), "time")
+    values = [row.values.get(column) for row in rows]
+    dates = [times.read(value) for value in values]
+    if not any(day is not None for day in dates):
+        first = next((value for value in values if value not in (None, "")), "")
+        raise UserError(
+            f"no cell of the column '{column}' is a date (the first: {first!r})", "Write dates as 2024-03-31."
+        )
+    return dates

@@ -297,9 +297,10 @@ def _file(searcher: Searcher, config: SearchOptions) -> Report:
     assert config.queries is not None
     asked = answered = rows = 0
     start = time.perf_counter()
+    total = streams.row_count(config.queries, named=bool(config.columns))
     with (
         writers.writer(config.output, overwrite=config.overwrite) as write,
-        reporting.current().progress("search", streams.row_count(config.queries), "questions") as bar,
+        reporting.current().progress("search", total, "questions") as bar,
     ):
         questions = _questions(config)
         while some := list(itertools.islice(questions, TOGETHER)):

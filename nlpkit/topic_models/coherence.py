@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 TOP = 10  # words of a topic that are judged, as in OCTIS
+NEVER = 1e-12  # share of windows in which words that never meet are taken to meet, as gensim has it
 
 
 def npmi(
@@ -24,7 +25,9 @@ def npmi(
         topics: words of each, the heaviest first.
         documents: their words.
         window: words of a sliding window, each position of which counts as a document, as gensim's `c_npmi` and with
-            it OCTIS have it (10). Default: whole documents.
+            it OCTIS have it (10). As there, words that never meet have a value above -1, the higher the rarer they are.
+            (Of a word that is in a window twice gensim loses the second when the first leaves.) Default: whole
+            documents.
 
     Returns:
         None where no topic has two words.
@@ -42,9 +45,10 @@ def npmi(
             here = np.fromiter(part, np.int64, len(part))
             alone[here] += 1
             together[np.ix_(here, here)] += 1
+    never = 0.0 if window is None else NEVER
     values = []
     for words in asked:
-        pairs = [_npmi(alone, together, total, number[a], number[b]) for a, b in combinations(words, 2)]
+        pairs = [_npmi(alone, together, total, number[a], number[b], never) for a, b in combinations(words, 2)]
         values.append(sum(pairs) / len(pairs))
     return float(np.mean(values))
 
@@ -58,14 +62,15 @@ def _windows(ids: Sequence[int], window: int | None) -> Iterable[set[int]]:
         yield {i for i in ids[start : start + window] if i >= 0}
 
 
-def _npmi(alone: np.ndarray, together: np.ndarray, total: int, a: int, b: int) -> float:
+def _npmi(alone: np.ndarray, together: np.ndarray, total: int, a: int, b: int, never: float) -> float:
     both = int(together[a, b])
-    if both == 0:
-        return -1.0
-    if both == total:
+    if both == total and total:
         return 1.0
-    joint = both / total
-    return math.log(joint * total * total / (int(alone[a]) * int(alone[b]))) / -math.log(joint)
+    joint = both / max(total, 1) + never
+    chance = int(alone[a]) * int(alone[b]) / max(total, 1) ** 2
+    if joint == 0 or chance == 0:
+        return -1.0
+    return math.log(joint / chance) / -math.log(joint)
 
 
 def diversity(topics: Sequence[Sequence[str]]) -> float | None:

@@ -12,6 +12,7 @@ from nlpkit import reporting
 from nlpkit.clustering import methods, neighbours, reduction, words
 from nlpkit.clustering.clusters import DENSE, SMALLEST, central_of, stop_words_of
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 from nlpkit.topic_models import coherence, names, tree, wished
 from nlpkit.topic_models.options import TopicOptions
 
@@ -176,6 +177,8 @@ def _dense(
         labels = methods.by_size(tree.merged(labels, centres, config.merge))
         said.append(f"{count} topics were merged to {int(labels.max()) + 1} (--merge)")
         centres = neighbours.centres_of(units[rest], labels, int(labels.max()) + 1)
+    elif config.merge is not None:
+        said.append(f"none of {counted(count, 'topic', 'topics')} was merged: --merge asks for {config.merge}")
     _, limits = _similarities(units[rest], centres, labels)
     others = np.flatnonzero(labels < 0)
     labels[others] = nearest_topic(units[rest[others]], centres, limits)[0]
@@ -246,8 +249,8 @@ def _described(
     stop_words = stop_words_of(config.stop_words)
     texts = [corpus.texts[i] for i in places]
     with reporting.current().progress("words", 0, "texts"):
-        counted = words.counted(texts, stop_words)
-        telling = words.of_groups(counted, labels, len(centres))
+        occurring = words.counted(texts, stop_words)
+        telling = words.of_groups(occurring, labels, len(centres))
     automatic = words.distinct_names(telling)
     automatic = [
         name if (wish := is_wished[number]) is None else wishes[wish].name for number, name in enumerate(automatic)
@@ -282,7 +285,7 @@ def _described(
             "npmi_windows": coherence.npmi(judged, [split[i] for i in drawn.tolist()], WINDOW),
             "diversity": coherence.diversity(judged),
         }
-    why = "the texts look English" if counted.english else "the texts do not look English"
+    why = "the texts look English" if occurring.english else "the texts do not look English"
     why = why if stop_words is None else "as given"
-    said = [f"{len(counted.stop_words):,} stop words are left out of names ({why}; --stop-words)"]
+    said = [f"{len(occurring.stop_words):,} stop words are left out of names ({why}; --stop-words)"]
     return found, figures, said

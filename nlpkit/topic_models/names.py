@@ -52,13 +52,18 @@ def read(folder: Path, automatic: Sequence[str]) -> dict[int, str]:
         rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ","))
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path} cannot be read: {error}", "Save it as csv in UTF-8.") from None
+    if missing := [name for name in COLUMNS[:2] if rows and name not in rows[0]]:
+        raise UserError(f"{path} has no column '{missing[0]}'", f"Its first line is {','.join(COLUMNS)}.")
     given: dict[int, str] = {}
+    known: dict[str, int] = {}
     for line, row in enumerate(rows, start=2):
         number, name = str(row.get("topic", "")), (row.get("name") or "").strip()
         if not number.isdecimal() or int(number) >= len(automatic):
             raise UserError(
                 f"{path}, line {line}: there is no topic {number!r}", f"They go from 0 to {len(automatic) - 1}."
             )
+        if known.setdefault(number, line) != line:
+            raise UserError(f"{path}, line {line}: topic {number} stands in line {known[number]} too", "Keep one.")
         if name and name != automatic[int(number)]:
             given[int(number)] = name
     return given
@@ -102,5 +107,8 @@ def carried(given: Given, centres: np.ndarray) -> dict[int, str]:
         reporting.current().note(f"{counted(len(found), 'name', 'names')} of {FILE} stay with their topics")
     if lost:
         shown = ", ".join(f"'{name}'" for name in lost)
-        reporting.current().warn(f"no topic is that which was called {shown}: the name is not used")
+        names = counted(len(lost), "name", "names")
+        reporting.current().warn(
+            f"{names} of {FILE} found no topic and {'is' if len(lost) == 1 else 'are'} not used any more: {shown}"
+        )
     return {number: name for number, (_, name) in found.items()}

@@ -51,7 +51,8 @@ def over_time(over: Over, names: Sequence[str]) -> plots.Plot:
     @plots.with_style
     def draw(path: Any) -> None:
         figure, axes = plots.new_figure(7.0, 3.6)
-        totals = np.maximum(over.counts.sum(axis=1), 1)
+        totals = over.counts.sum(axis=1)
+        totals = np.where(totals > 0, totals, np.nan)  # of a part without texts there is no share: the line breaks
         x = np.arange(len(over.parts))
         for number in np.argsort(-over.counts.sum(axis=0), kind="stable")[:LINES].tolist():
             shares = 100 * over.counts[:, number] / totals

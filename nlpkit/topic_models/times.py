@@ -20,7 +20,7 @@ class Over:
 
     Attributes:
         unit: of the parts.
-        parts: their names, in order, such as 2024-03.
+        parts: their names, in order, such as 2024-03; also those between the first and the last without texts.
         counts: shape (parts, topics).
         without: rows whose date could not be read.
     """
@@ -77,7 +77,7 @@ def over(dates: Sequence[date | None], labels: np.ndarray, topics: int, unit: Un
         if (last - first).days < MOST:
             unit = "day"
     names = {day: _part(day, unit) for day in set(known)}
-    parts = sorted(set(names.values()))
+    parts = _between(first, last, unit)
     place = {name: i for i, name in enumerate(parts)}
     counts = np.zeros((len(parts), topics), np.int64)
     for day, label in zip(dates, labels.tolist(), strict=True):
@@ -88,3 +88,13 @@ def over(dates: Sequence[date | None], labels: np.ndarray, topics: int, unit: Un
 
 def _part(day: date, unit: Unit) -> str:
     return day.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]]
+
+
+def _between(first: date, last: date, unit: Unit) -> list[str]:
+    """The names of all parts from that of one day to that of another."""
+    if unit == "year":
+        return [f"{year:04}" for year in range(first.year, last.year + 1)]
+    if unit == "month":
+        months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+        return [f"{month // 12:04}-{month % 12 + 1:02}" for month in months]
+    return [date.fromordinal(day).isoformat() for day in range(first.toordinal(), last.toordinal() + 1)]

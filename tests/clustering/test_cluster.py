@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import random
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import RunOf, write_csv
 
 import nlpkit
+from nlpkit import reporting
+from nlpkit.clustering import reduction
 from nlpkit.errors import UserError
 from nlpkit.options.problems import OptionError
 from nlpkit.recipes import cluster
@@ -88,9 +93,9 @@ def test_duplicates_are_listed_and_left_out_on_demand(run_of: RunOf, tmp_path: P
     [
         ({"k": "50"}, "needs 50 different texts"),
         ({"method": "community", "threshold": 1.0, "min_size": 30}, "no 30 texts are alike"),
+        ({"method": "community", "threshold": 0.0, "min_size": 40}, "none has a cosine of 0 with 39 others"),
         ({"k": "2", "label_column": "sort"}, "sort"),
         ({"stop_words": "nowhere.txt"}, "there is no such file"),
-        ({"map": "umap"}, "umap-learn is not installed"),
         ({"mode": "duplicates", "without": Path("x.doc")}, "unknown format"),
         ({"k": "2", "threshold": 0.5}, "is for --method community"),
         ({"mode": "duplicates", "k": "3"}, "--k is for --mode clusters"),
@@ -103,6 +108,48 @@ def test_what_cannot_be_done_is_said(
     with pytest.raises((UserError, OptionError)) as error:
         run(run_of("embedding"), data, tmp_path / "out", **options)
     assert said in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_the_plan_counts_rows_and_what_they_cost(run_of: RunOf, data: Path, tmp_path: Path) -> None:
+    plans: list[dict[str, str]] = []
+
+    class Listener(reporting.Reporter):
+        def plan(self, title: str, rows: Any) -> None:
+            plans.append(dict(rows))
+
+    before = reporting.current()
+    reporting.install(Listener())
+    try:
+        run(run_of("embedding"), data, tmp_path / "out", k="2", map="pca", stability=False)
+        with pytest.raises(UserError, match="sort"):  # before anything is embedded
+            run(run_of("embedding"), data, tmp_path / "wrong", k="2", label_column="sort")
+    finally:
+        reporting.install(before)
+    (plan,) = plans
+    assert plan["rows"] == f"40 of {data}, 39 different texts"
+    assert "on one core" in plan["time"] and "for rows and vectors" in plan["memory"]
+
+
+def test_umap_is_asked_for_by_name_alone(
+    run_of: RunOf, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reduction, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match="umap-learn is not installed"):
+        run(run_of("embedding"), data, tmp_path / "out", k="2", map="umap")
+    asked: dict[str, Any] = {}
+
+    class Umap:
+        def __init__(self, **options: Any) -> None:
+            asked.update(options)
+
+        def fit_transform(self, units: np.ndarray) -> np.ndarray:
+            return units[:, : asked["n_components"]]
+
+    monkeypatch.setattr(reduction, "find_spec", lambda _: object())
+    monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=Umap))
+    run(run_of("embedding"), data, tmp_path / "out", k="2", map="umap", stability=False)
+    assert asked["random_state"] == 42 and asked["metric"] == "cosine"
+    assert "Map by UMAP" in (tmp_path / "out" / "map.html").read_text()
 
 
 def test_k_is_a_number_or_auto() -> None:

@@ -23,12 +23,20 @@ def test_names_that_people_gave_follow_their_topics_to_new_numbers(tmp_path: Pat
     given = names.Given(own, np.eye(3, dtype=np.float32))
     with reporting.listening() as heard:
         found = names.carried(given, np.asarray([[0, 1, 0], [0.995, 0.1, 0]], np.float32))
-    assert found == {1: "Pets"} and "Boats, all" in heard.warnings[0]
+    assert found == {1: "Pets"}
+    assert heard.warnings == ["1 name of names.csv found no topic and is not used any more: 'Boats, all'"]
     (tmp_path / names.FILE).write_text("topic;name;words\n1;Hunde;dog\n")
     assert names.read(tmp_path, ["cats", "dogs"]) == {1: "Hunde"}
     (tmp_path / names.FILE).write_bytes("topic,name\n0,Schöne\n".encode("latin-1"))
     with pytest.raises(UserError, match="Save it as csv in UTF-8"):
         names.read(tmp_path, ["cats"])
+    for text, said in (
+        ("topic,called\n0,Cats\n", "has no column 'name'"),
+        ("topic,name\n0,Cats\n0,Dogs\n", "line 3: topic 0 stands in line 2 too"),
+    ):
+        (tmp_path / names.FILE).write_text(text)
+        with pytest.raises(UserError, match=said):
+            names.read(tmp_path, ["cats"])
     (tmp_path / names.FILE).write_text("topic,name\n7,Nothing\n")
     with pytest.raises(UserError, match="line 2: there is no topic '7'"):
         names.read(tmp_path, ["cats"])
@@ -93,6 +101,20 @@ def test_topics_over_time() -> None:
     guessed = times.over(days, np.asarray([0, 1, 0, -1]), 2)
     assert guessed is not None and guessed.unit == "month"
     assert times.over([None], np.asarray([0]), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "parts"),
+    [
+        ("month", ["2023-11", "2023-12", "2024-01", "2024-02"]),
+        ("year", ["2023", "2024"]),
+        ("day", None),
+    ],
+)
+def test_parts_of_time_without_texts_have_a_place_too(unit: times.Unit, parts: list[str] | None) -> None:
+    found = times.over([date(2023, 11, 30), date(2024, 2, 1)], np.asarray([0, 0]), 1, unit)
+    assert found is not None and found.counts.sum() == 2
+    assert found.parts == parts if parts else (len(found.parts), found.parts[31]) == (64, "2023-12-31")
 
 
 def test_the_nearest_topics_are_merged() -> None:
