@@ -14,6 +14,7 @@ from nlpkit.data.labels import is_missing
 from nlpkit.data.places import FILE, user_columns
 from nlpkit.errors import UserError
 from nlpkit.metrics import intervals
+from nlpkit.metrics.selective import COVERAGE
 from nlpkit.nearby import expanded
 from nlpkit.reporting import Table, counted, figures, titled
 from nlpkit.tasks import outputs as model_outputs
@@ -70,7 +71,9 @@ def _values(by: str, rows: Dataset, split: str, loaded: LoadedData) -> list[str]
     path = expanded(by)
     if not named and path.is_file():
         return _lines(path, by, rows, split)
-    column = named[0] if named else column_names.require(by, columns, "--breakdown-by")
+    column = (
+        named[0] if named else column_names.require(by, columns, "--breakdown-by", where=f"there is no file {by}, and ")
+    )
     return [NONE if is_missing(value) else str(value).strip() for value in rows[column][:]]
 
 
@@ -96,6 +99,7 @@ def of(
     evidence: Evidence | None,
     groups: Mapping[str, str],
     read: Sequence[str],
+    answered: Sequence[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of each group, the largest first: rows, rows that were left out, metrics and their intervals.
 
@@ -105,6 +109,8 @@ def of(
         evidence: of the same rows; None where there is none: then there are no intervals.
         groups: the group of each row, by its place.
         read: the places of the rows that were to be judged.
+        answered: those of the rows with an answer, where some answers are not measured: each group then has its own
+            share of those that are; None: all are.
 
     Raises:
         UserError: examples do not say which rows they come from.
@@ -117,6 +123,7 @@ def of(
         )
     members = np.asarray([groups[place] for place in places])
     meant, judged = Counter(groups[place] for place in read), Counter(members.tolist())
+    given = judged if answered is None else Counter(groups[place] for place in answered)
     found = {}
     for group, count in judged.most_common():
         rows = np.flatnonzero(members == group)
@@ -128,12 +135,17 @@ def of(
         told = intervals.record({group: part}, {group: metrics})["metric_intervals"]
         found[group] = {
             "rows": count,
-            "rows_left_out": max(meant[group] - count, 0),
-            "metrics": dict(metrics),
+            "rows_left_out": max(meant[group] - given[group], 0),
+            "metrics": {**metrics, **({} if answered is None else {COVERAGE: count / given[group]})},
             "metric_intervals": told.get(group, {}),
         }
     found |= {
-        group: {"rows": 0, "rows_left_out": count, "metrics": {}, "metric_intervals": {}}
+        group: {
+            "rows": 0,
+            "rows_left_out": max(count - given[group], 0),
+            "metrics": {COVERAGE: 0.0} if given[group] else {},
+            "metric_intervals": {},
+        }
         for group, count in meant.items()
         if group not in judged
     }

@@ -169,8 +169,9 @@ def run(config: Config) -> Report:
         if (cut := predictor.cut.finding(task, split)) is not None:
             findings.append(cut)
         task = task.with_conventions(outputs)
-        covered = None
+        covered, answered = None, None
         if _of_coverage(config):
+            answered = examples["where"][:] if "where" in examples.column_names else None
             covered = _covered(task, outputs, examples, _least(config), split)
         if covered is not None:
             outputs, examples = model_outputs.selected(outputs, covered.rows), examples.select(covered.rows)
@@ -182,7 +183,7 @@ def run(config: Config) -> Report:
         rows[split] = len(examples)
         if config.breakdown_by is not None:
             places = loaded.places(read, split)
-            groups[split] = breakdown.of(task, outputs, examples, evidence[split], group_of, places)
+            groups[split] = breakdown.of(task, outputs, examples, evidence[split], group_of, places, answered)
     if not metrics:
         why = "; ".join(finding.message for finding in findings)
         message = f"{', '.join(chosen)}: there is no row to judge" + (f": {why}" if why else "")

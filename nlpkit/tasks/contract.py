@@ -156,6 +156,11 @@ class Task(ABC):
         return None
 
     @classmethod
+    def lacking(cls, config: PreTrainedConfig) -> str:
+        """Why `claims` does not take a model, for messages; "" where its architecture says it."""
+        return ""
+
+    @classmethod
     @abstractmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> Task:
         """Restore the task of a model.

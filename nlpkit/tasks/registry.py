@@ -103,8 +103,9 @@ def _claimant(
         return named_task
     able = ", ".join(task.name for task in sorted(claims, key=claims.__getitem__, reverse=True))
     architecture = ", ".join(config.architectures or ["none named"])
+    why = named_task.lacking(config) or f"its architecture: {architecture}"
     raise UserError(
-        f"--task {named}: {place} is no model for it (its architecture: {architecture})",
+        f"--task {named}: {place} is no model for it ({why})",
         f"It can be used for: {able}." if able else "No task known here takes it as it is.",
     )
 

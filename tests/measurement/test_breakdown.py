@@ -67,6 +67,21 @@ def test_each_row_is_in_one_group_and_those_left_out_are_counted(trained: Path, 
     assert any(line.endswith("23 rows in 3 groups") for line in report.lines)
 
 
+def test_each_group_has_its_share_of_answers_that_are_sure(trained: Path, tmp_path: Path) -> None:
+    data, _ = languages(tmp_path)
+    whole = measured(trained, data, min_score=0).record
+    (details,) = whole["details"].values()
+    least = details["coverage"]["table"][-1]["min_score"]
+    report = measured(trained, data, breakdown_by="language", min_score=least)
+    (metrics,) = report.record["metrics"].values()
+    (groups,) = report.record["breakdown"]["groups"].values()
+    judged = {"en": 16, "de": 6, "(none)": 1}
+    shares = {name: group["metrics"]["coverage"] for name, group in groups.items()}
+    assert shares == {name: groups[name]["rows"] / count for name, count in judged.items()}
+    assert sum(group["rows"] for group in groups.values()) == round(metrics["coverage"] * 23)
+    assert groups["de"]["rows_left_out"] == 1  # the row without a text: one whose answer is not sure enough was judged
+
+
 def test_groups_are_the_files_of_the_data(trained: Path, tmp_path: Path) -> None:
     for name, count in (("de", 6), ("en", 12)):
         write_jsonl(tmp_path / f"{name}.jsonl", rows(count, count))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 ASKED = "asked"  # in features: the place of the label that is asked about
 NOT_ASKED = -10_000.0  # the logit of a label that the model was not asked about
 SHORTLISTED = "shortlist_recall"
+SHOWN_LABELS = 6  # names in a message
 NLI = "ForSequenceClassification"  # ends the names of architectures that may be trained for inference
 
 
@@ -76,12 +77,18 @@ class ZeroShotClassification(ZeroShot):
         return Claim.COULD_SERVE if served and None not in _outputs_for_inference(config) else None
 
     @classmethod
+    def lacking(cls, config: PreTrainedConfig) -> str:
+        """Outputs for inference, of a classifier of other things: they are found by their names."""
+        if not any(name.endswith(NLI) for name in config.architectures or []):
+            return ""
+        return f"its labels are {_shown(config)}, and none is entailment beside a contradiction"
+
+    @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> ZeroShotClassification:
         entailment, contradiction = _outputs_for_inference(config)
         if entailment is None or contradiction is None:
-            names = ", ".join(opening.label_names(config))
             raise UserError(
-                f"the model has no outputs for entailment and contradiction, but {names}",
+                f"the model has no outputs for entailment and contradiction, but {_shown(config)}",
                 "Zero-shot classification takes a model that was trained for natural language inference.",
             )
         return cls(entailment=entailment, contradiction=contradiction, **cls.asked_before(record))
@@ -235,6 +242,12 @@ class ZeroShotClassification(ZeroShot):
             return {**found, SHORTLISTED: float((asked & known).mean())}
         right = wanted[:, :size] > 0
         return {**found, SHORTLISTED: float((outputs > NOT_ASKED)[right].mean()) if right.any() else float("nan")}
+
+
+def _shown(config: PreTrainedConfig) -> str:
+    """The labels of a model, the first few of many."""
+    names = opening.label_names(config)
+    return ", ".join(names[:SHOWN_LABELS]) + (", ..." if len(names) > SHOWN_LABELS else "")
 
 
 def _outputs_for_inference(config: PreTrainedConfig) -> tuple[int | None, int | None]:
