@@ -38,7 +38,7 @@ from nlpkit.searching import (
     unanswered,
 )
 from nlpkit.searching.dense import Graph, Stored, graph_library
-from nlpkit.searching.layout import DOCUMENTS, GRAPH, PART, VECTORS, WORDS, stored_in
+from nlpkit.searching.layout import DOCUMENTS, GRAPH, VECTORS, WORDS
 from nlpkit.searching.lexical import Words
 from nlpkit.searching.opened import Index
 from nlpkit.searching.options import IndexOptions, SideModelOptions
@@ -150,6 +150,7 @@ class _Written:
         place: the folder.
         passages: how many.
         made: what the vectors are made with.
+        words: different words of all of them.
         graph: its recall; None: there is none.
         loss: what smaller numbers lose; None: nothing, or it is not known.
         quick: how questions are embedded without torch; None: they are not.
@@ -158,6 +159,7 @@ class _Written:
     place: Path
     passages: int
     made: Made
+    words: int
     graph: float | None
     loss: codes.Loss | None
     quick: record.QuickSettings | None
@@ -168,9 +170,11 @@ def _written(config: IndexOptions, sides: Sides, now: pa.Table, vectors: _Vector
     place.mkdir()
     stored = vectors.write(place / VECTORS)
     table.write(now, place / DOCUMENTS)
-    Words.of(now.column("text").to_pylist()).save(place / WORDS)
+    words = Words.of(now.column("text").to_pylist())
+    words.save(place / WORDS)
     graph = _graph(config, stored, place)
-    return _Written(place, len(now), _made(config, sides, stored), graph, vectors.loss(), _quick(sides, now))
+    made = _made(config, sides, stored)
+    return _Written(place, len(now), made, words.different, graph, vectors.loss(), _quick(sides, now))
 
 
 def _entry(
@@ -199,6 +203,7 @@ def _entry(
         quick=written.quick,
         config=_given(config),
         settled=dict(settings),
+        words=written.words,
     )
 
 
@@ -258,7 +263,7 @@ def _before(folder: Path, *, overwrite: bool) -> record.IndexRecord | None:
 
 
 def _ours(path: Path) -> bool:
-    return path.name.startswith(PART) or path.name.startswith(".")
+    return path.name.startswith(record.PART) or path.name.startswith(".")
 
 
 @dataclass(frozen=True)
@@ -271,8 +276,8 @@ class _Old:
 
     @classmethod
     def of(cls, folder: Path, entry: record.IndexRecord) -> _Old:
-        place = folder / entry.parts
-        return cls(table.read(place / DOCUMENTS), stored_in(place, entry), entry.made_with(folder / record.FILE))
+        index = Index.of(folder, entry)
+        return cls(index.passages, index.stored, entry.made_with(folder))
 
 
 def _settings(config: IndexOptions, sides: Sides, most: int | None) -> dict[str, Any]:
@@ -292,7 +297,7 @@ def _require_same(folder: Path, before: record.IndexRecord, settings: Mapping[st
     Raises:
         UserError: saying what is different.
     """
-    made = before.made_with(folder / record.FILE)
+    made = before.made_with(folder)
     now = json.loads(json.dumps(settings))
     different = [said for name, said in SAID.items() if before.settled.get(name) != now[name]]
     if different:
@@ -541,14 +546,16 @@ def _graph(config: IndexOptions, stored: Stored, place: Path) -> float | None:
 def _next_part(folder: Path) -> Path:
     """A folder that is not there yet."""
     numbers = [
-        int(path.name.removeprefix(PART)) for path in folder.glob(f"{PART}*") if path.name[len(PART) :].isdigit()
+        int(path.name.removeprefix(record.PART))
+        for path in folder.glob(f"{record.PART}*")
+        if path.name[len(record.PART) :].isdigit()
     ]
-    return folder / f"{PART}{max(numbers, default=0) + 1}"
+    return folder / f"{record.PART}{max(numbers, default=0) + 1}"
 
 
 def _sweep(folder: Path, keep: Path) -> None:
     """Delete the files of what the index was before, and of builds that were interrupted."""
-    for path in folder.glob(f"{PART}*"):
+    for path in folder.glob(f"{record.PART}*"):
         if path.name != keep.name:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -124,9 +124,16 @@ class Graph:
 
     @classmethod
     def load(cls, path: Path, stored: Stored) -> Graph:
-        """Open a graph, mapped from the disk."""
+        """Open a graph, mapped from the disk.
+
+        Raises:
+            OSError, ValueError, RuntimeError: it cannot be read, or is of other vectors.
+        """
         index = _new(stored)
-        index.view(str(path))
+        with path.open("rb"):  # the library does not say that it is not there
+            index.view(str(path))
+        if (len(index), index.ndim) != (len(stored), stored.width):
+            raise ValueError(f"it is of {len(index):,} vectors of {index.ndim} dimensions")
         return cls(index)
 
     def save(self, path: Path) -> None:

@@ -12,7 +12,6 @@ from nlpkit.searching.dense import Stored
 from nlpkit.vectors import codes
 
 VECTORS, DOCUMENTS, WORDS, GRAPH = "vectors.npy", "documents.arrow", "bm25", "graph.usearch"
-PART = "part-"  # begins the name of a folder of files that belong together
 
 
 def damaged(path: Path, why: object) -> UserError:
@@ -22,7 +21,7 @@ def damaged(path: Path, why: object) -> UserError:
 
 def stored_in(place: Path, entry: record.IndexRecord) -> Stored:
     """The vectors of an index, mapped from the disk."""
-    made = entry.made_with(place)
+    made = entry.made_with(place.parent)
     try:
         numbers = np.load(place / VECTORS, mmap_mode="r" if entry.passages else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

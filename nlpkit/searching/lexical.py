@@ -87,12 +87,35 @@ class Words:
         scorer.index(tokens, show_progress=False)
         return cls(scorer, len(tokens))
 
+    @property
+    def different(self) -> int:
+        """How many words there are, each once, as the library counts them."""
+        return 0 if self.scorer is None else len(self.scorer.vocab_dict)
+
     @classmethod
-    def load(cls, folder: Path, rows: int) -> Words:
-        """Open an index, mapped from the disk."""
-        if not folder.is_dir():
+    def load(cls, folder: Path, rows: int, different: int | None = None) -> Words:
+        """Open an index, mapped from the disk.
+
+        Args:
+            rows: how many texts it has.
+            different: how many words; None: that is not known, and where there is no folder there are none.
+
+        Raises:
+            ValueError: it has others.
+            OSError: it cannot be read.
+        """
+        if different == 0 or (different is None and not folder.is_dir()):
             return cls(None, rows)
-        return cls(_library().BM25.load(folder, mmap=True), rows)
+        found = cls(_library().BM25.load(folder, mmap=True), rows)
+        scores, words = found.scorer.scores, found.scorer.vocab_dict
+        if scores["num_docs"] != rows:
+            raise ValueError(f"it is of {scores['num_docs']} texts, not {rows:,}")
+        if different not in (None, len(words)):
+            raise ValueError(f"it has {len(words):,} words, not {different:,}")
+        last = max((number for word, number in words.items() if word), default=-1)  # the empty word has no scores
+        if len(scores["indptr"]) != last + 2 or len(scores["data"]) != len(scores["indices"]):
+            raise ValueError("its parts do not belong together")
+        return found
 
     def save(self, folder: Path) -> None:
         """Write it, unless it is empty."""

@@ -105,18 +105,32 @@ class Index:
         Raises:
             UserError: there is none, or it is damaged.
         """
-        entry = record.read(folder)
+        return cls.of(folder, record.read(folder))
+
+    @classmethod
+    def of(cls, folder: Path, entry: record.IndexRecord) -> Index:
+        """Open the files that belong to a record.
+
+        Raises:
+            UserError: they are damaged, or belong to another one.
+        """
         place = folder / entry.parts
+        path = place / layout.DOCUMENTS
         try:
-            passages = table.read(place / layout.DOCUMENTS)
+            passages = table.read(path)
         except (OSError, ValueError) as error:
-            raise layout.damaged(place / layout.DOCUMENTS, error) from None
+            raise layout.damaged(path, error) from None
+        index = cls(folder, entry, passages, place)
         if len(passages) != entry.passages:
-            raise UserError(
-                f"{folder} is damaged: it holds {len(passages):,} passages, and its record tells of {entry.passages:,}",
-                record.AGAIN.format(folder),
+            raise layout.damaged(
+                path, f"it holds {len(passages):,} passages, and index.json tells of {entry.passages:,}"
             )
-        return cls(folder, entry, passages, place)
+        first, last = int(index.documents.min()), int(index.documents.max())
+        if (first, last) != (0, entry.documents - 1):
+            raise layout.damaged(
+                path, f"it holds documents {first:,} to {last:,}, and index.json tells of {entry.documents:,}"
+            )
+        return index
 
     @cached_property
     def stored(self) -> Stored:
@@ -128,14 +142,20 @@ class Index:
         """The index of words."""
         folder = self._place / layout.WORDS
         try:
-            return Words.load(folder, len(self.passages))
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            return Words.load(folder, len(self.passages), self.entry.words)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise layout.damaged(folder, error) from None
 
     @cached_property
     def graph(self) -> Graph | None:
         """The graph of neighbours, where there is one."""
-        return None if self.entry.graph is None else Graph.load(self._place / layout.GRAPH, self.stored)
+        if self.entry.graph is None:
+            return None
+        path = self._place / layout.GRAPH
+        try:
+            return Graph.load(path, self.stored)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise layout.damaged(path, error) from None
 
     @cached_property
     def documents(self) -> np.ndarray:
@@ -214,6 +234,12 @@ class Index:
         lists: dict[str, list[Ranked]] = {}
         if way.reads_vectors:
             assert vectors is not None
+            if vectors.shape[1] != self.stored.width:
+                raise UserError(
+                    f"{self.folder}: its vectors have {self.stored.width} dimensions, those of its model "
+                    f"{vectors.shape[1]}",
+                    record.AGAIN.format(self.folder),
+                )
             if rows is None and self.graph is not None:
                 lists["dense"] = self.graph.nearest(self.stored, vectors, deep)
             else:
@@ -223,7 +249,10 @@ class Index:
         return [{name: ranked[i] for name, ranked in lists.items()} for i in range(len(questions))]
 
     def _by_words(self, question: str, depth: int, rows: np.ndarray | None) -> Ranked:
-        scores = self.words.scores(question)
+        try:
+            scores = self.words.scores(question)
+        except (LookupError, ValueError, TypeError) as error:  # numbers that lead nowhere
+            raise layout.damaged(self._place / layout.WORDS, error) from None
         if rows is not None:
             scores = scores[rows]
         ranked = best(scores, depth)

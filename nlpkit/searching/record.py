@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nlpkit import nearby
 from nlpkit.errors import UserError
@@ -14,15 +15,20 @@ from nlpkit.runs.files import small_text, write_json
 from nlpkit.vectors.made import Made
 
 FILE = "index.json"
+PART = "part-"  # begins the name of a folder of files that belong together
 SCHEMA = 1
 AGAIN = "Make it again: nlpkit index --data FILE --output {} --overwrite"
 
 Mode = Literal["dense", "bm25", "hybrid"]
 Fusion = Literal["average", "rrf"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, protected_namespaces=(), frozen=True)
+    """The index may be someone else's: whatever it says is looked at."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, protected_namespaces=(), frozen=True, allow_inf_nan=False)
 
 
 class Chance(_Part):
@@ -33,8 +39,14 @@ class Chance(_Part):
         source: what these questions were, in words.
     """
 
-    best: list[float]
+    best: Annotated[list[float], Field(min_length=1)]
     source: str
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(later < earlier for earlier, later in itertools.pairwise(self.best)):
+            raise ValueError("the scores of `best` do not ascend")
+        return self
 
 
 class QuickSettings(_Part):
@@ -47,7 +59,7 @@ class QuickSettings(_Part):
     """
 
     prompt: str
-    max_length: int | None
+    max_length: Annotated[int, Field(ge=1)] | None
     lower_case: bool
 
 
@@ -64,7 +76,7 @@ class Ways(_Part):
 
     mode: Mode
     fusion: Fusion
-    weight: float
+    weight: Share
     figures: dict[str, Any]
     source: str
 
@@ -75,10 +87,10 @@ class IndexRecord(_Part):
     Attributes:
         schema_version: of this record.
         version: of nlpkit.
-        parts: the folder, inside that of the index, with the files that belong to this record.
-        measure: how vectors are compared.
+        parts: name of the folder, inside that of the index, with the files that belong to this record.
+        made: what its vectors are made with, see `vectors.made.Made`.
+        measure: how they are compared.
         model: the options that its model is opened with.
-        digest: SHA-256 of the model's weights and vocabulary.
         prompts: what stands before each "query" and each "document".
         documents, passages: how many there are.
         empty: documents without a text, which are left out.
@@ -91,32 +103,56 @@ class IndexRecord(_Part):
         quick: how questions are embedded without torch; None: they are not.
         config: the options that were given.
         settled: all that decides what is stored of a text.
+        words: different words of all passages; None in an index of before this was kept.
     """
 
-    schema_version: int
+    schema_version: Annotated[int, Field(ge=1)]
     version: str
-    parts: str
+    parts: Annotated[str, Field(pattern=f"^{PART}[0-9]+$")]
     made: dict[str, Any]
     measure: Literal["cosine", "dot"]
     model: dict[str, Any]
     prompts: dict[str, str]
-    documents: int
-    passages: int
-    empty: int
-    passage_tokens: int | None
-    overlap: int
-    graph: float | None
+    documents: Annotated[int, Field(ge=1)]
+    passages: Annotated[int, Field(ge=1)]
+    empty: Count
+    passage_tokens: Annotated[int, Field(ge=1)] | None
+    overlap: Count
+    graph: Share | None
     loss: dict[str, Any] | None
     ways: Ways
-    chance: dict[str, Chance]
-    max_false_answers: float
+    chance: dict[Literal["dense", "bm25"], Chance]
+    max_false_answers: Annotated[float, Field(gt=0, le=1)]
     quick: QuickSettings | None
     config: dict[str, Any]
     settled: dict[str, Any]
+    words: Count | None = None
 
-    def made_with(self, where: object) -> Made:
-        """What its vectors were made with."""
-        return Made.of(self.made, where)
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.documents > self.passages:
+            raise ValueError(f"{self.documents:,} documents in {self.passages:,} passages")
+        return self
+
+    def made_with(self, folder: Path) -> Made:
+        """What its vectors were made with.
+
+        Args:
+            folder: of the index, for the message.
+
+        Raises:
+            UserError: it does not say so, or tells of other vectors than the rest of the record.
+        """
+        path = folder / FILE
+        try:
+            made = Made.of(self.made, path)
+        except UserError as error:
+            raise UserError(error.message, AGAIN.format(folder)) from None
+        if made.rows != self.passages:
+            raise UserError(
+                f"{path} is damaged: {made.rows:,} vectors of {self.passages:,} passages", AGAIN.format(folder)
+            )
+        return made
 
     def write(self, folder: Path) -> None:
         """Write it: from then on the index is what it says."""
@@ -147,13 +183,11 @@ def read(folder: Path) -> IndexRecord:
                 f"{path} was written by a later nlpkit ({document.get('version')})", "Upgrade nlpkit to search it."
             )
         found = IndexRecord.model_validate(document)
-        found.made_with(path)
-        if Path(found.parts).name != found.parts:
-            raise ValueError(f"{found.parts!r} is no name of a folder in it")
+        found.made_with(folder)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path} is damaged: {place}: {first['msg']}", AGAIN.format(folder)) from None
+        place = "".join(f"{part}: " for part in [".".join(str(part) for part in first["loc"])] if part)
+        raise UserError(f"{path} is damaged: {place}{first['msg']}", AGAIN.format(folder)) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}", AGAIN.format(folder)) from None
     return found

@@ -10,11 +10,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlpkit.searching.passages import DIGEST
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMN = "column."  # begins the name of a column of the user
 ROWS = 16_384  # that are written at a time
+OWN = {
+    "id": "string",
+    "named": "bool",
+    "document": "int64",
+    "passage": "int32",
+    "start": "int64",
+    "end": "int64",
+    "text": "large_string",
+    "digest": f"fixed_size_binary[{DIGEST}]",
+    "body": f"fixed_size_binary[{DIGEST}]",
+    "whole": f"fixed_size_binary[{DIGEST}]",
+}
+"""The columns that each has, and their types."""
 
 
 def write(table: pa.Table, path: Path) -> None:
@@ -26,10 +41,20 @@ def write(table: pa.Table, path: Path) -> None:
 
 
 def read(path: Path) -> pa.Table:
-    """Open it, mapped from the disk."""
+    """Open it, mapped from the disk.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds something else.
+    """
     import pyarrow as pa
 
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    found = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    found.validate()
+    types = {field.name: str(field.type) for field in found.schema}
+    wrong = [name for name, kind in OWN.items() if types.get(name) != kind or found.column(name).null_count]
+    if wrong:
+        raise ValueError(f"the column {wrong[0]!r} is none of an index")
+    return found
 
 
 def document_places(table: pa.Table) -> np.ndarray:

@@ -395,18 +395,55 @@ def test_what_cannot_be_indexed_is_said(
     assert not (tmp_path / "i").exists()
 
 
-def test_a_damaged_index_is_refused_in_one_message(indexed: Path) -> None:
-    record = json.loads((indexed / "index.json").read_text())
-    for name, value, said in (
-        ("passages", 3, "holds 4 passages"),
-        ("ways", None, "is damaged: ways"),
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
         ("schema_version", 99, "a later nlpkit"),
-        ("parts", "../elsewhere", "is damaged"),
+        ("parts", "../elsewhere", "is damaged: parts"),
+        ("parts", "..", "is damaged: parts"),
+        ("parts", "part-7", "documents.arrow cannot be read"),
+        ("documents", 3, "documents.arrow cannot be read: it holds documents 0 to 3"),
+        ("documents", 5, "is damaged: Value error, 5 documents in 4 passages"),
+        ("passages", 5, "5 passages"),
+        ("passages", -1, "is damaged: passages"),
+        ("words", 3, "bm25 cannot be read"),
+        ("graph", 1.5, "is damaged: graph"),
+        ("max_false_answers", float("nan"), "is damaged: max_false_answers"),
+        ("max_false_answers", 0, "is damaged: max_false_answers"),
+        ("ways", None, "is damaged: ways"),
+        ("ways.mode", "meaning", "is damaged: ways.mode"),
+        ("ways.weight", 1.5, "is damaged: ways.weight"),
+        ("ways.weight", float("nan"), "is damaged: ways.weight"),
+        ("chance", {"dense": {"best": [], "source": ""}}, "is damaged: chance.dense.best"),
+        ("chance", {"dense": {"best": [0.5, 0.1], "source": ""}}, "do not ascend"),
+        ("chance", {"bm25": {"best": [float("inf")], "source": ""}}, "is damaged: chance.bm25.best"),
         ("quick", {"prompt": 3}, "is damaged: quick"),
-    ):
-        (indexed / "index.json").write_text(json.dumps({**record, name: value}))
-        with pytest.raises(UserError, match=said):
-            asked(indexed, "film", mode="bm25")
+        ("made.rows", 3, "3 vectors of 4 passages"),
+        ("made.scale", float("nan"), "does not say what its vectors were made with"),
+        ("made.width", 5, "vectors.npy cannot be read"),
+    ],
+)
+def test_what_a_record_says_is_looked_at(field: str, value: Any, said: str, indexed: Path) -> None:
+    document = json.loads((indexed / "index.json").read_text())
+    *above, name = field.split(".")
+    place = document
+    for key in above:
+        place = place[key]
+    place[name] = value
+    (indexed / "index.json").write_text(json.dumps(document))
+    with pytest.raises(UserError) as told:
+        asked(indexed, "film", mode="hybrid")
+    assert said in str(told.value) and str(indexed) in str(told.value)
+
+
+def test_an_index_without_its_words_or_its_graph_is_damaged(model: str, tmp_path: Path) -> None:
+    pytest.importorskip("usearch")
+    rows = [{"text": f"film {i}"} for i in range(30)]
+    made(write_jsonl(tmp_path / "rows.jsonl", rows), model, tmp_path / "i", exact_up_to=20)
+    for name, mode in (("graph.usearch", "dense"), ("bm25", "bm25")):
+        (tmp_path / "i" / "part-1" / name).rename(tmp_path / name)
+        with pytest.raises(UserError, match=f"{name} cannot be read"):
+            asked(tmp_path / "i", "film", mode=mode)
 
 
 def test_a_damaged_index_is_made_again_as_its_message_says(indexed: Path, model: str, data: Path) -> None:
