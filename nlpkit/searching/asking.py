@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -143,7 +143,7 @@ class Searcher:
         return [self._outcome(question, answer) for question, answer in zip(questions, answers, strict=True)]
 
     def _outcome(self, question: str, answer: Answer) -> Outcome:
-        decides = "dense" if self.way.reads_vectors else "bm25"
+        decides: Literal["dense", "bm25"] = "dense" if self.way.reads_vectors else "bm25"
         listed, chance = answer.lists[decides], self.index.entry.chance.get(decides)
         best = None
         if len(listed.rows):

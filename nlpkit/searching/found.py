@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Found:
         return {**known, "ranks": ranks}
 
 
-def of_answer(index: Index, answer: Answer, depth: int, decides: str) -> list[Found]:
+def of_answer(index: Index, answer: Answer, depth: int, decides: Literal["dense", "bm25"]) -> list[Found]:
     """What was found, the best first, with all that is known of it.
 
     Args:
