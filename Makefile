@@ -232,7 +232,7 @@ test-wheel: constraints.txt
 recipes: $(addprefix recipe-,$(RECIPES))
 
 $(addprefix recipe-,$(RECIPES)): recipe-%: $(READY)
-	$(NLPKIT) $$(sed -n 's/^command: *//p' recipes/$*.yaml) --config recipes/$*.yaml --output runs/$*
+	$(NLPKIT) $$(sed -n 's/^command: *//p' recipes/$*.yaml) --config recipes/$*.yaml --output runs/$*$$(sed -n 's/^command: *predict$$/.jsonl/p' recipes/$*.yaml)
 
 clean:
 	rm -rf $(VENV) .venv-lowest .venv-audit .venv-wheel dist build runs/quickstart .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.* *.egg-info

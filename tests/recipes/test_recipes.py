@@ -18,13 +18,13 @@ from typing import Any
 import datasets
 import pytest
 import yaml
-from conftest import make_model, sentence
+from conftest import RunOf, make_model, sentence
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from qa_models import asked, make_reader
 
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.models import opening
-from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa
+from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa, predict
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -359,6 +359,20 @@ def test_builds_the_trainer_of_an_embedder(name: str, tiny: Any) -> None:
     else:
         assert trainer.task.layout.shape == "triplets"
         assert trainer.args.metric_for_best_model == "accuracy"
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMAND_OF.items() if command == predict.COMMAND])
+def test_asks_about_each_text_with_its_hint(
+    name: str, run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "resolve", lambda *_: str(run_of("masked-lm")))
+    config = load(name).changed(output=tmp_path / "answers.jsonl", device="cpu", threads=1)
+    answered = predict.run(config).record["answers"]
+    pairs = list(zip(config.texts, config.task_values["hint"], strict=True))
+    assert [(row["text"], row["hint"]) for row in answered] == pairs
+    assert len({row["hint"] for row in answered}) == len(answered) == 2 * len({row["text"] for row in answered})
+    assert all(row["prediction"] for row in answered)
+    assert len((tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == len(answered)
 
 
 @pytest.mark.parametrize("name", NAMES)
