@@ -235,11 +235,15 @@ class ZeroShotClassification(ZeroShot):
         found = super().score(outputs, examples)
         if self.shortlist is None:
             return found
+        from nlpkit.metrics import calibration
+
         wanted, size = np.asarray(examples["label"][:]), self.classifier.labels.size
         if self.classifier.labels.problem == "single-label":
             known = wanted < size  # a label that is none of those named is not among the chosen either
             asked = outputs[np.arange(len(wanted)), np.where(known, wanted, 0)] > NOT_ASKED
-            return {**found, SHORTLISTED: float((asked & known).mean())}
+            # a right label that the model is not asked about is one that it lacks, for this text
+            judged = calibration.Decisions(outputs, np.where(asked & known, wanted, size), np.arange(len(wanted)))
+            return {**found, **calibration.figures(judged), SHORTLISTED: float((asked & known).mean())}
         right = wanted[:, :size] > 0
         return {**found, SHORTLISTED: float((outputs > NOT_ASKED)[right].mean()) if right.any() else float("nan")}
 
