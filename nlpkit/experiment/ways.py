@@ -25,14 +25,18 @@ def tables(record: Mapping[str, Any]) -> list[Table]:
 def said(record: Mapping[str, Any]) -> list[str]:
     """What the figures of the ways are of."""
     told = record["few_shot"]
-    lines = [f"learnt by: {told['chosen']}: {told['why']}", _of(told)]
+    lines = [f"learnt by: {told['chosen']}: {told['why']}"]
+    lines += [f"left out: {way['name']}: {way['left_out']}" for way in told["ways"] if way.get("left_out")]
+    lines.append(_of(told))
     if told.get("curve"):
         curve = told["curve"]
         rows = counted(curve["judged"], "row", "rows")
         lines.append(
             f"curve: {curve['draws']} draws of train rows a size, judged on {rows} of validation; in brackets the 95 % "
-            "interval of the mean over draws"
+            "interval of the mean over draws; the last line chooses among frozen ways alone, as a choice with the "
+            "others would train the encoder several times a draw"
         )
+        lines += [f"not on the curve: {name}: {why}" for name, why in curve.get("left_out", {}).items()]
     if told.get("next"):
         lines.append(_said_of_next(told["next"]))
     return lines

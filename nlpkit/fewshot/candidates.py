@@ -12,7 +12,6 @@ import numpy as np
 from nlpkit.fewshot import heads, states, tuning
 from nlpkit.fewshot.states import Head, States
 from nlpkit.models import mean_layer
-from nlpkit.tasks.contract import BOOKKEEPING
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -61,7 +60,7 @@ class Bench:
 
         self.changed = False
         tuning.freeze(self.model)
-        self.features = concatenate_datasets([part.select_columns(self._read(part)) for part in self.parts])
+        self.features = concatenate_datasets([states.read_of(part) for part in self.parts])
         self.begun_with = tuning.Weights(self.model)
         self.frozen = self.states(self.features)
         if self.described is not None:
@@ -85,14 +84,9 @@ class Bench:
         """Rows to train the encoder on, with those that describe labels or without."""
         features, labels = self.features.select(rows).to_list(), self.labels[rows]
         if described and self.described is not None:
-            features += self.described.select_columns(self._read(self.described)).to_list()
+            features += states.read_of(self.described).to_list()
             labels = np.append(labels, self.meant)
         return tuning.Few(features, labels, self.task.collate(self.tokenizer))
-
-    @staticmethod
-    def _read(features: Dataset) -> list[str]:
-        """The columns that the model reads."""
-        return [name for name in features.column_names if name not in (*BOOKKEEPING, "labels")]
 
 
 class Candidate(ABC):
@@ -203,7 +197,8 @@ class Contrastive(TrainedEncoder):
         bench.restored()
         bench.changed = True
         few = bench.few(rows, described=self.count > 0)
-        tuning.contrast(bench.task, bench.model, few, steps=STEPS, rate=RATE, seed=bench.seed)
+        lesson = tuning.contrastive(bench.task, bench.model, few, bench.seed)
+        tuning.train(lesson, steps=STEPS, rate=RATE, seed=bench.seed)
         known = bench.states(bench.features.select(rows), told=False)
         meant = None if bench.described is None else bench.states(bench.described, told=False)
         self.fitted = _linear(bench, known, rows, meant, self.count)
@@ -222,7 +217,8 @@ class FineTuned(TrainedEncoder):
         bench.restored()
         bench.changed = True
         few = bench.few(rows, described=False)
-        tuning.fine_tune(bench.task, bench.model, few, steps=STEPS, rate=RATE, seed=bench.seed)
+        lesson = tuning.labelled(bench.task, bench.model, few, bench.seed)
+        tuning.train(lesson, steps=STEPS, rate=RATE, seed=bench.seed)
 
     def logits(self, bench: Bench, rows: np.ndarray) -> np.ndarray:
         found = bench.states(bench.features.select(rows), told=False)

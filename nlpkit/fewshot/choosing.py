@@ -42,6 +42,7 @@ class Judged:
         losses: of each row, see `losses_of`; of none where time did not suffice.
         seconds: that its folds took.
         why: it was left out.
+        trained: how many folds were learnt.
     """
 
     candidate: Candidate
@@ -50,6 +51,7 @@ class Judged:
     losses: np.ndarray
     seconds: float
     why: str = ""
+    trained: int = 0
 
 
 def require_two(strata: np.ndarray, names: Sequence[str]) -> None:
@@ -100,7 +102,13 @@ def folds_of(bench: Bench, owner: np.ndarray, strata: np.ndarray, names: Sequenc
 
 
 def judged(
-    bench: Bench, candidate: Candidate, folds: Sequence[Fold], owner: np.ndarray, examples: Dataset, bar: Progress
+    bench: Bench,
+    candidate: Candidate,
+    folds: Sequence[Fold],
+    owner: np.ndarray,
+    examples: Dataset,
+    bar: Progress,
+    rival: Judged | None = None,
 ) -> Judged:
     """Judge a way to learn on the rows of all folds.
 
@@ -108,17 +116,31 @@ def judged(
         owner: the row of each feature.
         examples: the rows.
         bar: counts folds.
+        rival: the way goes no further than a fold behind which this one has the smaller loss of the rows until there;
+            None: it goes through all folds.
     """
     started = time.monotonic()
     logits = np.zeros((len(owner), bench.size))
-    for fold in folds:
+    labels = np.asarray(bench.task.strata(examples))
+    outputs = np.empty(0)
+    for number, fold in enumerate(folds, start=1):
         candidate.fit(bench, fold.known)
         logits[fold.judged] = candidate.logits(bench, fold.judged)
         bar.advance()
+        outputs = bench.task.merge(logits, {"example": owner.tolist()})
+        if rival is None or number == len(folds):
+            continue
+        assert rival.outputs is not None, "a rival was judged"
+        rows = np.unique(owner[np.concatenate([each.judged for each in folds[:number]])])
+        mine, its = (float(losses_of(found[rows], labels[rows]).mean()) for found in (outputs, rival.outputs))
+        if mine >= its:
+            bar.advance(len(folds) - number)
+            after = f"after fold {number} of {len(folds)} its loss is {mine:.4f}"
+            why = f"{after}, and that of {rival.candidate.name} {its:.4f} on the same rows"
+            return Judged(candidate, None, {}, np.empty(0), time.monotonic() - started, why, number)
     seconds = time.monotonic() - started
-    outputs = bench.task.merge(logits, {"example": owner.tolist()})
-    labels = np.asarray(bench.task.strata(examples))
-    return Judged(candidate, outputs, bench.task.score(outputs, examples), losses_of(outputs, labels), seconds)
+    metrics = bench.task.score(outputs, examples)
+    return Judged(candidate, outputs, metrics, losses_of(outputs, labels), seconds, trained=len(folds))
 
 
 def losses_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

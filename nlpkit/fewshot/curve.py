@@ -9,11 +9,10 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
-from nlpkit.fewshot import choosing
+from nlpkit.fewshot import candidates, choosing, tuning
 
 if TYPE_CHECKING:
-    from nlpkit.fewshot.candidates import Bench
-    from nlpkit.fewshot.choosing import Judged
+    from nlpkit.fewshot.candidates import Bench, Candidate
     from nlpkit.training.trainer import Split
 
 DRAWS = 10
@@ -37,12 +36,24 @@ def require_rows(sizes: Sequence[int], strata: np.ndarray, names: Sequence[str])
         )
 
 
-def record(
-    bench: Bench, compared: Sequence[Judged], train: Split, validation: Split, sizes: Sequence[int]
-) -> dict[str, Any]:
-    """The curve of each way that was judged, for nlpkit.json.
+def trainings(sizes: Sequence[int], validation: int) -> float:
+    """As many trainings of an encoder as the curve of one way takes: an answer costs a third of a step for a row.
 
     Args:
+        sizes: rows per label.
+        validation: rows of it.
+    """
+    answers = min(validation, MOST_JUDGED) / (3 * tuning.ROWS * candidates.STEPS)
+    return DRAWS * len(sizes) * (1 + answers)
+
+
+def record(
+    bench: Bench, able: Sequence[Candidate], train: Split, validation: Split, sizes: Sequence[int]
+) -> dict[str, Any]:
+    """The curve of ways that were judged, for nlpkit.json.
+
+    Args:
+        able: the ways.
         bench: its parts are the features of train, then those of validation.
         sizes: rows per label.
     """
@@ -55,7 +66,6 @@ def record(
     judged = validation.subset(rows)
     places = len(train.features) + np.flatnonzero(np.isin(validation.owner, rows))
     drawn = [[_drawn(strata, count, bench.seed, draw) for draw in range(DRAWS)] for count in sizes]
-    able = [each.candidate for each in compared if each.outputs is not None]
     cheap = [candidate for candidate in able if candidate.saved and not candidate.trains_encoder]
     values = np.zeros((len(able) + 1, len(sizes), DRAWS))  # of each way, and of the one that is chosen in each draw
     with reporting.current().progress("curve", len(able) * len(sizes) * DRAWS, "trainings") as bar:

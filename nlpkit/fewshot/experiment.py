@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from nlpkit.experiment.finetune import Finetuning
 from nlpkit.fewshot import label_texts
 from nlpkit.fewshot.options import FewShotOptions
 from nlpkit.options.names import flag_of
-from nlpkit.reporting import Report
+from nlpkit.reporting import Report, duration
 
 if TYPE_CHECKING:
     from nlpkit.experiment.supervised import Evaluated
@@ -94,7 +95,6 @@ class FewLabels(Finetuning):
         return super().ready(*notes, **given)
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
-        from nlpkit.fewshot import choosing, curve
         from nlpkit.models import mean_layer
 
         reads = "the first token, as the stock class does"
@@ -102,14 +102,49 @@ class FewLabels(Finetuning):
             reads = "the mean of the tokens, by one more layer"
         candidates = self._candidates()
         lines = [("head", reads), ("ways", "; ".join(candidate.name for candidate in candidates))]
-        if long := [candidate.name for candidate in candidates if candidate.trains_encoder]:
-            draws = curve.DRAWS * len(self.own.few_shot_curve)
-            trainings = len(long) * (choosing.FOLDS + draws)
-            lines.append(("encoder", f"its layers are trained up to {trainings + 1:,} times"))
+        if any(candidate.trains_encoder for candidate in candidates):
+            lines.append(("encoder", self._trainings()))
         if self.own.few_shot:
             texts = ", ".join(f"'{text}'" for _, text in self.meant[:6]) + (", ..." if len(self.meant) > 6 else "")
             lines.append(("label texts", texts or "none: the labels are no words, or --label-texts none was given"))
         return lines
+
+    def _trainings(self) -> str:
+        """How often the encoder is trained, and about how long that takes, for the plan."""
+        from nlpkit.fewshot import candidates, choosing, curve, tuning
+
+        strata = np.asarray(self.task.strata(self.examples["train"]))
+        folds = max(min(choosing.FOLDS, int(np.bincount(strata)[np.unique(strata)].min())), 2)
+        sizes = self.own.few_shot_curve
+        draws = curve.trainings(sizes, len(self.examples["validation"]))
+        # the folds of the usual way, the first of the other one, and what is kept
+        least, takes = folds + 2 + curve.DRAWS * len(sizes), (folds + 2 + draws) * self._training_seconds
+        more, longer = folds - 1 + curve.DRAWS * len(sizes), (folds - 1 + draws) * self._training_seconds
+        return (
+            f"trained {least:,} times, {candidates.STEPS} steps of {tuning.ROWS} rows each, {self._step_seconds:.2f} s "
+            f"a step: about {duration(takes)}; {more:,} times more, {duration(longer)}, where the fine-tuned one "
+            "begins better than the contrastive one"
+        )
+
+    @property
+    def _training_seconds(self) -> float:
+        """That training the encoder once takes, as one step did."""
+        from nlpkit.fewshot import candidates
+
+        return candidates.STEPS * self._step_seconds
+
+    @functools.cached_property
+    def _step_seconds(self) -> float:
+        """That a step of training the encoder takes: one is tried, and nothing learnt."""
+        from nlpkit.fewshot import states, tuning
+
+        train, model = self.splits["train"], self.trainer.model
+        labels = np.asarray(self.task.strata(train.examples))[train.owner]
+        rows = next(tuning.draws(labels, np.random.default_rng(self.config.seed)))
+        inputs = states.read_of(train.features.select(rows)).to_list()
+        few = tuning.Few(inputs, labels[rows], self.task.collate(self.tokenizer))
+        tuning.freeze(model)
+        return tuning.step_seconds(tuning.contrastive(self.task, model, few, self.config.seed))
 
     def before_training(self) -> None:
         """Compare, choose, and leave in the model what the best way learns from all train rows."""
@@ -125,7 +160,8 @@ class FewLabels(Finetuning):
         self._told = choosing.record(compared, best, why, bench, train.examples, self.names, len(folds))
         if own.few_shot_curve:
             validation = self.splits["validation"]
-            self._told["curve"] = curve.record(bench, compared, train, validation, own.few_shot_curve)
+            able, late = self._on_curve(compared, started)
+            self._told["curve"] = curve.record(bench, able, train, validation, own.few_shot_curve) | {"left_out": late}
         best.candidate.fit(bench, np.arange(len(train.features)))
         best.candidate.put(bench)
         self._seconds = time.monotonic() - started
@@ -133,28 +169,48 @@ class FewLabels(Finetuning):
             self._told["next"] = next_rows.record(bench, self._unlabelled, own.label_next_rows, self.names)
 
     def _compared(self, bench: Bench, folds: Sequence[Fold], started: float) -> list[Judged]:
-        """Each way, judged on the folds; those for which --max-minutes leaves no time are named."""
+        """Each way, judged on the folds, but for those that --max-minutes leaves no time for, and those that begin
+        worse than the usual one and take long."""
         from nlpkit.fewshot import choosing
 
         candidates, train = self._candidates(), self.splits["train"]
+        usual = max(candidates, key=lambda candidate: candidate.usual)
         compared: list[Judged] = []
         with reporting.current().progress("compare", len(candidates) * len(folds), "folds") as bar:
             for candidate in candidates:
-                if why := self._no_time(candidate, compared, len(folds), time.monotonic() - started):
-                    reporting.current().warn(f"{candidate.name}: left out: {why}")
+                spent = time.monotonic() - started
+                if why := self._no_time(candidate, compared, len(folds) + 1, spent):
                     compared.append(choosing.left_out(candidate, why))
                     bar.advance(len(folds))
                     continue
-                compared.append(choosing.judged(bench, candidate, folds, train.owner, train.examples, bar))
+                able = [each for each in compared if each.candidate is usual and each.outputs is not None]
+                rival = able[0] if able and candidate.trains_encoder else None
+                compared.append(choosing.judged(bench, candidate, folds, train.owner, train.examples, bar, rival))
         return compared
 
-    def _no_time(self, candidate: Candidate, compared: Sequence[Judged], folds: int, spent: float) -> str:
-        """Why a way is left out: as --max-minutes is used up, or would be by as long as one like it took."""
+    def _on_curve(self, compared: Sequence[Judged], started: float) -> tuple[list[Candidate], dict[str, str]]:
+        """The ways that were judged; and by name those of them that --max-minutes leaves no time for, and why."""
+        from nlpkit.fewshot import curve
+
+        able, late, ahead = [], {}, 1.0  # the way that is kept learns once more from all rows
+        each = curve.trainings(self.own.few_shot_curve, len(self.splits["validation"].examples))
+        for way in compared:
+            if way.outputs is None:
+                continue
+            ahead += each * way.candidate.trains_encoder
+            if why := self._no_time(way.candidate, compared, ahead, time.monotonic() - started):
+                late[way.candidate.name] = why
+            else:
+                able.append(way.candidate)
+        return able, late
+
+    def _no_time(self, candidate: Candidate, compared: Sequence[Judged], trainings: float, spent: float) -> str:
+        """Why a way is left out: as --max-minutes is used up, or would be by so many trainings of the encoder."""
         limit = self.config.max_minutes
         if limit is None or not candidate.trains_encoder:
             return ""
-        alike = max((each.seconds for each in compared if each.candidate.trains_encoder), default=0.0)
-        takes = alike * (folds + 1) / folds
+        measured = [each.seconds / each.trained for each in compared if each.candidate.trains_encoder and each.trained]
+        takes = trainings * max(measured, default=self._training_seconds)
         if spent + takes <= 60 * limit:
             return ""
         return f"it takes about {takes:.0f} s, and of --max-minutes {limit:g} are left {60 * limit - spent:.0f} s"

@@ -82,6 +82,12 @@ class Head:
             self.labels.bias.copy_(torch.from_numpy(bias))
 
 
+def read_of(features: Dataset) -> Dataset:
+    """The columns that the model reads."""
+    left_out = (*BOOKKEEPING, "labels")
+    return features.select_columns([name for name in features.column_names if name not in left_out])
+
+
 def computed(
     task: Task,
     model: Any,
@@ -98,8 +104,7 @@ def computed(
         batch_size: rows of a forward pass.
         told: whether progress is shown, and values are kept in the cache.
     """
-    head, left_out = Head(model), (*BOOKKEEPING, "labels")
-    rows = features.select_columns([name for name in features.column_names if name not in left_out]).to_list()
+    head, rows = Head(model), read_of(features).to_list()
     of_labels = parameters.last_layer(model)
     remembered = Remembered.of_weights(model, "states of the head", of_labels) if told else Remembered("")
     digests = [hashlib.blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=DIGEST).digest() for row in rows]

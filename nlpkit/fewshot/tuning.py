@@ -6,9 +6,10 @@ product reviews, 8 rows per label, MiniLM told .82 right so and .70 with its upp
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from nlpkit.fewshot.states import Head
-from nlpkit.hardware import products
+from nlpkit.hardware import products, timing
 from nlpkit.models import mean_layer
 from nlpkit.models.anatomy import FAMILIES, anatomy
 from nlpkit.training.dropout import use_cpu_dropout
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
 
 ROWS = 16  # of a step
+# Rows of a step that a CPU computes together: those of like length, as the padding of all 16 costs half as much again.
+# The loss is of all rows of the step, so that it hangs on this by no more than the masks of dropout.
+TOGETHER = 4
 WARMUP = 0.1  # share of the steps in which the learning rate rises
 SHARPNESS = 10.0  # what cosines are multiplied by before the softmax of `alike`: a temperature of 0.1 (Khosla 2020)
 
@@ -49,10 +53,14 @@ class Few:
         """The features of some rows."""
         return [self.features[i] for i in rows]
 
-    def batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """Some rows, with their labels."""
-        made = self.collate([dict(row) for row in self.of(rows)])
-        return made | {"labels": torch.from_numpy(self.labels[rows])}
+    def batches(self, rows: np.ndarray, size: int) -> list[dict[str, torch.Tensor]]:
+        """Some rows, in their order, `size` a batch."""
+        return [self.collate(list(map(dict, self.of(rows[i : i + size])))) for i in range(0, len(rows), size)]
+
+    def by_length(self, rows: np.ndarray) -> np.ndarray:
+        """These rows, the shortest first."""
+        lengths = [len(row["input_ids"]) for row in self.of(rows)]
+        return rows[np.argsort(lengths, kind="stable")]
 
 
 class Weights:
@@ -70,41 +78,65 @@ class Weights:
         model.load_state_dict(self.kept)
 
 
-def contrast(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
-    """Draw rows of one label together and those of others apart, in place; seconds that it took.
+@dataclass
+class Lesson:
+    """What an encoder learns from few rows.
+
+    Attributes:
+        model: a classifier.
+        few: the rows.
+        drawn: the rows of one step after the other.
+        outputs: what of the model's answers to a batch the loss is of, shape (rows, ...).
+        loss: of the outputs of all rows of a step and of their labels, shape (rows,).
+    """
+
+    model: Any
+    few: Few
+    drawn: Iterator[np.ndarray]
+    outputs: Callable[[Batch], torch.Tensor]
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+    def backward(self) -> None:
+        """The gradients of the next step's loss."""
+        device = next(self.model.parameters()).device
+        rows = self.few.by_length(next(self.drawn))
+        found = []
+        for batch in self.few.batches(rows, TOGETHER if device.type == "cpu" else ROWS):
+            found.append(self.outputs({name: tensor.to(device) for name, tensor in batch.items()}))
+        labels = torch.from_numpy(self.few.labels[rows]).to(device)
+        self.loss(torch.cat(found).float(), labels).backward()
+
+
+def contrastive(task: Task, model: Any, few: Few, seed: int) -> Lesson:
+    """To draw rows of one label together and those of others apart.
 
     Args:
         model: a classifier whose states are compared below its square layer, or below its labels where it has none.
-        steps: of `ROWS` rows each.
-        rate: the highest learning rate.
-        seed: of the rows of each step, and of dropout.
+        seed: of the rows of each step.
     """
     head = Head(model)
 
-    def loss(batch: Batch) -> torch.Tensor:
+    def states(batch: Batch) -> torch.Tensor:
         with head.watched() as seen:
             task.run(model, batch)
-        return alike(seen.get("before", seen["last"]).float(), batch["labels"])
+        return seen.get("before", seen["last"])
 
-    drawn = draws(few.labels, np.random.default_rng(seed))
-    return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
+    return Lesson(model, few, draws(few.labels, np.random.default_rng(seed)), states, alike)
 
 
-def fine_tune(task: Task, model: Any, few: Few, *, steps: int, rate: float, seed: int) -> float:
-    """Train encoder and head on the labels, in place; seconds that it took.
+def labelled(task: Task, model: Any, few: Few, seed: int) -> Lesson:
+    """To tell labels, by encoder and head together.
 
     Args:
-        steps: of `ROWS` rows each.
-        rate: the highest learning rate.
-        seed: of the rows of each step, and of dropout.
+        seed: of the rows of each step.
     """
 
-    def loss(batch: Batch) -> torch.Tensor:
-        logits = task.run(model, batch).logits
-        return F.cross_entropy(logits.float(), batch["labels"])
+    def logits(batch: Batch) -> torch.Tensor:
+        found: torch.Tensor = task.run(model, batch).logits
+        return found
 
     drawn = shuffled(len(few.labels), np.random.default_rng(seed))
-    return _trained(model, few, drawn, loss, steps=steps, rate=rate, seed=seed)
+    return Lesson(model, few, drawn, logits, F.cross_entropy)
 
 
 def alike(states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -160,38 +192,54 @@ def shuffled(count: int, generator: np.random.Generator) -> Iterator[np.ndarray]
             yield order[start : start + ROWS]
 
 
-def _trained(
-    model: Any,
-    few: Few,
-    drawn: Iterator[np.ndarray],
-    loss: Callable[[Batch], torch.Tensor],
-    *,
-    steps: int,
-    rate: float,
-    seed: int,
-) -> float:
-    """AdamW with a linear rise and fall of the learning rate; seconds that the steps took."""
-    started, device = time.monotonic(), next(model.parameters()).device
+def train(lesson: Lesson, *, steps: int, rate: float, seed: int) -> None:
+    """Learn, in place: AdamW with a linear rise and fall of the learning rate.
+
+    Args:
+        steps: of `ROWS` rows each.
+        rate: the highest learning rate.
+        seed: of dropout.
+    """
+    model = lesson.model
     learnt = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(learnt, lr=rate, weight_decay=0.01)
     rise = max(round(WARMUP * steps), 1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / rise, (steps - step) / max(steps - rise, 1))
     )
+    with _training(model, seed):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            lesson.backward()
+            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+            optimizer.step()
+            schedule.step()
+
+
+def step_seconds(lesson: Lesson) -> float:
+    """How long a step takes, but for the optimizer's share; nothing is learnt.
+
+    The first call of a shape takes longer, so that the second of the same rows is timed.
+    """
+    step = replace(lesson, drawn=itertools.repeat(next(lesson.drawn)))
+    with _training(lesson.model, 0):
+        step.backward()
+        seconds = timing.stopwatch(str(next(lesson.model.parameters()).device))(step.backward)
+    lesson.model.zero_grad()
+    return seconds
+
+
+@contextmanager
+def _training(model: Any, seed: int) -> Iterator[None]:
+    """A model in training, with dropout of this seed, and a generator that is elsewhere as it was."""
+    device = next(model.parameters()).device
     use_cpu_dropout(model)
     products.use_faster(model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         model.train()
-        for _, rows in zip(range(steps), drawn, strict=False):
-            batch = {name: tensor.to(device) for name, tensor in few.batch(rows).items()}
-            optimizer.zero_grad()
-            loss(batch).backward()
-            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-            optimizer.step()
-            schedule.step()
+        yield
         model.eval()
-    return time.monotonic() - started
 
 
 def freeze(model: Any) -> None:

@@ -157,6 +157,21 @@ def test_what_cannot_be_done_is_one_message(
     assert not (tmp_path / "run").exists()
 
 
+def test_ways_that_do_not_fit_into_the_minutes_are_named_before_they_begin(
+    few: Path, tiny_model: Path, tmp_path: Path, short_steps: Any
+) -> None:
+    given = {"max_minutes": 1e-4, "few_shot_curve": [4]}
+    report = finetune_cls.run(options(few, tiny_model, tmp_path / "run", **given))
+    told = record(tmp_path / "run")
+    late = [way["name"] for way in told["ways"] if way["left_out"]]
+    assert late == [way["name"] for way in told["ways"]][3:] and told["chosen"].startswith("frozen encoder")
+    for name in late:
+        (line,) = [line for line in report.lines if line.startswith(f"left out: {name}")]
+        assert "of --max-minutes 0.0001 are left" in line
+    assert [way["name"] for way in told["curve"]["ways"]][:3] == [way["name"] for way in told["ways"]][:3]
+    assert len(told["curve"]["ways"]) == 4  # and the one that each draw chooses
+
+
 def test_a_label_with_a_single_row_is_named(few: Path, tiny_model: Path, tmp_path: Path) -> None:
     lines = (few / "train.csv").read_text().splitlines()
     (tmp_path / "train.csv").write_text("\n".join([*lines, "once seen,rare"]) + "\n")
