@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SENTENCES = 5  # texts in which the sentence that is most like the question is looked for
 MOST = 100  # documents of a question that are put into a new order
+NAMED = 3  # rows without a question that a warning names
 TOGETHER = 256  # questions that are answered at a time
 QUESTIONS = ("question", "query", "text", "sentence", "utterance")
 PROMPT = "search> "
@@ -86,6 +87,7 @@ class Searcher:
     Attributes:
         rows: places of the passages that fulfil --filter; None: all.
         common: words that are not marked.
+        show: columns of the documents that are shown beside the text.
         reranker: puts the best into a new order; None: they stay.
     """
 
@@ -94,6 +96,7 @@ class Searcher:
     way: Way
     rows: np.ndarray | None
     common: set[str]
+    show: Sequence[str] = ()
     reranker: Reranker | None = None
     _asked: Asked | None = field(default=None, repr=False)
 
@@ -115,16 +118,16 @@ class Searcher:
         if way.mode != "hybrid" and (config.fusion is not None or config.weight is not None):
             flag = "--fusion" if config.fusion is not None else "--weight"
             raise UserError(f"{flag} is for --mode hybrid, and the mode is {way.mode}", "Give both, or leave it out.")
-        for name in config.show:
-            column_names.require(name, table.user_columns(index.passages), "documents'", where="--show: ")
+        show = _columns_to_show(index, config.show)
         rows = filters.rows(index.passages, config.filter)
         if rows is not None:
             reporting.current().note(
-                f"--filter: {len(rows):,} of {counted(len(index.passages), 'passage', 'passages')} are searched"
+                f"--filter: {len(rows):,} of {counted(len(index.passages), 'passage', 'passages')} "
+                f"{'is' if len(rows) == 1 else 'are'} searched"
             )
         index.map(way)
         reranker = None if config.rerank is None else _open_reranker(config)
-        return cls(index, config, way, rows, found.common_words(index), reranker)
+        return cls(index, config, way, rows, found.common_words(index), show, reranker)
 
     @property
     def asked(self) -> Asked:
@@ -181,7 +184,7 @@ class Searcher:
             how += f", the best {outcome.reranked} reranked"
         best = self._sentences(outcome, words) if self.way.reads_vectors else {}
         return found.tabled(
-            outcome.question, outcome.hits, words, how, explain=config.explain, show=config.show, best=best
+            outcome.question, outcome.hits, words, how, explain=config.explain, show=self.show, best=best
         )
 
     def _sentences(self, outcome: Outcome, words: set[str]) -> dict[int, tuple[int, int]]:
@@ -194,6 +197,20 @@ class Searcher:
                 vectors = self.asked.asked([text[start:end] for start, end in spans])
                 best[hit.rank] = spans[int((vectors @ question).argmax())]
         return best
+
+
+def _columns_to_show(index: Index, asked: Sequence[str]) -> list[str]:
+    """The columns of --show, without those that are shown anyway.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    there = table.user_columns(index.passages)
+    names = [column_names.require(name, [*there, *index.entry.shown], "documents'", where="--show: ") for name in asked]
+    anyway = [name for name in names if name not in there]
+    if anyway:
+        reporting.current().note(f"--show {','.join(anyway)}: the text and the id are shown anyway")
+    return [name for name in names if name in there]
 
 
 def _open_model(index: Index, config: SearchOptions) -> Asked:
@@ -271,7 +288,8 @@ def _session(searcher: Searcher) -> Report:
     """Ask for questions until there are no more."""
     told: list[dict[str, Any]] = []
     reporter = reporting.current()
-    reporter.note(f"{searcher.index.entry.documents:,} documents, {searcher.way}; an empty line ends")
+    there = counted(searcher.index.entry.documents, "document", "documents")
+    reporter.note(f"{there}, {searcher.way}; an empty line ends")
     while question := _next_question():
         start = time.perf_counter()
         (outcome,) = searcher.outcomes([question])
@@ -295,14 +313,14 @@ def _next_question() -> str:
 def _file(searcher: Searcher, config: SearchOptions) -> Report:
     """Answer the questions of a file: a row for each document that is found."""
     assert config.queries is not None
+    source = _Questions(config)
     asked = answered = rows = 0
     start = time.perf_counter()
-    total = streams.row_count(config.queries, named=bool(config.columns))
     with (
         writers.writer(config.output, overwrite=config.overwrite) as write,
-        reporting.current().progress("search", total, "questions") as bar,
+        reporting.current().progress("search", streams.row_count(config.queries), "questions") as bar,
     ):
-        questions = _questions(config)
+        questions = iter(source)
         while some := list(itertools.islice(questions, TOGETHER)):
             for outcome in searcher.outcomes(some):
                 lines = [_line(outcome.question, hit) for hit in outcome.hits] or [_line(outcome.question, None)]
@@ -311,17 +329,22 @@ def _file(searcher: Searcher, config: SearchOptions) -> Report:
                 rows += len(lines)
             asked += len(some)
             bar.advance(len(some))
-    if not asked:
-        raise UserError(f"{config.queries} holds no question")
+        if not asked:  # before the file has its name
+            raise UserError(f"{config.queries} holds no question", source.named() or None)
+    if source.without:
+        reporting.current().warn(source.named())
     seconds = time.perf_counter() - start
     said = [
-        f"{counted(asked, 'question', 'questions')}, {answered:,} answered, in {reporting.duration(seconds)}"
+        f"{counted(asked, 'question', 'questions')}, {answered:,} answered, {asked - answered:,} without an answer, in "
+        f"{reporting.duration(seconds)}"
         + (f": {counted(rows, 'row', 'rows')} to {config.output}" if config.output else "")
     ]
     record = {
         **_about(searcher),
         "questions": asked,
         "answered": answered,
+        "unanswered": asked - answered,
+        "rows_without_question": source.without,
         "output": str(config.output) if config.output else None,
         "seconds": round(seconds, 3),
     }
@@ -371,27 +394,56 @@ def _reranked(searcher: Searcher, questions: Judged, answers: Sequence[Answer]) 
     return {**figures.record(evidence), "reranked": float(np.mean(counts))}
 
 
-def _questions(config: SearchOptions) -> Iterator[str]:
-    """The questions of a file.
+class _Questions:
+    """The questions of a file, one by one; rows without one are counted, and the first of them named.
 
-    Raises:
-        UserError: a row has none, or no column is known to be the question.
+    Attributes:
+        without: rows that hold no question, or cannot be read.
     """
-    assert config.queries is not None
-    reading = Reading.of(config)
-    given: Any = config.queries
-    if config.queries == "-":
-        reading = dataclasses.replace(reading, format=config.format or "txt")
-        given = process.standard_input()
-    source = Input.of(given, reading)
-    column: str | None = None
-    for row in readers.rows_of(source):
-        names = list(row.values)
-        if column is None:
-            column = _question_column(names, config.text_column, source.name)
-        if is_missing(row.values.get(column)):
-            raise UserError(f"{source.at(row.line)}: this row has no question (column {column!r})")
-        yield column_names.as_text(row.values[column], column)
+
+    def __init__(self, config: SearchOptions) -> None:
+        assert config.queries is not None
+        self.config, self.without = config, 0
+        reading = Reading.of(config)
+        given: Any = config.queries
+        if config.queries == "-":
+            reading = dataclasses.replace(reading, format=config.format or "txt")
+            given = process.standard_input()
+        self._source = Input.of(given, reading, keep=True)
+        self._places: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        """The questions.
+
+        Raises:
+            UserError: the file cannot be read, or no column is known to be the question.
+        """
+        column: str | None = None
+        for row in readers.rows_of(self._source):
+            if row.error is None and column is None:
+                column = _question_column(list(row.values), self.config.text_column, self._source.name)
+            if row.error is not None or column is None or is_missing(row.values.get(column)):
+                self._leave_out(row.error or self._source.at(row.line))
+                continue
+            try:
+                question = column_names.as_text(row.values[column], column)
+            except ValueError as error:
+                self._leave_out(f"{self._source.at(row.line)} ({error})")
+                continue
+            yield question
+
+    def _leave_out(self, where: str) -> None:
+        self.without += 1
+        if len(self._places) < NAMED:
+            self._places.append(where)
+
+    def named(self) -> str:
+        """Which rows have no question, in a line; empty: all have."""
+        if not self.without:
+            return ""
+        more = ", ..." if self.without > len(self._places) else ""
+        left_out = counted(self.without, "row has no question and is", "rows have no question and are")
+        return f"{left_out} left out: {', '.join(self._places)}{more}"
 
 
 def _question_column(names: Sequence[str], asked: str | None, where: str) -> str:

@@ -110,7 +110,7 @@ def build(config: IndexOptions) -> Report:
             unfinished.discard()
             _sweep(folder, place)
     seconds = time.monotonic() - start
-    return _report(config, entry, changed, counts, written.loss, settled, seconds)
+    return _report(config, entry, changed, counts, written.loss, settled, found.answers, seconds)
 
 
 @contextlib.contextmanager
@@ -204,6 +204,7 @@ def _entry(
         config=_given(config),
         settled=dict(settings),
         words=written.words,
+        shown=found.shown,
     )
 
 
@@ -392,10 +393,10 @@ def _embed(
             counts.seconds = max(time.monotonic() - start, 1e-9)
             bar.advance(len(vectors), tokens=f"{counts.tokens / counts.seconds:,.0f}/s")
     if counts.cut:
+        of = f"{counts.cut:,} of {counted(counts.embedded, 'text', 'texts')} {'is' if counts.cut == 1 else 'are'}"
         reporting.current().warn(
-            f"{counts.cut:,} of {counts.embedded:,} texts are longer than the {sides.task.max_length} tokens that the "
-            f"model reads (up to {counts.longest:,}): what stands behind is not found by meaning; without "
-            "--passage-tokens 0 they are cut into passages"
+            f"{of} longer than the {sides.task.max_length} tokens that the model reads (up to {counts.longest:,}): "
+            "what stands behind is not found by meaning; without --passage-tokens 0 they are cut into passages"
         )
     return counts
 
@@ -432,8 +433,8 @@ def _lengths(texts: pa.ChunkedArray) -> np.ndarray:
 def _plan(
     config: IndexOptions, sides: Sides, found: documents.Found, parts: Sequence[Passage], counts: _Counts
 ) -> list[tuple[str, str]]:
-    several = len(parts) - len(found.documents)
-    cut = f" in {len(parts):,} passages" if several else ""
+    several = len(parts) > len(found.documents)
+    cut = f" in {counted(len(parts), 'passage', 'passages')}" if several else ""
     equal = f", {counts.passages - counts.different:,} equal to another" if counts.passages > counts.different else ""
     return [
         ("model", config.model),
@@ -654,6 +655,7 @@ def _report(
     counts: _Counts,
     loss: codes.Loss | None,
     settled: calibration.Settled | None,
+    answers: str | None,
     seconds: float,
 ) -> Report:
     assert config.output is not None
@@ -689,4 +691,6 @@ def _report(
     }
     lines += [*([] if settled is None else settled.lines()), *_threshold_lines(entry, settled)]
     tables = [] if settled is None else [figures.table(f"searched for {settled.ways.source}", settled.ways.figures)]
-    return Report(told, tables, lines, next_command=f"nlpkit search {reporting.typed(config.output)} 'a question'")
+    show = "" if answers is None else f" --show {reporting.typed(answers)}"
+    next_command = f"nlpkit search {reporting.typed(config.output)} 'a question'{show}"
+    return Report(told, tables, lines, next_command=next_command)

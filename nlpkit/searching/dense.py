@@ -14,7 +14,7 @@ import numpy as np
 
 from nlpkit.errors import UserError
 from nlpkit.metrics.similarity import unit
-from nlpkit.searching.ranked import Ranked, best
+from nlpkit.searching.ranked import Ranked, best, in_order
 from nlpkit.vectors import codes
 from nlpkit.vectors.made import Dtype
 
@@ -101,7 +101,7 @@ class Stored:
         found: list[Ranked] = []
         for start in range(0, len(questions), at_once):
             for scores in self.scores(questions[start : start + at_once], rows):
-                ranked = best(scores, depth)
+                ranked = in_order(best(scores, depth))
                 found.append(ranked if rows is None else Ranked(rows[ranked.rows], ranked.scores))
         return found
 
@@ -146,7 +146,7 @@ class Graph:
         found = []
         for question, code in zip(questions, asked, strict=True):
             rows = np.sort(np.asarray(self.index.search(code, max(depth, NEAREST)).keys).astype(np.int64).reshape(-1))
-            ranked = best(stored.scores(question[None], rows)[0], depth)
+            ranked = in_order(best(stored.scores(question[None], rows)[0], depth))
             found.append(Ranked(rows[ranked.rows], ranked.scores))
         return found
 

@@ -21,6 +21,8 @@ WHOLE = (".txt", ".md", ".markdown")  # in a folder, each such file is a documen
 TABLES = ("csv", "tsv", "jsonl", "json", "parquet", "xlsx")
 TITLE = "title"
 CONTEXT = "context"  # the column of SQuAD's paragraphs
+QUESTIONS, ANSWERS = ("question", "query"), ("answer", "answers", "reply", "response")
+"""Columns of a list of questions with their answers."""
 TEXT_NAMES = tuple(dict.fromkeys((*TEXTS, *column_names.TEXT_NAMES)))
 SHOWN = 3  # places that a message names
 
@@ -53,6 +55,8 @@ class Found:
         empty: how many had no text, `empty_places` the first of them.
         repeated: rows of a paragraph that had been read.
         files: that were read.
+        shown: columns that every answer shows, as they are the text or the id.
+        answers: the column that holds the answers to questions that are the texts; None: there is none.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -60,6 +64,8 @@ class Found:
     empty_places: list[str] = field(default_factory=list)
     repeated: int = 0
     files: list[Path] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    answers: str | None = None
 
     def nothing_in(self, where: str) -> None:
         """Count a document without a text."""
@@ -151,10 +157,9 @@ def _read_folder(folder: Path, reading: Reading, columns: Columns, found: Found)
     if whole:
         reporting.current().note(f"{folder}: {counted(whole, 'file is a document', 'files are a document each')}")
     if others:
-        shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
         reporting.current().warn(
             f"{folder}: {counted(len(others), 'file is', 'files are')} of a kind that is not read, and left out: "
-            f"{shown}"
+            f"{_some(others)}"
         )
 
 
@@ -178,7 +183,10 @@ def _read_rows(path: Path, name: str, reading: Reading, columns: Columns, found:
     for row in readers.rows_of(source):
         where = source.at(row.line)
         values = {key.strip(): value for key, value in row.values.items()}
-        chosen = chosen or _chosen(list(values), columns, source.name)
+        if chosen is None:
+            chosen = _chosen(list(values), columns, source.name)
+            found.shown += [column for column in (chosen.text, chosen.id) if column and column not in found.shown]
+            found.answers = found.answers or chosen.answers
         try:
             title, text = (_text(values, column) for column in (chosen.title, chosen.text))
         except ValueError as error:
@@ -201,7 +209,8 @@ def _read_rows(path: Path, name: str, reading: Reading, columns: Columns, found:
         left = {key: value for key, value in values.items() if key not in (chosen.text, chosen.id)}
         found.documents.append(Document(own, whole, where, named, left))
     if titled:
-        reporting.current().note(f"{name}: {titled:,} documents are title and text, joined by a blank")
+        titles = counted(titled, "document is", "documents are")
+        reporting.current().note(f"{name}: {titles} title and text, joined by a blank")
     if paragraphs:
         reporting.current().note(
             f"{name}: {counted(len(paragraphs), 'paragraph', 'paragraphs')} of "
@@ -217,6 +226,7 @@ class _Chosen:
     title: str | None
     id: str | None
     paragraphs: bool
+    answers: str | None
 
 
 def _chosen(there: Sequence[str], asked: Columns, name: str) -> _Chosen:
@@ -252,7 +262,18 @@ def _chosen(there: Sequence[str], asked: Columns, name: str) -> _Chosen:
         parts += [f"title {title!r}"] if title else []
         parts += [f"id {own!r}"] if own else ["no ids: a text that changes is a new one"]
         reporting.current().note(f"{name}: {', '.join(parts)}")
-    return _Chosen(text, title, own, paragraphs)
+    kept = [] if paragraphs else [column for column in there if column not in (text, title, own)]
+    answers = column_names.guess(kept, ANSWERS) if column_names.guess([text], QUESTIONS) else None
+    if kept:
+        said = f"{name}: not searched, but kept for --show and --filter: {_some(kept)}"
+        if answers is not None:
+            said += f"; to search questions and answers: --title-column {text} --text-column {answers}"
+        reporting.current().note(said)
+    return _Chosen(text, title, own, paragraphs, answers)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def _text(values: Mapping[str, Any], column: str | None) -> str:

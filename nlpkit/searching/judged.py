@@ -24,6 +24,10 @@ QUESTIONS = ("question", "query", "question_2", "question2", "anchor", "sentence
 GRADES = ("score", "grade", "relevance", "label", "similar", "similarity", "is_duplicate")
 MATCHED = 0.5  # share of the cells of a column that are documents, from which it is that of documents
 SQUAD = ("question", "context")
+PAIRS = (
+    "Give what people ask in a column `question`, and beside it, in a column `document`, the id or the whole text of "
+    "the document that answers it."
+)
 FITTING, MEASURING = ("train", "validation", "test"), ("test", "validation", "train")
 """Which split is taken: to settle something by, and to measure something that is settled."""
 
@@ -128,11 +132,20 @@ def _of_table(rows: Sequence[tuple[str, Mapping[str, Any]]], names: Sequence[str
     others = [name for name in names if name != document]
     grade = column_names.guess(others, GRADES)
     question = column_names.guess([name for name in others if name != grade], QUESTIONS)
+    asked_itself = column_names.guess([document], QUESTIONS) if question is None else question
+    if (
+        shares[document] >= MATCHED
+        and asked_itself is not None
+        and (asked_itself == document or _itself(rows, asked_itself, document, known))
+    ):
+        raise UserError(
+            f"{spec} judges nothing: its column {asked_itself!r} is the text of the documents themselves", PAIRS
+        )
     if shares[document] < MATCHED or question is None:
         raise UserError(
             f"{spec}: which columns are the question and the document that answers it? There are {', '.join(names)}; "
             f"{shares[document]:.0%} of the cells of '{document}' are ids or texts of documents of the index",
-            "Call the column of questions `question`; that of documents holds their ids, or their whole texts.",
+            PAIRS,
         )
     reporting.current().note(
         f"{spec}: question {question!r}, document {document!r}" + (f", grade {grade!r}" if grade else "")
@@ -144,6 +157,12 @@ def _of_table(rows: Sequence[tuple[str, Mapping[str, Any]]], names: Sequence[str
         value = 1.0 if grade is None else _grade(values.get(grade), where, grade)
         pairs.append((column_names.as_text(values[question], question).strip(), values.get(document), value))
     return _gathered(pairs, known, spec, "of the rows")
+
+
+def _itself(rows: Sequence[tuple[str, Mapping[str, Any]]], question: str, document: str, known: _Known) -> bool:
+    """Whether most questions are the texts of the very documents that answer them."""
+    same = [bool({*known.places(values.get(question))} & {*known.places(values.get(document))}) for _, values in rows]
+    return sum(same) >= MATCHED * len(same)
 
 
 def _grade(cell: Any, where: str, column: str) -> float:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+SAME = 3e-7  # of scores of length 1: by how much those of equal rows differ, as a product hangs on its block
 RANK = 60  # what is added to a rank before it divides (Cormack et al. 2009)
 
 
@@ -33,6 +34,17 @@ def best(scores: np.ndarray, depth: int) -> Ranked:
     chosen = np.concatenate([above, equal])
     order = np.lexsort((chosen, -scores[chosen]))
     return Ranked(chosen[order], scores[chosen[order]])
+
+
+def in_order(ranked: Ranked) -> Ranked:
+    """The same list, in which rows whose scores differ by rounding alone have one score, and stand in their order."""
+    if len(ranked.scores) < 2:
+        return ranked
+    near = SAME * max(1.0, float(np.abs(ranked.scores).max()))
+    group = np.cumsum(-np.diff(ranked.scores, prepend=ranked.scores[0]) > near)
+    first = np.searchsorted(group, group)
+    order = np.lexsort((ranked.rows, group))
+    return Ranked(ranked.rows[order], ranked.scores[first])
 
 
 def scaled(ranked: Ranked) -> np.ndarray:

@@ -104,6 +104,7 @@ class IndexRecord(_Part):
         config: the options that were given.
         settled: all that decides what is stored of a text.
         words: different words of all passages; None in an index of before this was kept.
+        shown: columns that every answer shows, as they are the text or the id.
     """
 
     schema_version: Annotated[int, Field(ge=1)]
@@ -127,6 +128,7 @@ class IndexRecord(_Part):
     config: dict[str, Any]
     settled: dict[str, Any]
     words: Count | None = None
+    shown: list[str] = []
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

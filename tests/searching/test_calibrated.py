@@ -63,6 +63,29 @@ def test_the_way_is_settled_on_judged_questions(place: Path, tmp_path: Path) -> 
     assert answer["found"] and answer["threshold"] is None
 
 
+def test_a_list_of_questions_with_answers_is_indexed_by_questions_and_judges_nothing(
+    model: str, tmp_path: Path
+) -> None:
+    rows = [{"question": f"good film number{i}?", "answer": f"on day {i}", "topic": "films"} for i in range(24)]
+    faq = write_csv(tmp_path / "faq.csv", rows)
+    with reporting.listening() as said:
+        report = index.run(index.Config(data=str(faq), model=model, output=tmp_path / "i", **CPU))
+    assert any(
+        "kept for --show and --filter: answer, topic; to search questions and answers: --title-column question "
+        "--text-column answer" in line
+        for line in said.notes
+    )
+    assert report.next_command is not None and report.next_command.endswith("--show answer")
+    named = write_csv(tmp_path / "named.csv", [{"id": f"faq.csv:{i + 2}", **row} for i, row in enumerate(rows)])
+    for judging in (faq, named):
+        with pytest.raises(UserError, match="judges nothing: its column 'question' is the text of the documents"):
+            index.run(index.Config(output=tmp_path / "i", calibrate=str(judging), **CPU))
+    pairs = write_csv(
+        tmp_path / "asked.csv", [{"question": f"number{i}", "document": row["question"]} for i, row in enumerate(rows)]
+    )
+    assert index.run(index.Config(output=tmp_path / "i", calibrate=str(pairs), **CPU)).record["mode"]
+
+
 def test_a_threshold_that_refuses_most_questions_with_an_answer_is_not_taken(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

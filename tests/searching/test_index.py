@@ -358,7 +358,7 @@ def test_paragraphs_of_squad_and_the_corpus_of_a_beir_folder_are_documents(model
     [
         ({"filter": ["prize<3"]}, "no documents' column 'prize'"),
         ({"filter": ["price"]}, "is no condition"),
-        ({"show": ["prize"]}, "no documents' column 'prize'"),
+        ({"show": ["prize"]}, "no documents' column 'prize'; the columns are price, kind, text, id"),
         ({"fusion": "rrf"}, "--fusion is for --mode hybrid"),
         ({"output": "x.csv"}, "--output is for --queries"),
         ({"questions": [" "]}, "question 1 is empty"),
@@ -480,6 +480,45 @@ def test_questions_of_a_file_have_a_row_for_each_document(indexed: Path, tmp_pat
         ("nothing", None, None),
     ]
     assert report.record["questions"] == 2 and report.record["answered"] == 1
+
+
+def test_each_row_of_a_file_of_questions_is_answered_or_counted(indexed: Path, tmp_path: Path) -> None:
+    rows = [{"question": "cold soup"}, {"question": " "}, {"question": "nothing"}, {"question": ["a"]}, {"other": 1}]
+    questions = write_jsonl(tmp_path / "q.jsonl", rows)
+    with questions.open("a") as file:
+        file.write("{\n")
+    output = tmp_path / "answers.csv"
+    with reporting.listening() as said:
+        report = search.run(search.Config(index=indexed, queries=str(questions), output=output, mode="bm25", **CPU))
+    counts = [report.record[name] for name in ("questions", "answered", "unanswered", "rows_without_question")]
+    assert counts == [2, 1, 1, 4]
+    assert any("4 rows have no question and are left out: " in line and "line 2" in line for line in said.warnings)
+    (tmp_path / "none.jsonl").write_text('{"question": ""}\n')
+    with pytest.raises(UserError, match="holds no question"):
+        search.run(search.Config(index=indexed, queries=str(tmp_path / "none.jsonl"), output=tmp_path / "x.csv", **CPU))
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_equal_texts_are_found_in_the_order_of_the_file(model: str, tmp_path: Path) -> None:
+    """Also where a product differs in its last digits, as it hangs on the block that a row is in."""
+    vectors = np.repeat(dense.unit(np.random.default_rng(0).normal(size=(1, 768)).astype(np.float32)), 515, axis=0)
+    stored = dense.Stored(vectors, "fp32", 768, None, "cosine")
+    (found,) = stored.nearest(dense.unit(np.random.default_rng(1).normal(size=(1, 768)).astype(np.float32)), 515)
+    assert found.rows.tolist() == list(range(515))
+    rows = [{"text": text} for text in ["a good day", "a film", "a good day", "a good day"]]
+    made(write_jsonl(tmp_path / "rows.jsonl", rows), model, tmp_path / "i")
+    for mode in ("dense", "bm25", "hybrid"):
+        (found_ids,) = map(ids, asked(tmp_path / "i", "a good day", mode=mode, top_k=3))
+        assert found_ids == ["rows.jsonl:1", "rows.jsonl:3", "rows.jsonl:4"], mode
+    near = ranked.in_order(ranked.Ranked(np.array([7, 3, 5]), np.array([0.5, 0.4999999, 0.4], np.float32)))
+    assert near.rows.tolist() == [3, 7, 5] and near.scores.tolist() == [0.5, 0.5, np.float32(0.4)]
+
+
+def test_columns_that_are_shown_anyway_may_be_asked_for(indexed: Path) -> None:
+    with reporting.listening() as said:
+        report = search.run(search.Config(index=indexed, questions=["film"], show=["text", "kind", "id"], **CPU))
+    assert report.tables[0].header[-2:] == ["text", "kind"]
+    assert "--show text,id: the text and the id are shown anyway" in said.notes
 
 
 def test_words_of_the_question_are_marked_and_data_steer_nothing(
