@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 import forked
 import planted
 import pytest
-from conftest import Run, RunOf, nlpkit_command, rows, write_csv
+from conftest import Run, RunOf, rows, write_csv
 
 from nlpkit.errors import UserError
 from nlpkit.measurement import processes, sweep, worker
@@ -28,6 +31,7 @@ pytestmark = pytest.mark.slow
 
 TINY = "bert:hidden_size=32,num_hidden_layers=1,num_attention_heads=2,intermediate_size=64,vocab_size=99"
 QUICK = {"launches": 1, "seconds": 0.02, "device": "cpu", "threads": 1, "overwrite": True}
+BENCHMARK = ("benchmark", "--output", "out")
 SHORT = ("--launches", 1, "--seconds", 0.02, "--threads", 1)
 
 
@@ -53,6 +57,14 @@ class InThisProcess:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure in the process of the test, where its figures do not matter."""
     monkeypatch.setattr(sweep, "WorkerProcess", InThisProcess)
+
+
+@contextlib.contextmanager
+def forked_workers() -> Iterator[None]:
+    """Measure in processes of their own that have the libraries already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "subprocess", SimpleNamespace(Popen=forked.Popen, PIPE=subprocess.PIPE))
+        yield
 
 
 def run(place: Path, *names: Any, **values: Any) -> dict[str, Any]:
@@ -198,15 +210,16 @@ def test_a_config_is_enough(tmp_path: Path) -> None:
 
 def test_what_is_too_long_or_does_not_fit_is_a_row(tmp_path: Path) -> None:
     big = f"big={TINY},max_position_embeddings=8192,attn_implementation=eager"
-    record = run(
-        tmp_path,
-        f"short={TINY},max_position_embeddings=64",
-        big,
-        config_only=True,
-        sequence_lengths="16,8192",
-        batch_sizes=8,
-        memory_limit=1.2,  # attention of 8 x 2 heads x 8192 x 8192 takes 4.3 GB
-    )
+    with forked_workers():
+        record = run(
+            tmp_path,
+            f"short={TINY},max_position_embeddings=64",
+            big,
+            config_only=True,
+            sequence_lengths="16,8192",
+            batch_sizes=8,
+            memory_limit=3,  # attention of 8 x 2 heads x 8192 x 8192 takes 4.3 GB
+        )
     assert results(record, "status") == ["ok", "ok", "too long", "out of memory"]
     assert results(record, "p50_ms")[2:] == [None, None]
 
@@ -229,7 +242,8 @@ def test_backends_are_exported_on_the_fly(trained: Path, tmp_path: Path, monkeyp
 
 def test_planted_time_and_memory_are_found(tmp_path: Path) -> None:
     folders = [planted.save(tmp_path / "plain"), planted.save(tmp_path / "planted", wait_ms=50, allocate_mb=200)]
-    record = run(tmp_path, *folders, sequence_lengths=8, batch_sizes=1, seconds=0.3, trust_remote_code=True)
+    with forked_workers():
+        record = run(tmp_path, *folders, sequence_lengths=8, batch_sizes=1, seconds=0.3, trust_remote_code=True)
     fast, slow = results(record, "min_ms")
     # how much longer it takes is the machine's business
     assert fast < 50 <= slow
@@ -246,8 +260,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `out`, a benchmark of two models in processes of their own."""
     place = tmp_path_factory.mktemp("finished")
     models = (f"a={TINY}", f"b={TINY},num_hidden_layers=2")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "subprocess", SimpleNamespace(Popen=forked.Popen, PIPE=subprocess.PIPE))
+    with forked_workers():
         run(place, *models, config_only=True, sequence_lengths="8,16,32", batch_sizes=1)
     return place
 
@@ -283,31 +296,40 @@ def test_compare_and_fail_if(nlpkit: Run, finished: Path) -> None:
     assert "nothing" in nlpkit("benchmark", "--config-only", TINY, "--compare", "nothing", code=2).stderr
 
 
-def test_interrupted_then_resumed(nlpkit: Run, tmp_path: Path) -> None:
+def test_interrupted_then_resumed(tmp_path: Path) -> None:
     arguments = (
-        "benchmark", "--config-only", f"a={TINY}", "--sequence-lengths", "8,16,32,64", "--batch-sizes", 1,
-        "--launches", 2, "--seconds", 0.2, "--threads", 1, "--output", "out",
+        "--config-only", f"a={TINY}", "--sequence-lengths", "8,16,32,64", "--batch-sizes", 1,
+        "--launches", 2, "--seconds", 0.2, "--threads", 1,
     )  # fmt: skip
-    process = forked.Popen(
-        nlpkit_command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    place = {"cwd": tmp_path, "env": {**os.environ, "NLPKIT_CACHE": str(tmp_path / "cache")}}
     journal = tmp_path / "out" / "measurements.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (journal.exists() and '"measurement"' in journal.read_text()):
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "nlpkit benchmark --output out --resume" in errors
-    before = journal.read_text().splitlines()
-    # figures of one model are not put beside those of another
-    assert "began with MODEL a=" in nlpkit("benchmark", "--output", "out", "--resume", f"a={TINY}1", code=2).stderr
-    done = nlpkit("benchmark", "--output", "out", "--resume", "--json")
-    record = json.loads(done.stdout)
+    with forked.python() as program:
+
+        def command(*arguments: Any) -> list[str]:
+            """`nlpkit benchmark --output out ARGUMENTS`, whose workers have the libraries already."""
+            begun = f"sys.executable, sys.argv = {program!r}, {[*map(str, ('nlpkit', *BENCHMARK, *arguments))]!r}"
+            code = f"import runpy, sys; {begun}; runpy.run_module('nlpkit', run_name='__main__', alter_sys=True)"
+            return [sys.executable, "-c", code]
+
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = forked.Popen(command(*arguments), text=True, **pipes, **place)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (journal.exists() and '"measurement"' in journal.read_text()):
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        assert "nlpkit benchmark --output out --resume" in errors
+        before = journal.read_text().splitlines()
+        # figures of one model are not put beside those of another
+        other = forked.run(command("--resume", f"a={TINY}1"), **place)
+        assert other.returncode == 2 and "began with MODEL a=" in other.stderr
+        record, same = (
+            json.loads(forked.run(command("--resume", "--json"), check=True, **place).stdout) for _ in range(2)
+        )
     assert journal.read_text().splitlines()[: len(before)] == before
     assert [result["launches"] for point in record["points"] for result in point["results"]] == [2] * 4
     # a second time there is nothing to do, and the figures stand
-    same = json.loads(nlpkit("benchmark", "--output", "out", "--resume", "--json").stdout)
     assert same["points"] == record["points"]
 
 
