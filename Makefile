@@ -141,8 +141,9 @@ $(COMPRESS)/%.options: FORCE
 # Ctrl-C has make delete what it was making; without its record a run cannot be resumed
 .PRECIOUS: $(foreach run,tokenizer model classifier,$(ENCODER)/$(run)/nlpkit.json) $(foreach run,teacher student pruned,$(COMPRESS)/$(run)/nlpkit.json)
 
-# a worker a core; tests of a file stay together, as they share what its fixtures make
-IN_PARALLEL = -n $$($(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))') --dist loadfile
+# a worker a core; tests of a file stay together, as they share what its fixtures make; tests/conftest.py says which files
+# come first, as the number of tests does not tell how long one takes
+IN_PARALLEL = -n $$($(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))') --dist loadfile --no-loadscope-reorder
 # files, and tests within a file, come in an order drawn anew, whose seed is printed first
 PYTEST_FLAGS = $(IN_PARALLEL) --durations=25 $(if $(ORDER),--randomly-seed=$(ORDER))
 

@@ -30,10 +30,13 @@ os.environ.update(
 for name in ("PYTHONUNBUFFERED", "SHELL"):
     os.environ.pop(name, None)
 
-# Images of containers often forbid Python to keep what it has compiled: each worker would make all tests ready again, and
-# each process that a test starts would compile nlpkit.
+# Images of containers often forbid Python to keep what it has compiled: each worker would compile all tests again, and
+# each process that a test starts all of nlpkit that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Only after a loss of power what was synced is more than what was written, and a disk takes milliseconds each time.
+os.fsync = forked.unsynced
 
 # Workers that run beside each other (-n) have a core each, as threads of several on the same cores would wait for each
 # other; what a test starts stays on its core too.
@@ -158,8 +161,11 @@ def pytest_report_header() -> str:
     return "versions: " + ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Tests of what only a GPU shows are skipped, with the reason, where there is none."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, in the order that was drawn, so that workers end with short files, together.
+    Tests of what only a GPU shows are skipped, with the reason, where there is none."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked:
         import torch

@@ -48,6 +48,10 @@ QUIET = {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_PROGRESS_BARS
 QUIET |= {"TORCH_CPP_LOG_LEVEL": "ERROR", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1", "ACCELERATE_LOG_LEVEL": "ERROR"}
 
 
+def unsynced(descriptor: Any) -> None:
+    """`os.fsync` that does not wait for a disk."""
+
+
 class _Server:
     """The process of `serve`, started when first asked."""
 
@@ -207,6 +211,7 @@ def serve(number: int) -> None:
 
     for name in LIBRARIES:
         importlib.import_module(name)
+    os.fsync = unsynced
     gc.collect()
     gc.freeze()
     asked = socket.socket(fileno=number)
