@@ -16,6 +16,7 @@ from nlpkit.data import columns as column_names
 from nlpkit.data.labels import is_missing
 from nlpkit.embedding.corpus import Corpus
 from nlpkit.errors import UserError
+from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
     from nlpkit.data.rows import Row
@@ -117,7 +118,7 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
     points, placed = None, 0
     if how is not None or config.method == "hdbscan":
         with reporting.current().progress("map", 0, "rows"):
-            points, placed = reduction.reduced(units, DENSE, how or "tsne", config.seed)
+            points, placed = reduction.placed_once(units, corpus.first[places], DENSE, how or "tsne", config.seed)
     tried: list[quality.Tried] = []
     if k is None and config.method in methods.OF_K:
         tried = _tried(units, different, config.seed)
@@ -135,6 +136,10 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
             return methods.hdbscan(points[some], least)
         return methods.community(units[some], _threshold(config), least)
 
+    if config.method == "agglomerative" and len(units) > methods.WHOLE:
+        reporting.current().note(
+            f"the tree is that of {methods.WHOLE:,} of {len(units):,} rows; the others join the nearest centre"
+        )
     with reporting.current().progress("clusters", 0, "rows"):
         labels = fit(np.arange(len(units)), config.seed)
     if labels.max(initial=-1) < 0:
@@ -179,8 +184,10 @@ def _tried(units: np.ndarray, different: int, seed: int) -> list[quality.Tried]:
         tried = quality.tried(units, seed, bar)
     best = max(tried, key=lambda one: one.silhouette)
     edge = ", the largest number that was tried: more may be better" if best.k == tried[-1].k and len(tried) > 1 else ""
+    of = f" on {quality.TRIED_ON:,} of {len(units):,} rows" if len(units) > quality.TRIED_ON else ""
+    numbers = counted(len(tried), "number", "numbers")
     reporting.current().note(
-        f"{best.k} clusters{edge}: the highest silhouette of {len(tried)} numbers, {best.silhouette:.3f} (--k)"
+        f"{best.k} clusters{edge}: the highest silhouette of {numbers}{of}, {best.silhouette:.3f} (--k)"
     )
     return tried
 

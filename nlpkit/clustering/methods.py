@@ -67,7 +67,10 @@ def hdbscan(points: np.ndarray, min_size: int, *, fine: bool = False) -> np.ndar
         cluster_selection_method=selection,
         copy=True,
     )
-    return by_size(model.fit(points).labels_)
+    found = model.fit(points).labels_
+    # Of rows at one point the tree of densities makes several groups where they are many: they follow the first.
+    _, where, whose = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    return by_size(found[where][whose])
 
 
 def community(units: np.ndarray, threshold: float, min_size: int) -> np.ndarray:

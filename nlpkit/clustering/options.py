@@ -9,6 +9,7 @@ from pydantic import field_validator
 
 from nlpkit.clustering import methods
 from nlpkit.clustering.methods import Method
+from nlpkit.data import memory
 from nlpkit.embedding.options import EmbeddedRowsOptions
 from nlpkit.options import ColumnOptions, FolderOptions, OnlyWith, SeedOptions, option, option_like
 
@@ -19,6 +20,12 @@ PANEL = "Method"
 
 class NamingOptions(EmbeddedRowsOptions):
     """How groups of texts are named."""
+
+    @property
+    def input_name(self) -> str:
+        """What the input is called in titles and names of folders: its file without the folders."""
+        given = self.input or "-"
+        return "rows" if given == "-" or memory.is_name(given) else Path(given).name or "rows"
 
     stop_words: str | None = option(
         None,

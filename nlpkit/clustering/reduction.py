@@ -43,6 +43,22 @@ def pca(vectors: np.ndarray, dimensions: int, seed: int) -> np.ndarray:
     return out
 
 
+def placed_once(units: np.ndarray, first: np.ndarray, dimensions: int, how: How, seed: int) -> tuple[np.ndarray, int]:
+    """`reduced`, with rows of one text at one point: they are placed once.
+
+    Args:
+        units: vectors of length 1, shape (rows, width).
+        first: for each row what the rows of its text share, shape (rows,).
+        dimensions, how, seed: see `reduced`.
+
+    Returns:
+        Points, and how many rows were placed by the method itself, of equal ones the first; all where that is all.
+    """
+    _, where, whose = np.unique(first, return_index=True, return_inverse=True)
+    points, placed = reduced(units[where], dimensions, how, seed)
+    return points[whose], len(units) if placed == len(where) else placed
+
+
 def reduced(units: np.ndarray, dimensions: int, how: How, seed: int) -> tuple[np.ndarray, int]:
     """Points of rows, and how many of them were placed by the method itself.
 

@@ -39,6 +39,13 @@ def about(found: Clusters, config: ClusterOptions) -> str:
     return f"Map by {how} of {of}: near points are alike, distances between clusters say little."
 
 
+def placement(placed: int, rows: int) -> list[str]:
+    """How many rows the method of the map has placed itself, where these are not all."""
+    if not 0 < placed < rows:
+        return []
+    return [f"{placed:,} of {rows:,} rows are placed on the map, the others beside the five most like them"]
+
+
 def table(found: Clusters) -> Table:
     """The largest clusters, with their names and the text in their midst."""
     with_labels = found.agreement is not None
@@ -64,7 +71,7 @@ def _cut(text: str) -> str:
 def lines(found: Clusters, config: ClusterOptions, output: Path) -> list[str]:
     """The figures in words, and what was written."""
     figures = found.figures
-    said = [found.stop_words]
+    said = [found.stop_words, *placement(found.placed, len(found.places))]
     if figures["outliers"]:
         share = 100 * figures["outlier_share"]
         said.append(
@@ -77,9 +84,11 @@ def lines(found: Clusters, config: ClusterOptions, output: Path) -> list[str]:
         )
     if figures.get("stability") is not None:
         values = figures["stabilities"]
+        most = quality.REPEATED_ON
+        of = f" of {most:,} rows" if len(found.places) > most else ""
         said.append(
             f"stability {figures['stability']:.3f} ({min(values):.3f} to {max(values):.3f}): adjusted Rand index of "
-            f"{len(values)} further draws and seeds with these clusters; 1: the same again"
+            f"{len(values)} further draws and seeds{of} with these clusters; 1: the same again"
         )
     if found.agreement is not None:
         told = found.agreement
@@ -89,7 +98,8 @@ def lines(found: Clusters, config: ClusterOptions, output: Path) -> list[str]:
             f"V-measure {told['v_measure']:.3f}, purity {told['purity']:.3f}"
         )
         if told["without_label"]:
-            said.append(f"{counted(told['without_label'], 'row has', 'rows have')} no label and is left out of these")
+            without = counted(told["without_label"], "row without a label is", "rows without a label are")
+            said.append(f"{without} left out of these")
     names = [f"{written.ROWS}{written.suffix_of(found.corpus)}", written.CLUSTERS]
     names += [written.PAGE] if found.points is not None else []
     return [*said, f"{', '.join(names)} in {output}"]

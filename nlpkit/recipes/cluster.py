@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.clustering.options import ClusterOptions
-from nlpkit.data import memory
 from nlpkit.errors import UserError
 from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
@@ -95,9 +94,7 @@ def run(config: Config) -> Report:
 
 
 def _default(config: Config) -> Path:
-    assert config.input is not None
-    name = "rows" if memory.is_name(config.input) or config.input == "-" else Path(config.input).name.split(".")[0]
-    return RunFolder.default_path(name or "rows", config.mode)
+    return RunFolder.default_path(config.input_name.split(".")[0] or "rows", config.mode)
 
 
 def _plan(opened: Opened, config: Config, output: Path, rows: int, different: int, width: int) -> list[tuple[str, str]]:
@@ -155,7 +152,7 @@ def _clusters(corpus: Corpus, config: Config, folder: RunFolder, started: float)
     found = clusters.find(corpus, config)
     record = {**_head(corpus, config, started), "metrics": {"rows": told.metrics(found)}, "clusters": found.figures}
     described = {"method": config.method, **found.figures, "agreement": found.agreement, "vectors": record["vectors"]}
-    title = f"{counted(len(found.found), 'cluster', 'clusters')} of {config.input}"
+    title = f"{counted(len(found.found), 'cluster', 'clusters')} of {config.input_name}"
     folder.start({"command": COMMAND, "config": config.record()}, overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:
         written.write_clusters(staged, found, described, title=title, about=told.about(found, config))

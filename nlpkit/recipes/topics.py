@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data import memory
 from nlpkit.errors import UserError
 from nlpkit.metrics.similarity import unit
 from nlpkit.reporting import Report, counted
@@ -89,9 +88,8 @@ def _found(config: Config, started: float) -> Report:
     from nlpkit.embedding.opened import open_embedder
     from nlpkit.topic_models import found, names, saved, told, wished
 
-    assert config.input is not None
-    name = "rows" if memory.is_name(config.input) or config.input == "-" else Path(config.input).name.split(".")[0]
-    folder = RunFolder(config.output or RunFolder.default_path(name or "rows", COMMAND))
+    name = config.input_name.split(".")[0] or "rows"
+    folder = RunFolder(config.output or RunFolder.default_path(name, COMMAND))
     folder.require_usable(resume=None, overwrite=config.overwrite)
     given = saved.read(folder.path).given() if saved.is_folder(str(folder.path)) else None
     reduction.require(config.map)
@@ -132,7 +130,7 @@ def _found(config: Config, started: float) -> Report:
         "versions": versions(),
         "wall_seconds": round(time.monotonic() - started, 2),
     }
-    title = f"{counted(len(topics.found), 'topic', 'topics')} of {config.input}"
+    title = f"{counted(len(topics.found), 'topic', 'topics')} of {config.input_name}"
     folder.start({"command": COMMAND, "config": config.record()}, overwrite=config.overwrite, resume=False)
     with folder.staging() as staged:
         saved.write(staged, topics, over, head, title=title, about=told.about(topics, config))

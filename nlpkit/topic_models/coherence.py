@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, islice
 
 import numpy as np
 
 TOP = 10  # words of a topic that are judged, as in OCTIS
+TOGETHER = 500  # documents that are counted at a time
 NEVER = 1e-12  # share of windows in which words that never meet are taken to meet, as gensim has it
 
 
@@ -36,15 +37,7 @@ def npmi(
     if not asked:
         return None
     number = {word: i for i, word in enumerate(dict.fromkeys(word for words in asked for word in words))}
-    size = len(number)
-    alone, together, total = np.zeros(size, np.int64), np.zeros((size, size), np.int64), 0
-    for document in documents:
-        ids = [number.get(word, -1) for word in document]
-        for part in _windows(ids, window):
-            total += 1
-            here = np.fromiter(part, np.int64, len(part))
-            alone[here] += 1
-            together[np.ix_(here, here)] += 1
+    alone, together, total = _counts(number, documents, window)
     never = 0.0 if window is None else NEVER
     values = []
     for words in asked:
@@ -53,13 +46,47 @@ def npmi(
     return float(np.mean(values))
 
 
-def _windows(ids: Sequence[int], window: int | None) -> Iterable[set[int]]:
-    """The words of interest in each window; a document that is shorter is one window."""
+def _counts(
+    number: Mapping[str, int], documents: Iterable[Sequence[str]], window: int | None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """In how many documents, or windows, each word is, int64 of shape (words,), and both of two, shape (words, words);
+    and how many there are."""
+    from scipy.sparse import csr_matrix
+
+    size = len(number)
+    alone, together, total = np.zeros(size, np.int64), np.zeros((size, size), np.int64), 0
+    remaining = iter(documents)
+    while some := list(islice(remaining, TOGETHER)):
+        rows: list[np.ndarray] = []
+        columns: list[np.ndarray] = []
+        parts = 0
+        for document in some:
+            here, which, count = _windows(np.asarray([number.get(word, -1) for word in document], np.int64), window)
+            rows.append(here + parts)
+            columns.append(which)
+            parts += count
+        where = np.concatenate(rows), np.concatenate(columns)
+        there = csr_matrix((np.ones(len(where[0]), np.int64), where), shape=(parts, size))
+        there.data[:] = 1  # a word that is there twice counts once
+        alone += np.asarray(there.sum(axis=0)).reshape(-1)
+        together += (there.T @ there).toarray()
+        total += parts
+    return alone, together, total
+
+
+def _windows(ids: np.ndarray, window: int | None) -> tuple[np.ndarray, np.ndarray, int]:
+    """The window of each occurrence of a word, and which word it is; and how many windows there are. A document that is
+    shorter is one window.
+
+    Args:
+        ids: of its words, below 0 for those that are of no interest.
+    """
+    places = np.flatnonzero(ids >= 0)
     if window is None or len(ids) <= window:
-        yield {i for i in ids if i >= 0}
-        return
-    for start in range(len(ids) - window + 1):
-        yield {i for i in ids[start : start + window] if i >= 0}
+        return np.zeros(len(places), np.int64), ids[places], 1
+    starts = places[:, None] - np.arange(window)  # of the windows that a word is in
+    real = (starts >= 0) & (starts <= len(ids) - window)
+    return starts[real], np.repeat(ids[places], real.sum(axis=1)), len(ids) - window + 1
 
 
 def _npmi(alone: np.ndarray, together: np.ndarray, total: int, a: int, b: int, never: float) -> float:

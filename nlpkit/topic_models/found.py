@@ -118,7 +118,7 @@ def find(
     rest = np.flatnonzero(labels < 0)
     how: reduction.How = "tsne" if config.map in ("auto", "none") else config.map  # type: ignore[assignment]
     with reporting.current().progress("reduce", 0, "rows"):
-        points, placed = reduction.reduced(units, DENSE, how, config.seed)
+        points, placed = reduction.placed_once(units, corpus.first[places], DENSE, how, config.seed)
     dense = _dense(units, points, rest, config, said)
     labels[rest] = np.where(dense >= 0, dense + len(wishes), -1)
     if labels.max(initial=-1) < 0:
@@ -186,7 +186,8 @@ def _dense(
         said.append(f"topics were found in {len(drawn):,} of {len(rest):,} rows (--sample), and the others joined them")
     inside = int((cores >= 0).sum())
     joined = int((labels >= 0).sum()) - inside
-    said.append(f"{inside:,} rows are the cores of topics; {joined:,} others are as near to a centre as a core is")
+    others_are = counted(joined, "other is", "others are")
+    said.append(f"{inside:,} rows are the cores of topics; {others_are} as near to a centre as a core is")
     return labels
 
 

@@ -64,10 +64,8 @@ def give(config: TopicOptions, topics: Saved, command: str) -> Report:
     rows: list[list[Any]] = [[str(i), f"{counts[i]:,}", topics.names[i]] for i in order]
     outside = int((labels < 0).sum())
     share = 100 * outside / len(places)
-    lines = [
-        f"{outside:,} of {len(places):,} rows ({share:.1f} %) have no topic: each is further from the nearest one "
-        "than 95 % of that topic's own texts"
-    ]
+    why = ": each is further from the nearest one than 95 % of that topic's own texts" if outside else ""
+    lines = [f"{outside:,} of {len(places):,} rows ({share:.1f} %) have no topic{why}"]
     record: dict[str, Any] = {
         "command": command,
         "topics_of": config.model,

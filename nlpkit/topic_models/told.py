@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.clustering import written
+from nlpkit.clustering.told import placement
 from nlpkit.reporting import Table
 from nlpkit.topic_models import names, saved
 from nlpkit.topic_models.options import TopicOptions
@@ -51,7 +52,7 @@ def _text(topics: Topics, topic: Topic) -> str:
 def lines(topics: Topics, over: Over | None, output: Path) -> list[str]:
     """The figures in words, and what was written."""
     figures = topics.figures
-    said = list(topics.said)
+    said = [*topics.said, *placement(topics.placed, len(topics.places))]
     share = 100 * float(figures["outlier_share"] or 0)
     said.append(
         f"{figures['outliers']:,} of {len(topics.places):,} rows ({share:.1f} %) have no topic (--outliers nearest)"

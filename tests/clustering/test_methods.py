@@ -7,6 +7,7 @@ import pytest
 
 from nlpkit.clustering import methods, neighbours, quality, reduction
 from nlpkit.errors import UserError
+from nlpkit.metrics import similarity
 
 
 def blobs(sizes: tuple[int, ...] = (30, 20, 10), spread: float = 0.15, width: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -96,3 +97,17 @@ def test_agreement_with_labels_by_hand() -> None:
     perfect = quality.agreement(np.asarray([1, 1, 0]), ["x", "x", "y"])
     assert perfect is not None and perfect["nmi"] == perfect["ari"] == perfect["v_measure"] == 1
     assert quality.agreement(labels, [None] * 6) is None
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_rows_of_one_text_are_one_point_in_one_group(fine: bool) -> None:
+    draw = np.random.default_rng(0)
+    units = similarity.unit(draw.normal(size=(60, 8)).astype(np.float32))
+    units[40:] = units[0]
+    first = np.where(np.arange(60) < 40, np.arange(60), 0)
+    points, placed = reduction.placed_once(units, first, 2, "tsne", 0)
+    assert placed == 60 and (points[40:] == points[0]).all() and len(np.unique(points, axis=0)) == 40
+    labels = methods.hdbscan(points, 5, fine=fine)
+    assert len(set(labels[40:].tolist()) | {int(labels[0])}) == 1
+    alone = reduction.reduced(units[:40], 2, "tsne", 0)[0]
+    np.testing.assert_array_equal(points[:40], alone)  # where all differ nothing is another
