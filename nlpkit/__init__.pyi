@@ -1522,7 +1522,7 @@ def cluster(
         stop_words: Words that name nothing: english, none, or a file with a word a line. Default:
             english where the texts look English, else none. (only with mode clusters)
         seed: Seed of all that is drawn. (only with mode clusters)
-        min_size: Rows of the smallest cluster. Default: of hdbscan 1 % of the rows, from 5 to 50; of
+        min_size: Rows of the smallest cluster. Default: of hdbscan 1 % of the rows, at least 5; of
             community 5. (only with mode clusters; only with method hdbscan, community)
         stability: Group five draws of 80 % of the rows anew, to see whether the same clusters are
             found. (only with mode clusters)
@@ -4524,7 +4524,7 @@ def topics(
         input: File with a text in each row; - for a pipe; or the rows themselves.
         text_column: Column of the text. Default: guessed.
         topics: Wished topics, a line each; others are found too; or the rows themselves.
-        min_size: Rows of the smallest topic. Default: 1 %, 5 to 50.
+        min_size: Rows of the smallest topic. Default: 1 %, at least 5.
         merge: Join the nearest until N are left.
         outliers: Texts between topics.
         time_column: Dates: how topics come and go.

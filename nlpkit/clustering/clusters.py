@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COMMUNITY = 0.75  # cosine, the default of community detection in sentence-transformers
 CENTRAL = 5  # texts that stand for a cluster
-SMALLEST = (5, 50)  # rows of the smallest cluster, from and to
+SMALLEST = 5  # rows of the smallest cluster
 DENSE = 2  # dimensions in which densities are looked for
 
 
@@ -164,7 +164,15 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
 
 def _smallest(method: methods.Method, rows: int) -> int:
     """Rows of the smallest cluster: texts around a text are few."""
-    return SMALLEST[0] if method == "community" else int(np.clip(rows // 100, *SMALLEST))
+    return SMALLEST if method == "community" else smallest_dense(rows)
+
+
+def smallest_dense(rows: int) -> int:
+    """Rows of the smallest dense place, where nothing else is asked for: 1 % of all, and at least `SMALLEST`.
+
+    It grows with the rows: of many a sample is placed on the plane, and the others clump about its points.
+    """
+    return max(rows // 100, SMALLEST)
 
 
 def _threshold(config: ClusterOptions) -> float:

@@ -78,7 +78,7 @@ class ClusterOptions(MapOptions, NamingOptions):
         "Rows of the smallest cluster.",
         panel=PANEL,
         ge=2,
-        shown_default="of hdbscan 1 % of the rows, from 5 to 50; of community 5",
+        shown_default="of hdbscan 1 % of the rows, at least 5; of community 5",
         only_with=(CLUSTERS, OnlyWith(("method",), ("hdbscan", "community"))),
     )
     label_column: str | None = option_like(

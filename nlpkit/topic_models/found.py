@@ -10,7 +10,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.clustering import methods, neighbours, reduction, words
-from nlpkit.clustering.clusters import DENSE, SMALLEST, central_of, stop_words_of
+from nlpkit.clustering.clusters import DENSE, central_of, smallest_dense, stop_words_of
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 from nlpkit.topic_models import coherence, names, tree, wished
@@ -164,7 +164,7 @@ def _dense(
         return np.full(len(rest), -1, np.int64)
     drawn = methods.drawn(len(rest), config.sample, config.seed)
     some = rest[drawn]
-    smallest = config.min_size or int(np.clip(len(some) // 100, *SMALLEST))
+    smallest = config.min_size or smallest_dense(len(some))
     with reporting.current().progress("topics", 0, "rows"):
         cores = methods.hdbscan(points[some], smallest, fine=True)
     count = int(cores.max(initial=-1)) + 1

@@ -61,7 +61,9 @@ class TopicOptions(MapOptions, NamingOptions):
         shown_default="of each three robust standard deviations above the median of all texts",
         only_with="topics",
     )
-    min_size: int | None = option(None, "Rows of the smallest topic.", panel=PANEL, ge=2, shown_default="1 %, 5 to 50")
+    min_size: int | None = option(
+        None, "Rows of the smallest topic.", panel=PANEL, ge=2, shown_default="1 %, at least 5"
+    )
     merge: int | None = option(None, "Join the nearest until N are left.", panel=PANEL, metavar="N", ge=1)
     outliers: Literal["keep", "nearest"] = option("keep", "Texts between topics.", panel=PANEL)
     time_column: str | None = option(None, "Dates: how topics come and go.", panel="Data", metavar="NAME")
