@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import rows, write_csv
+from helpers import forked
 from safetensors.torch import load_file
 
 from nlpkit.errors import UserError
 from nlpkit.fewshot import candidates
-from nlpkit.recipes import evaluate, finetune_cls, predict, quantize
+from nlpkit.recipes import compare, distill, evaluate, finetune_cls, predict, prune, quantize
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,43 @@ def test_the_stock_classes_open_what_was_learnt(run: Path, few: Path) -> None:
     assert [answer["prediction"] for answer in answers] == [model.config.id2label[int(i)] for i in stock.argmax(dim=1)]
     np.testing.assert_allclose([answer["prediction_score"] for answer in answers], stock.max(dim=1).values, atol=1e-4)
     assert not list(run.glob("*.pkl")) and not list(run.glob("*.bin"))
+
+
+ELSEWHERE = """
+import sys
+sys.modules["nlpkit"] = None  # as where it is not installed
+from transformers import pipeline
+answered = pipeline("text-classification", model=sys.argv[1], device="cpu")
+for answer in answered(sys.argv[2:]):
+    print(answer["label"], answer["score"])
+"""
+
+
+def test_a_process_without_nlpkit_answers_alike(run: Path) -> None:
+    texts = [row["text"] for row in rows(3, seed=8)]
+    done = forked.run([sys.executable, "-c", ELSEWHERE, str(run), *texts], check=True)
+    given = [line.split() for line in done.stdout.splitlines()]
+    answers = predict.run(predict.Config(model=str(run), texts=texts, device="cpu")).record["answers"]
+    assert [label for label, _ in given] == [answer["prediction"] for answer in answers]
+    scores = [answer["prediction_score"] for answer in answers]
+    np.testing.assert_allclose([float(score) for _, score in given], scores, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_other_operations_take_what_was_learnt(run: Path, few: Path, tmp_path: Path) -> None:
+    data: dict[str, Any] = {"train_file": [str(few / "train.csv")], "validation_file": [str(few / "validation.csv")]}
+    given: dict[str, Any] = data | {"epochs": 1.0, "device": "cpu", "threads": 1, "measure_seconds": 0.02}
+    pruned, student = tmp_path / "pruned", tmp_path / "student"
+    prune.run(prune.Config(model=str(run), what="ffn", sparsity=0.5, output=pruned, **given))
+    distill.run(distill.Config(teacher=str(run), student_layers=2, output=student, **given))
+    texts = ["a good film", "a bad film"]
+    for made in (pruned, student):
+        told = predict.run(predict.Config(model=str(made), texts=texts, device="cpu")).record["answers"]
+        assert {answer["prediction"] for answer in told} <= {"negative", "positive"}
+    held_out = str(few / "validation.csv")
+    three = [str(run), str(pruned), str(student)]
+    found = compare.run(compare.Config(runs=three, data=held_out, device="cpu")).record
+    assert found["rows"] == 24 and found["runs"] == three
 
 
 @pytest.mark.slow
