@@ -67,7 +67,8 @@ def test_descriptions_stand_in_the_template_and_names_in_the_answers(run_of: Run
     described = [f"the very {name}" for name in LABELS]
     plain = answers(run_of("embedding"), labels=described, all_scores=True)
     tabbed, table = tmp_path / "labels.txt", tmp_path / "labels.csv"
-    tabbed.write_text("".join(f"{name}\t{text}\n" for name, text in zip(LABELS, described, strict=True)))
+    lines = [f"{name}\t{text}\n" for name, text in zip(LABELS, described, strict=True)]
+    tabbed.write_text("label\tdescription\n" + "".join(lines))
     table.write_text("Description,label\n" + "".join(f"the very {name},{name}\n" for name in LABELS))
     for file in (tabbed, table):
         found = answers(run_of("embedding"), labels_file=file, all_scores=True)
@@ -83,6 +84,7 @@ def test_descriptions_stand_in_the_template_and_names_in_the_answers(run_of: Run
         ("labels.csv", "label,description\n,what\n", "line 2 has no label"),
         ("labels.csv", "label,descripton\ngood,what\n", "has a column 'descripton', and descriptions are read from"),
         ("labels.txt", " \n\n", "labels.txt holds no label"),
+        ("labels.json", '["good",\n"bad"]', "labels.json is read line by line, and its name ends in .json"),
         ("labels.txt", "good\ta\tb\n", "line 1 has more than one tab"),
         ("labels.txt", "good\tsame\nbad\tsame\n", "the labels 'good' and 'bad' mean the same: 'same'"),
         ("labels.txt", "good\tthe same\nbad\tThe  same\n", "the labels 'good' and 'bad' mean the same: 'the same'"),

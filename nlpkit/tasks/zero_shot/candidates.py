@@ -14,6 +14,7 @@ from nlpkit.runs.files import small_text
 from nlpkit.tasks.zero_shot.options import CandidateOptions
 
 LABEL, DESCRIPTION = "label", "description"  # columns of a csv file of labels
+NO_LINES = (".json", ".jsonl", ".yaml", ".yml")  # files whose lines are no labels, whatever stands in them
 
 
 class Candidates(NamedTuple):
@@ -80,6 +81,11 @@ def alike(values: Sequence[str]) -> tuple[int, int] | None:
 
 def _of_file(path: Path) -> list[tuple[str, str]]:
     """Labels and what they mean: lines `label` or `label TAB description`, or a csv file with these columns."""
+    if path.suffix.lower() in NO_LINES:
+        raise UserError(
+            f"--labels-file: {path} is read line by line, and its name ends in {path.suffix}",
+            f"Write a label on each line of a txt file, or a csv file with the columns {LABEL},{DESCRIPTION}.",
+        )
     try:
         text = small_text(expanded(str(path)))
     except OSError as error:
@@ -91,8 +97,8 @@ def _of_file(path: Path) -> list[tuple[str, str]]:
     pairs = []
     for number, line in enumerate(text.split("\n"), start=1):
         name, _, description = (part.strip() for part in line.strip().partition("\t"))
-        if not name:
-            continue
+        if not name or (number == 1 and (name.lower(), description.lower()) == (LABEL, DESCRIPTION)):
+            continue  # the first line of a table names its columns
         if "\t" in description:
             raise UserError(
                 f"--labels-file: {path}, line {number} has more than one tab",
