@@ -80,12 +80,14 @@ class Bench:
             self.begun_with.restore(self.model)
         self.changed = False
 
-    def few(self, rows: np.ndarray, *, described: bool) -> tuning.Few:
-        """Rows to train the encoder on, with those that describe labels or without."""
-        features, labels = self.features.select(rows).to_list(), self.labels[rows]
-        if described and self.described is not None:
-            features += states.read_of(self.described).to_list()
-            labels = np.append(labels, self.meant)
+    def few(self, rows: np.ndarray, *, count: int) -> tuning.Few:
+        """Rows to train the encoder on, and as about how many more each label's texts stand among them."""
+        features, labels = states.read_of(self.features.select(rows)).to_list(), self.labels[rows]
+        if count and self.described is not None:
+            shared = np.bincount(self.meant, minlength=self.size)[self.meant]
+            places = np.repeat(np.arange(len(self.meant)), np.maximum(np.rint(count / shared).astype(int), 1))
+            features += states.read_of(self.described.select(places)).to_list()
+            labels = np.append(labels, self.meant[places])
         return tuning.Few(features, labels, self.task.collate(self.tokenizer))
 
 
@@ -196,7 +198,7 @@ class Contrastive(TrainedEncoder):
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
         bench.restored()
         bench.changed = True
-        few = bench.few(rows, described=self.count > 0)
+        few = bench.few(rows, count=self.count)
         lesson = tuning.contrastive(bench.task, bench.model, few, bench.seed)
         tuning.train(lesson, steps=STEPS, rate=RATE, seed=bench.seed)
         known = bench.states(bench.features.select(rows), told=False)
@@ -216,7 +218,7 @@ class FineTuned(TrainedEncoder):
     def fit(self, bench: Bench, rows: np.ndarray) -> None:
         bench.restored()
         bench.changed = True
-        few = bench.few(rows, described=False)
+        few = bench.few(rows, count=0)
         lesson = tuning.labelled(bench.task, bench.model, few, bench.seed)
         tuning.train(lesson, steps=STEPS, rate=RATE, seed=bench.seed)
 
