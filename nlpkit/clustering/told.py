@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nlpkit.embedding.corpus import Corpus
 
 SHOWN = 20  # clusters, or groups of duplicates, of a table
+MOST = 0.5  # of the rows in one dense place, from where on it is told
 CUT = 60  # letters of a text there
 
 
@@ -77,6 +78,10 @@ def lines(found: Clusters, config: ClusterOptions, output: Path) -> list[str]:
         said.append(
             f"outliers: {figures['outliers']:,} of {len(found.places):,} rows ({share:.1f} %) are in no cluster"
         )
+    largest = len(found.found[0].rows) / len(found.places)
+    if config.method == "hdbscan" and len(found.found) > 1 and largest > MOST:
+        of_rows = f"{100 * largest:.0f} % of the rows"
+        said.append(f"cluster 0 holds {of_rows}, which no gap parts: try --method kmeans, or `nlpkit topics`")
     if figures["silhouette"] is not None:
         many = min(quality.SAMPLE, len(found.places) - figures["outliers"])
         said.append(

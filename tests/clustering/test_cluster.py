@@ -16,7 +16,7 @@ from conftest import RunOf, write_csv
 
 import nlpkit
 from nlpkit import reporting
-from nlpkit.clustering import reduction
+from nlpkit.clustering import reduction, told
 from nlpkit.errors import UserError
 from nlpkit.options.problems import OptionError
 from nlpkit.recipes import cluster
@@ -167,3 +167,21 @@ def test_rows_in_memory_are_grouped_from_python(run_of: RunOf, tmp_path: Path) -
     written = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
     assert [row["id"] for row in written] == list(range(20)) and {row["cluster"] for row in written} == {0, 1}
     assert report.path == tmp_path / "out" and len(report.record["clusters_found"]) == 2
+
+
+def test_one_dense_place_with_most_rows_is_told() -> None:
+    rows = [types.SimpleNamespace(rows=np.arange(size)) for size in (8, 2)]
+    found: Any = types.SimpleNamespace(
+        found=rows,
+        places=np.arange(10),
+        placed=10,
+        points=None,
+        stop_words="",
+        agreement=None,
+        figures={"outliers": 0, "silhouette": None},
+        corpus=types.SimpleNamespace(source=types.SimpleNamespace(source=types.SimpleNamespace(format="csv"))),
+    )
+    config = cluster.Config(model="m", input="f", method="hdbscan")
+    assert any("cluster 0 holds 80 % of the rows" in line for line in told.lines(found, config, Path("out")))
+    assert not any("holds" in line for line in told.lines(found, config.changed(method="kmeans"), Path("out")))
+    assert "3 of 10 rows are placed" in told.placement(3, 10)[0] and told.placement(10, 10) == []
