@@ -3336,7 +3336,8 @@ def index(
         passage_tokens: Cut documents into passages of at most N tokens; 0 leaves them whole. Default:
             what the model reads.
         calibrate: Settle on judged questions how to search: BEIR, pairs, SQuAD.
-        max_false_answers: Share of questions without an answer here that may get one.
+        max_false_answers: Share of unanswerable questions that may get an answer; without calibrate an
+            estimate.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.

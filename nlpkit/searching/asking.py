@@ -51,6 +51,7 @@ class Outcome:
         threshold: up to which nothing is found; None: not known.
         false_answer: share of questions without an answer whose best document is as good; None: not known.
         reranked: how many documents were put into a new order; None: that was not asked for.
+        estimate: whether the threshold is one, see `record.Chance`.
     """
 
     question: str
@@ -59,6 +60,7 @@ class Outcome:
     threshold: float | None = None
     false_answer: float | None = None
     reranked: int | None = None
+    estimate: bool = False
 
     def line(self) -> str:
         """What is said where nothing was found."""
@@ -67,8 +69,8 @@ class Outcome:
         score, name = self.best
         return (
             f"{self.question}: nothing found; the best, {name}, has a score of {score:.3f}, and it takes more than "
-            f"{self.threshold:.3f} (of questions without an answer {self.false_answer:.1%} have one as good; "
-            "--max-false-answers 1 shows it)"
+            f"{self.threshold:.3f} (of questions without an answer {self.false_answer:.1%} have one as good"
+            f"{', by an estimate' if self.estimate else ''}; --max-false-answers 1 shows it)"
         )
 
     def record(self) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class Outcome:
         if self.false_answer is not None:
             told["best"] = None if self.best is None else {"id": self.best[1], "score": self.best[0]}
             told["threshold"], told["false_answer"] = self.threshold, self.false_answer
+            told["estimate"] = self.estimate
         return told if self.reranked is None else {**told, "reranked": self.reranked}
 
 
@@ -152,15 +155,16 @@ class Searcher:
         if len(listed.rows):
             best = (float(listed.scores[0]), str(self.index.passages.column("id")[int(listed.rows[0])]))
         threshold = false_answer = None
+        estimate = chance is not None and chance.estimate
         if chance is not None:
             asked = self.config.max_false_answers
             threshold = chances.threshold(chance, self.index.entry.max_false_answers if asked is None else asked)
             false_answer = 1.0 if best is None else chances.probability(chance, best[0])
             if threshold is not None and (best is None or best[0] <= threshold):
-                return Outcome(question, [], best, threshold, false_answer)
+                return Outcome(question, [], best, threshold, false_answer, estimate=estimate)
         answer, reranked = self.reordered(question, answer)
         hits = found.of_answer(self.index, answer, self.config.top_k, decides)
-        return Outcome(question, hits, best, threshold, false_answer, reranked)
+        return Outcome(question, hits, best, threshold, false_answer, reranked, estimate)
 
     def reordered(self, question: str, answer: Answer) -> tuple[Answer, int | None]:
         """The same documents in the order of the cross-encoder, as many as it has time for; the others behind them."""

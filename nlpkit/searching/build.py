@@ -616,6 +616,7 @@ def _thresholds(entry: record.IndexRecord) -> dict[str, Any]:
         "no_answer": {
             name: {
                 "source": chance.source,
+                "estimate": chance.estimate,
                 "questions": len(chance.best),
                 "threshold": chances.threshold(chance, entry.max_false_answers),
             }
@@ -634,10 +635,17 @@ def _threshold_lines(entry: record.IndexRecord, settled: calibration.Settled | N
     if value is None:
         return ["every question is answered: --max-false-answers 1"]
     promised = max(entry.max_false_answers, 1 / (len(chance.best) + 1))
-    lines = [
-        f"nothing is found up to a {name} score of {value:.3f}, which {promised:.1%} of questions without an answer "
-        f"exceed: by {chance.source}"
-    ]
+    bound = f"nothing is found up to a {name} score of {value:.3f}"
+    if chance.estimate:
+        lines = [
+            f"{bound}, an estimate by {chance.source}: that at most {promised:.1%} of questions without an answer "
+            "exceed it can be promised only with judged ones (--calibrate)"
+        ]
+    else:
+        lines = [
+            f"{bound}: of new questions without an answer, like those that were judged, at most {promised:.1%} exceed "
+            f"it, by {chance.source}"
+        ]
     if settled is not None:
         lines.append(f"above it are {settled.answered(name, value):.1%} of the judged questions, which have an answer")
     if promised > entry.max_false_answers:

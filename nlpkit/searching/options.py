@@ -91,7 +91,11 @@ class IndexOptions(ReadingOptions, SideModelOptions):
         metavar="PATH",
     )
     max_false_answers: float = option(
-        0.05, "Share of questions without an answer here that may get one.", panel="Index", gt=0, le=1
+        0.05,
+        "Share of unanswerable questions that may get an answer; without --calibrate an estimate.",
+        panel="Index",
+        gt=0,
+        le=1,
     )
 
 

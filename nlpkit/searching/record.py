@@ -37,10 +37,12 @@ class Chance(_Part):
     Attributes:
         best: the best score of each such question, in ascending order.
         source: what these questions were, in words.
+        estimate: whether they stand in for what is really asked: then no share of false answers is promised.
     """
 
     best: Annotated[list[float], Field(min_length=1)]
     source: str
+    estimate: bool = False
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

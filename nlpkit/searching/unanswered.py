@@ -41,7 +41,9 @@ def chances(index: Index, sides: Sides) -> dict[str, Chance]:
     source = f"{int(kept.sum())} everyday questions ({language})"
     if answered:
         source += f", without {answered} that the documents may answer"
-    return {"dense": Chance(best=sorted(best[language][kept].tolist()), source=source)} if kept.any() else {}
+    if not kept.any():
+        return {}
+    return {"dense": Chance(best=sorted(best[language][kept].tolist()), source=source, estimate=True)}
 
 
 def _bound(index: Index) -> float:

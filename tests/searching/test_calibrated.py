@@ -94,8 +94,13 @@ def test_a_threshold_that_refuses_most_questions_with_an_answer_is_not_taken(
     sources = {name: chance["source"] for name, chance in index.run(index.Config(**given)).record["no_answer"].items()}
     assert list(sources) == ["dense"], "of words nothing else is known"
     assert "everyday questions" in sources["dense"] and "only 40.0% of the judged questions" in sources["dense"]
+    uncalibrated = index.run(index.Config(**{**given, "calibrate": None}))
+    assert uncalibrated.record["no_answer"]["dense"]["estimate"] is True
+    assert "can be promised only with judged ones" in " ".join(uncalibrated.lines)
     monkeypatch.setattr(calibration.Settled, "answered", lambda *_: 0.6)
-    kept = index.run(index.Config(**given)).record["no_answer"]
+    calibrated = index.run(index.Config(**given))
+    assert "of new questions without an answer, like those that were judged" in " ".join(calibrated.lines)
+    kept = calibrated.record["no_answer"]
     assert all("without the documents that answer each" in chance["source"] for chance in kept.values())
 
 
