@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMUNITY = 0.75  # cosine, the default of community detection in sentence-transformers
 CENTRAL = 5  # texts that stand for a cluster
 SMALLEST = 5  # rows of the smallest cluster
+FEW = 10  # rows that were placed themselves, which make a dense place
 DENSE = 2  # dimensions in which densities are looked for
 
 
@@ -119,6 +120,8 @@ def find(corpus: Corpus, config: ClusterOptions) -> Clusters:
     if how is not None or config.method == "hdbscan":
         with reporting.current().progress("map", 0, "rows"):
             points, placed = reduction.placed_once(units, corpus.first[places], DENSE, how or "tsne", config.seed)
+    if config.method == "hdbscan":
+        warn_of_clumps(config.min_size, placed, len(units))
     tried: list[quality.Tried] = []
     if k is None and config.method in methods.OF_K:
         tried = _tried(units, different, config.seed)
@@ -173,6 +176,22 @@ def smallest_dense(rows: int) -> int:
     It grows with the rows: of many a sample is placed on the plane, and the others clump about its points.
     """
     return max(rows // 100, SMALLEST)
+
+
+def warn_of_clumps(min_size: int | None, placed: int, rows: int) -> None:
+    """Say where dense places may be rows about a few that were placed, as these are a sample.
+
+    Args:
+        min_size: that was asked for.
+        placed: rows that the method of the map has placed itself.
+        rows: all of them.
+    """
+    clump = -(-rows // placed)
+    if min_size is not None and placed < rows and min_size < FEW * clump:
+        reporting.current().warn(
+            f"--min-size {min_size}: of {rows:,} rows {placed:,} are placed on the map, with {clump} about each: "
+            f"groups of fewer than {FEW * clump:,} may be such clumps"
+        )
 
 
 def _threshold(config: ClusterOptions) -> float:

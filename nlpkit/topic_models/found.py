@@ -10,7 +10,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.clustering import methods, neighbours, reduction, words
-from nlpkit.clustering.clusters import DENSE, central_of, smallest_dense, stop_words_of
+from nlpkit.clustering.clusters import DENSE, central_of, smallest_dense, stop_words_of, warn_of_clumps
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 from nlpkit.topic_models import coherence, names, tree, wished
@@ -119,6 +119,7 @@ def find(
     how: reduction.How = "tsne" if config.map in ("auto", "none") else config.map  # type: ignore[assignment]
     with reporting.current().progress("reduce", 0, "rows"):
         points, placed = reduction.placed_once(units, corpus.first[places], DENSE, how, config.seed)
+    warn_of_clumps(config.min_size, placed, len(units))
     dense = _dense(units, points, rest, config, said)
     labels[rest] = np.where(dense >= 0, dense + len(wishes), -1)
     if labels.max(initial=-1) < 0:

@@ -16,7 +16,7 @@ from conftest import RunOf, write_csv
 
 import nlpkit
 from nlpkit import reporting
-from nlpkit.clustering import reduction, told
+from nlpkit.clustering import clusters, reduction, told
 from nlpkit.errors import UserError
 from nlpkit.options.problems import OptionError
 from nlpkit.recipes import cluster
@@ -150,6 +150,13 @@ def test_umap_is_asked_for_by_name_alone(
     run(run_of("embedding"), data, tmp_path / "out", k="2", map="umap", stability=False)
     assert asked["random_state"] == 42 and asked["metric"] == "cosine"
     assert "Map by UMAP" in (tmp_path / "out" / "map.html").read_text()
+
+
+def test_groups_smaller_than_the_map_can_tell_are_warned_of() -> None:
+    with reporting.listening() as heard:
+        for min_size, placed in ((40, 500), (41, 10_000), (None, 500), (200, 500)):
+            clusters.warn_of_clumps(min_size, placed, 10_000)
+    assert len(heard.warnings) == 1 and "with 20 about each: groups of fewer than 200" in heard.warnings[0]
 
 
 def test_k_is_a_number_or_auto() -> None:
