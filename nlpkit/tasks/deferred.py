@@ -133,8 +133,12 @@ class DeferredOptions(Config):
             # the record of an earlier run gives the options of every task, most of them as they are by default
             is_set = name in self._typed or all(value != info.default for info, _ in declared)
             if is_set and name not in group.model_fields:
-                owners = ", ".join(owner for _, tasks in declared for owner in tasks)
-                problems.append(Problem(name, f"{flag_of(name)} is for {owners}, not for {task.name}"))
+                owners = [owner for _, tasks in declared for owner in tasks]
+                said = f"{flag_of(name)} is for {', '.join(owners)}, not for {task.name}"
+                other = f", or, where the model can serve for that, say --task {owners[0]}"
+                problems.append(
+                    Problem(name, said, f"Leave it out{other if 'task' in type(self).model_fields else ''}.")
+                )
         if problems:
             raise OptionError(problems)
         return self.with_group(group, task.name)
