@@ -36,6 +36,10 @@ function size() {
   if (before === 1) { left = (width - base) / 2; top_ = (height - base) / 2; }
   later();
 }
+function mixed(one, other, share) {
+  const [a, b] = [one, other].map(colour => colour.match(/[\d.]+/g).map(Number));
+  return `rgb(${[0, 1, 2].map(k => Math.round(share * a[k] + (1 - share) * b[k])).join()})`;
+}
 function later() {
   if (!waiting) { waiting = true; requestAnimationFrame(draw); }
 }
@@ -50,12 +54,13 @@ function draw() {
     if (x > -9 && y > -9 && x < width + 9 && y < height + 9) pen.fillRect(x - side / 2 - more, y - side / 2 - more, side + 2 * more, side + 2 * more);
   };
   const order = [...byGroup.keys()].sort((a, b) => a - b);
-  pen.fillStyle = style.color; pen.globalAlpha = 0.07;
+  // Opaque, so that many on one place do not add up to a dark one.
+  pen.fillStyle = mixed(style.color, style.backgroundColor, 0.12); pen.globalAlpha = 1;
   if (only !== null || found !== null) for (let i = 0; i < count; i++) if (!shown(i)) dot(i, 0);
   pen.globalAlpha = 0.8;
   for (const group of order) {
     pen.fillStyle = given.colours[group < 0 ? given.colours.length - 1 : group];
-    for (const i of byGroup.get(group)) if (shown(i)) dot(i, 0);
+    for (const i of byGroup.get(group)) if (shown(i)) dot(i, found === null ? 0 : 1);
   }
   pen.globalAlpha = 1;
   pen.font = "600 12px system-ui, sans-serif"; pen.textAlign = "center"; pen.lineWidth = 4; pen.lineJoin = "round";
