@@ -36,6 +36,12 @@ def said(record: Mapping[str, Any]) -> list[str]:
             "interval of the mean over draws; the last line chooses among frozen ways alone, as a choice with the "
             "others would train the encoder several times a draw"
         )
+        if shared := [size for size in curve["sizes"] if 2 * size > curve.get("fewest", 2 * size)]:
+            sizes = ", ".join(map(str, shared))
+            lines.append(
+                f"curve at {sizes}: a label has {curve['fewest']} rows in train, so that draws share most of their "
+                "rows: intervals are too narrow there, and where all rows are drawn there is one draw, without any"
+            )
         lines += [f"not on the curve: {name}: {why}" for name, why in curve.get("left_out", {}).items()]
     if told.get("next"):
         lines.append(_said_of_next(told["next"]))
@@ -83,8 +89,8 @@ def _curve(curve: Mapping[str, Any]) -> Table:
     for way in curve["ways"]:
         cells: list[Cell] = []
         for point in way["points"]:
-            low, high = point["interval"]
-            cells.append(Estimate(point["mean"], low, high))
+            between = point.get("interval")  # one draw has none
+            cells.append(Estimate(point["mean"], *between) if between else point["mean"])
         body.append([way["name"], *cells])
     title = f"{curve['metric']} by rows per label"
     return Table(title, ["way", *(str(count) for count in curve["sizes"])], body)

@@ -36,15 +36,28 @@ def require_rows(sizes: Sequence[int], strata: np.ndarray, names: Sequence[str])
         )
 
 
-def trainings(sizes: Sequence[int], validation: int) -> float:
-    """As many trainings of an encoder as the curve of one way takes: an answer costs a third of a step for a row.
+def draws_of(size: int, strata: np.ndarray) -> int:
+    """How many draws of so many rows per label there are: one where no label has more rows."""
+    return DRAWS if np.bincount(strata).max() > size else 1
+
+
+def trainings(sizes: Sequence[int], strata: np.ndarray) -> int:
+    """How many trainings the curve of one way takes.
 
     Args:
         sizes: rows per label.
+        strata: the label of each row of train.
+    """
+    return sum(draws_of(size, strata) for size in sizes)
+
+
+def longer(validation: int) -> float:
+    """How much longer than a training one of the curve takes: an answer costs a third of a step for a row.
+
+    Args:
         validation: rows of it.
     """
-    answers = min(validation, MOST_JUDGED) / (3 * tuning.ROWS * candidates.STEPS)
-    return DRAWS * len(sizes) * (1 + answers)
+    return 1 + min(validation, MOST_JUDGED) / (3 * tuning.ROWS * candidates.STEPS)
 
 
 def record(
@@ -65,25 +78,36 @@ def record(
         rows = np.sort(generator.choice(rows, MOST_JUDGED, replace=False))
     judged = validation.subset(rows)
     places = len(train.features) + np.flatnonzero(np.isin(validation.owner, rows))
-    drawn = [[_drawn(strata, count, bench.seed, draw) for draw in range(DRAWS)] for count in sizes]
+    drawn = [[_drawn(strata, size, bench.seed, draw) for draw in range(draws_of(size, strata))] for size in sizes]
+    flat = [rows_drawn for of_size in drawn for rows_drawn in of_size]
     cheap = [candidate for candidate in able if candidate.saved and not candidate.trains_encoder]
-    values = np.zeros((len(able) + 1, len(sizes), DRAWS))  # of each way, and of the one that is chosen in each draw
-    with reporting.current().progress("curve", len(able) * len(sizes) * DRAWS, "trainings") as bar:
-        for row, candidate in enumerate(able):
-            for size, draw in np.ndindex(len(sizes), DRAWS):
-                candidate.fit(bench, np.flatnonzero(np.isin(train.owner, drawn[size][draw])))
+    values = np.zeros((len(able) + 1, len(flat)))  # of each way, and of the one that is chosen in each draw
+    with reporting.current().progress("curve", len(able) * len(flat), "trainings") as bar:
+        for way, candidate in enumerate(able):
+            for draw, rows_drawn in enumerate(flat):
+                candidate.fit(bench, np.flatnonzero(np.isin(train.owner, rows_drawn)))
                 outputs = task.merge(candidate.logits(bench, places), {"example": judged.owner.tolist()})
-                values[row, size, draw] = task.score(outputs, judged.examples)[metric]
+                values[way, draw] = task.score(outputs, judged.examples)[metric]
                 bar.advance()
-    for size, draw in np.ndindex(len(sizes), DRAWS):
-        kept = choosing.best_of(bench, cheap, drawn[size][draw], train, strata)
-        values[-1, size, draw] = values[able.index(kept), size, draw]
+    for draw, rows_drawn in enumerate(flat):
+        kept = choosing.best_of(bench, cheap, rows_drawn, train, strata)
+        values[-1, draw] = values[able.index(kept), draw]
     names = [*(candidate.name for candidate in able), CHOSEN]
+    ends = np.cumsum([len(of_size) for of_size in drawn])[:-1]
     ways = [
-        {"name": name, "points": [_point(of_size.tolist()) for of_size in of_way]}
+        {"name": name, "points": [_point(of_size.tolist()) for of_size in np.split(of_way, ends)]}
         for name, of_way in zip(names, values, strict=True)
     ]
-    return {"metric": metric, "sizes": list(sizes), "draws": DRAWS, "judged": len(rows), "ways": ways}
+    counts = np.bincount(strata)
+    fewest = int(counts[counts > 0].min())
+    return {
+        "metric": metric,
+        "sizes": list(sizes),
+        "draws": DRAWS,
+        "fewest": fewest,
+        "judged": len(rows),
+        "ways": ways,
+    }
 
 
 def _drawn(strata: np.ndarray, count: int, seed: int, draw: int) -> np.ndarray:
@@ -96,9 +120,13 @@ def _drawn(strata: np.ndarray, count: int, seed: int, draw: int) -> np.ndarray:
 
 
 def _point(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation (n - 1), and the t-interval of the mean over draws."""
+    """Mean, standard deviation (n - 1), and the t-interval of the mean over draws; of one draw the mean alone."""
     from scipy import stats
 
-    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    mean = float(np.mean(values))
+    point: dict[str, Any] = {"mean": mean, "values": list(map(float, values))}
+    if len(values) == 1:
+        return point
+    sd = float(np.std(values, ddof=1))
     reach = float(stats.t.ppf(0.975, len(values) - 1)) * sd / len(values) ** 0.5
-    return {"mean": mean, "sd": sd, "interval": [mean - reach, mean + reach], "values": list(map(float, values))}
+    return point | {"sd": sd, "interval": [mean - reach, mean + reach]}

@@ -115,11 +115,11 @@ class FewLabels(Finetuning):
 
         strata = np.asarray(self.task.strata(self.examples["train"]))
         folds = max(min(choosing.FOLDS, int(np.bincount(strata)[np.unique(strata)].min())), 2)
-        sizes = self.own.few_shot_curve
-        draws = curve.trainings(sizes, len(self.examples["validation"]))
+        drawn = curve.trainings(self.own.few_shot_curve, strata)
+        draws = drawn * curve.longer(len(self.examples["validation"]))
         # the folds of the usual way, the first of the other one, and what is kept
-        least, takes = folds + 2 + curve.DRAWS * len(sizes), (folds + 2 + draws) * self._training_seconds
-        more, longer = folds - 1 + curve.DRAWS * len(sizes), (folds - 1 + draws) * self._training_seconds
+        least, takes = folds + 2 + drawn, (folds + 2 + draws) * self._training_seconds
+        more, longer = folds - 1 + drawn, (folds - 1 + draws) * self._training_seconds
         return (
             f"trained {least:,} times, {candidates.STEPS} steps of {tuning.ROWS} rows each, {self._step_seconds:.2f} s "
             f"a step: about {duration(takes)}; {more:,} times more, {duration(longer)}, where the fine-tuned one "
@@ -193,7 +193,8 @@ class FewLabels(Finetuning):
         from nlpkit.fewshot import curve
 
         able, late, ahead = [], {}, 1.0  # the way that is kept learns once more from all rows
-        each = curve.trainings(self.own.few_shot_curve, len(self.splits["validation"].examples))
+        strata = np.asarray(self.task.strata(self.splits["train"].examples))
+        each = curve.trainings(self.own.few_shot_curve, strata) * curve.longer(len(self.splits["validation"].examples))
         for way in compared:
             if way.outputs is None:
                 continue

@@ -148,6 +148,17 @@ def test_the_curve_has_an_interval_for_each_size_and_way(run: Path) -> None:
             assert point["interval"][0] <= point["mean"] <= point["interval"][1]
 
 
+def test_all_rows_are_one_draw_and_a_line_says_which_draws_share_rows(
+    few: Path, tiny_model: Path, tmp_path: Path, short_steps: Any
+) -> None:
+    given = {"few_shot_curve": [3, 6, 8], "max_minutes": 1e-4}
+    report = finetune_cls.run(options(few, tiny_model, tmp_path / "run", **given))
+    for way in record(tmp_path / "run")["curve"]["ways"]:
+        assert [len(point["values"]) for point in way["points"]] == [10, 10, 1]
+        assert ["interval" in point for point in way["points"]] == [True, True, False]
+    assert any(line.startswith("curve at 6, 8: a label has 8 rows") for line in report.lines)
+
+
 def test_rows_to_label_next_are_unsure_and_new(run: Path, few: Path) -> None:
     told = record(run)["next"]
     assert len(told["rows"]) == 5 and told["among"] == 40
