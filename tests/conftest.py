@@ -203,12 +203,6 @@ def drawing() -> Iterator[Drawing]:
 
     real = plots.save_figure
 
-    def undrawn(figure: Any, path: Path) -> None:
-        from matplotlib import pyplot
-
-        path.touch()
-        pyplot.close(figure)
-
     @contextlib.contextmanager
     def drawing() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
@@ -216,7 +210,7 @@ def drawing() -> Iterator[Drawing]:
             yield
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "save_figure", undrawn)
+        patch.setattr(plots, "save_figure", forked.undrawn)
         yield drawing
 
 

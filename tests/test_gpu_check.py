@@ -70,7 +70,9 @@ def test_a_step_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None
     done, found = check(tmp_path, "--data", given, "--only", "finetune-32,determinism")
     assert done.returncode == 1
     failed, other = found["steps"]["finetune-32"], found["steps"]["determinism"]
-    assert failed["status"] == "failed" and "UserError" in failed["error"] and "Traceback" in failed["said"]
+    assert (
+        failed["status"] == "failed" and "UserError" in failed["error"] and "nlpkit.errors.UserError:" in failed["said"]
+    )
     assert other["status"] == "done"
     assert "not done: finetune-32" in done.stderr and "finetune-32     FAILED: UserError" in done.stdout
 

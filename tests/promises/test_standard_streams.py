@@ -239,7 +239,8 @@ def test_a_second_interrupt_at_the_very_end_changes_no_exit_code() -> None:
 
 
 def test_an_interrupt_of_the_start_is_told() -> None:
-    code = f"import nlpkit.cli\nsys.modules['nlpkit.cli.app'] = None\nnlpkit.cli.__getattr__ = lambda _: {INTERRUPT}\n"
+    code = "import nlpkit.cli\nsys.modules['nlpkit.cli.app'] = None\nvars(nlpkit.cli).pop('app', None)\n"
+    code += f"nlpkit.cli.__getattr__ = lambda _: {INTERRUPT}\n"
     done = run(code, "env")
     assert (done.returncode, done.stderr) == (130, "nlpkit: interrupted\n")
 
