@@ -1,18 +1,22 @@
-"""Processes that begin with torch, transformers and nlpkit imported: what is tested in them starts at once.
+"""Processes that begin with torch and transformers imported: what is tested in them starts at once.
 
-A server imports the libraries and the commands, and forks. Its children are processes like others: with a pid, an exit
-code, signals, streams, a folder and an environment of their own, and nothing that a test has left behind. But their
-plots are empty files, as those of the tests are. Where a test is about the start itself, about what is read from the
-environment while modules are imported, or about memory, it takes a process that begins from nothing.
+A server imports the libraries, and nothing of nlpkit, and forks. A second one, forked from it, imports the commands,
+for processes that import some. Their children are processes like others: with a pid, an exit code, signals, streams, a
+folder and an environment of their own, and nothing that a test has left behind; but plots are empty files, as those of
+the tests are. Where a test is about the start itself, about what is read from the environment while modules are
+imported, or about memory, it takes a process that begins from nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import inspect
 import json
 import os
 import pkgutil
+import re
 import runpy
 import signal
 import socket
@@ -62,9 +66,14 @@ def undrawn(figure: Any, path: Path) -> None:
 
 
 class _Server:
-    """The process of `serve`, started when first asked."""
+    """A process of `serve`, started when first asked.
 
-    def __init__(self) -> None:
+    Args:
+        libraries: the server that it is forked from, and imports the commands besides; None: it begins from nothing.
+    """
+
+    def __init__(self, libraries: _Server | None = None) -> None:
+        self._libraries = libraries
         self._socket: socket.socket | None = None
         self._turn = threading.Lock()
 
@@ -75,16 +84,22 @@ class _Server:
     def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> Any:
         if self._socket is None:
             self._socket, theirs = socket.socketpair()
+            self._start(theirs)
+            theirs.close()
+        socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], descriptors)
+        message, _ = _line(self._socket)
+        return json.loads(message)
+
+    def _start(self, theirs: socket.socket) -> None:
+        if self._libraries is not None:
+            self._libraries.ask({"commands": True}, [theirs.fileno()])
+        else:
             subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **QUIET},
                 start_new_session=True,  # it ends with this process, not with Ctrl-C
             )
-            theirs.close()
-        socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], descriptors)
-        message, _ = _line(self._socket)
-        return json.loads(message)
 
 
 def _line(end: socket.socket) -> tuple[bytes, list[int]]:
@@ -100,6 +115,8 @@ def _line(end: socket.socket) -> tuple[bytes, list[int]]:
 
 
 _server = _Server()
+_commands = _Server(_server)
+_IMPORTS = re.compile(r"\b(from|import) nlpkit\b|run_module\('nlpkit'")
 _PARAMETERS = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]  # type: ignore[attr-defined]
 
 
@@ -114,7 +131,9 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         # a stream that was not redirected is ours
         ends = (given["p2cread"], given["c2pwrite"], given["errwrite"])
         streams = [end if end != -1 else own for own, end in enumerate(ends)]
-        self.pid = _server.ask(
+        kind, what = args[1:3]
+        self._server = _commands if what == "nlpkit" or (kind == "-c" and _IMPORTS.search(what)) else _server
+        self.pid = self._server.ask(
             {
                 "arguments": [str(argument) for argument in args[1:]],
                 "cwd": str(Path.cwd() / (given["cwd"] or ".")),
@@ -128,7 +147,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         self._close_pipe_fds(*(given[name] for name in pipes))  # type: ignore[attr-defined]
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        pid, status = _server.ask({"wait": self.pid, "flags": wait_flags})
+        pid, status = self._server.ask({"wait": self.pid, "flags": wait_flags})
         return pid, status
 
     def _internal_poll(self, *_: Any, **__: Any) -> int | None:
@@ -156,9 +175,13 @@ def run(
     return done
 
 
-def imported(name: str) -> None:
-    """Have a library imported once, for all processes to come: one that takes long, and that few tests need."""
-    _server.ask({"import": name})
+def imported(name: str, *, commands: bool = False) -> None:
+    """Have a library imported once, for all processes to come: one that takes long, and that few tests need.
+
+    Args:
+        commands: for those that import nlpkit, and not for the others.
+    """
+    (_commands if commands else _server).ask({"import": name})
 
 
 # what other programs start: it hands its arguments, folder, environment and streams on
@@ -215,20 +238,24 @@ def _run_for(asking: socket.socket) -> None:
 
 def serve(number: int) -> None:
     """Import the libraries, then fork when asked, until the other end is closed."""
-    import gc
-    import importlib
-
     for name in LIBRARIES:
         importlib.import_module(name)
+    os.fsync = unsynced
+    _answer_on(socket.socket(fileno=number))
+
+
+def _with_commands() -> None:
     importlib.import_module("nlpkit.cli.app")
     recipes = importlib.import_module("nlpkit.recipes")
     for found in pkgutil.iter_modules(recipes.__path__, "nlpkit.recipes."):
         importlib.import_module(found.name)
     importlib.import_module("nlpkit.runs.plots").save_figure = undrawn  # type: ignore[attr-defined]
-    os.fsync = unsynced
+
+
+def _answer_on(asked: socket.socket) -> None:
+    """Fork for each request, until the other end is closed."""
     gc.collect()
     gc.freeze()
-    asked = socket.socket(fileno=number)
     while True:
         message, descriptors = _line(asked)
         if not message:
@@ -243,6 +270,10 @@ def serve(number: int) -> None:
             answer = os.fork()
             if answer == 0:
                 asked.close()
+                if "commands" in request:
+                    _with_commands()
+                    _answer_on(socket.socket(fileno=descriptors[0]))
+                    os._exit(0)
                 _become(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)

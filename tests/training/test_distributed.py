@@ -238,7 +238,7 @@ def test_texts_of_all_processes_are_negatives(tmp_path: Path, tiny_model: Path) 
     single = {name: [value] if name.endswith("_file") else value for name, value in options.items()}
     finetune_embed.run(finetune_embed.Config(**single, batch_size=8, output=tmp_path / "alone"))
     output = tmp_path / "together"
-    forked.imported("sentence_transformers.sentence_transformer.losses")
+    forked.imported("sentence_transformers.sentence_transformer.losses", commands=True)
     done = launch(TORCHRUN, tmp_path, "finetune-embed", *flags(options), "--batch-size", 4, "--output", output)
     assert done.returncode == 0, done.stdout + done.stderr
     mine, theirs = load_file(output / "model.safetensors"), load_file(tmp_path / "alone" / "model.safetensors")
