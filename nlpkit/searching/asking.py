@@ -92,6 +92,7 @@ class Searcher:
         common: words that are not marked.
         show: columns of the documents that are shown beside the text.
         reranker: puts the best into a new order; None: they stay.
+        cut: questions so far with more tokens than the model reads.
     """
 
     index: Index
@@ -101,6 +102,7 @@ class Searcher:
     common: set[str]
     show: Sequence[str] = ()
     reranker: Reranker | None = None
+    cut: int = 0
     _asked: Asked | None = field(default=None, repr=False)
 
     @classmethod
@@ -143,10 +145,23 @@ class Searcher:
         """What comes of each question."""
         if not questions:
             return []
-        vectors = self.asked.asked(questions) if self.way.reads_vectors else None
+        vectors = self.vectors(questions) if self.way.reads_vectors else None
         depth = self.config.top_k if self.reranker is None else max(self.config.top_k, MOST)
         answers = self.index.answers(questions, vectors, self.way, depth, self.rows)
         return [self._outcome(question, answer) for question, answer in zip(questions, answers, strict=True)]
+
+    def vectors(self, questions: Sequence[str]) -> np.ndarray:
+        """Of questions; those that are not read to their end are counted."""
+        self.cut += self.asked.cut(questions)
+        return self.asked.asked(questions)
+
+    def tell_of_cut(self) -> None:
+        """Say how many questions were not read to their end."""
+        if self.cut:
+            reporting.current().warn(
+                f"{counted(self.cut, 'question is', 'questions are')} longer than the model reads: what stands behind "
+                "is not searched by meaning"
+            )
 
     def _outcome(self, question: str, answer: Answer) -> Outcome:
         decides: Literal["dense", "bm25"] = "dense" if self.way.reads_vectors else "bm25"
@@ -283,6 +298,7 @@ def _typed(searcher: Searcher, questions: Sequence[str]) -> Report:
     if blank:
         raise UserError(f"question {blank[0]} is empty", "Give it some words.")
     outcomes = searcher.outcomes(questions)
+    searcher.tell_of_cut()
     tables = [searcher.table(outcome) for outcome in outcomes if outcome.hits]
     lines = [outcome.line() for outcome in outcomes if not outcome.hits]
     return Report({**_about(searcher), "answers": [outcome.record() for outcome in outcomes]}, tables, lines)
@@ -297,6 +313,8 @@ def _session(searcher: Searcher) -> Report:
     while question := _next_question():
         start = time.perf_counter()
         (outcome,) = searcher.outcomes([question])
+        searcher.tell_of_cut()
+        searcher.cut = 0
         seconds = time.perf_counter() - start
         if outcome.hits:
             reporter.table(searcher.table(outcome))
@@ -335,6 +353,7 @@ def _file(searcher: Searcher, config: SearchOptions) -> Report:
             bar.advance(len(some))
         if not asked:  # before the file has its name
             raise UserError(f"{config.queries} holds no question", source.named() or None)
+    searcher.tell_of_cut()
     if source.without:
         reporting.current().warn(source.named())
     seconds = time.perf_counter() - start
@@ -366,7 +385,8 @@ def _measured(searcher: Searcher, config: SearchOptions) -> Report:
     questions = judged.read(config.judgements, Reading(), index.passages, judged.MEASURING)
     modes: tuple[Mode, ...] = (config.mode,) if config.mode is not None else ("dense", "bm25", "hybrid")
     ways = [dataclasses.replace(searcher.way, mode=mode) for mode in modes]
-    vectors = searcher.asked.asked(questions.questions) if any(way.reads_vectors for way in ways) else None
+    vectors = searcher.vectors(questions.questions) if any(way.reads_vectors for way in ways) else None
+    searcher.tell_of_cut()
     rows: dict[str, Any] = {}
     for way in ways:
         answers = index.answers(questions.questions, vectors, way, figures.DEPTH)

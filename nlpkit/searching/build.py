@@ -445,6 +445,7 @@ def _plan(
             counted(counts.embedded, "text", "texts")
             + (f", {counted(counts.known, 'is', 'are')} there" if counts.known else ""),
         ),
+        *([("graph", f"of all {len(parts):,} vectors, made anew")] if len(parts) > config.exact_up_to else []),
         ("device", sides.documents.device.described),
         ("output", f"{config.output}, {config.dtype}"),
     ]

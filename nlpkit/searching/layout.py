@@ -16,7 +16,8 @@ VECTORS, DOCUMENTS, WORDS, GRAPH = "vectors.npy", "documents.arrow", "bm25", "gr
 
 def damaged(path: Path, why: object) -> UserError:
     """The error of a file of an index that cannot be read."""
-    return UserError(f"{path} cannot be read: {why}", record.AGAIN.format(path.parent.parent))
+    said = "it is no array of numbers" if "pickle" in str(why) else why  # numpy advises to load it nevertheless
+    return UserError(f"{path} cannot be read: {said}", record.AGAIN.format(path.parent.parent))
 
 
 def stored_in(place: Path, entry: record.IndexRecord) -> Stored:

@@ -29,6 +29,9 @@ class Asked(Protocol):
     def asked(self, questions: Sequence[str]) -> np.ndarray:
         """Shape (questions, width)."""
 
+    def cut(self, questions: Sequence[str]) -> int:
+        """How many have more tokens than the model reads."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -143,7 +146,7 @@ class Index:
         folder = self._place / layout.WORDS
         try:
             return Words.load(folder, len(self.passages), self.entry.words)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise layout.damaged(folder, error) from None
 
     @cached_property

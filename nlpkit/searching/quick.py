@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from nlpkit.hardware.providers import PROVIDERS, require_runtime
 from nlpkit.models import files
 from nlpkit.searching.dense import Measure, finished
 from nlpkit.searching.record import QuickSettings
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 TOKENIZER = "tokenizer.json"
 VECTORS = "sentence_embedding"  # the output of the graph
@@ -77,9 +81,16 @@ class Quick:
         """The vectors of questions, shape (questions, width); each is read by itself."""
         return finished(np.concatenate([self._one(question) for question in questions]), self.measure)
 
-    def _one(self, question: str) -> np.ndarray:
+    def cut(self, questions: Sequence[str]) -> int:
+        """How many questions have more tokens than the model reads."""
+        return sum(bool(self._encoded(question).overflowing) for question in questions)
+
+    def _encoded(self, question: str) -> Encoding:
         text = self.settings.prompt + question
-        encoding = self._tokenizer.encode(text.lower() if self.settings.lower_case else text)
+        return self._tokenizer.encode(text.lower() if self.settings.lower_case else text)
+
+    def _one(self, question: str) -> np.ndarray:
+        encoding = self._encoded(question)
         given = {
             "input_ids": encoding.ids,
             "attention_mask": encoding.attention_mask,

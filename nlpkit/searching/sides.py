@@ -19,6 +19,7 @@ from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 LIKE = 2_048  # texts among which those of one length are read together
 PASSES = 8  # forward passes, about, whose texts are a chunk: the GPU is asked for the next while it computes one
 CHARACTERS = 4  # of a token, about
+SPECIAL = 8  # tokens of a text that are none of its own, at most
 T = TypeVar("T")
 
 
@@ -97,6 +98,16 @@ class Sides:
         """The vectors of questions, shape (questions, width)."""
         ((_, found),) = self.questions.computed([(None, {"text": list(questions)})])
         return self.finished(found)
+
+    def cut(self, questions: Sequence[str]) -> int:
+        """How many questions have more tokens than the model reads."""
+        limit, tokenizer = self.questions.task.max_length, self.questions.tokenizer
+        if limit is None:
+            return 0
+        texts = [f"{self.prompts['query']}{question}" for question in questions]
+        # no tokenizer makes more tokens of a text than it has bytes
+        long = [text for text in texts if len(text.encode("utf-8", "surrogatepass")) + SPECIAL > limit]
+        return sum(len(tokenizer(text, truncation=False)["input_ids"]) > limit for text in long)
 
 
 def open_sides(config: SideModelOptions, command: str) -> Sides:

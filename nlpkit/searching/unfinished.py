@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from nlpkit import interrupts
+from nlpkit.errors import UserError
 from nlpkit.runs.files import lock_alone, small_text, write_json
 from nlpkit.searching.passages import DIGEST
 
@@ -98,11 +99,20 @@ class Unfinished:
             return None
 
     def _counted(self) -> int:
-        """How many vectors are said to hold."""
+        """How many vectors are said to hold.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        path = self.folder / KEPT
         try:
-            found = json.loads(small_text(self.folder / KEPT))["rows"]
+            found = json.loads(small_text(path))["rows"]
         except (FileNotFoundError, ValueError, LookupError, TypeError):
             return 0
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be read: {error.strerror}", f"Delete {self.folder}: what it holds is embedded again."
+            ) from None
         return found if isinstance(found, int) and found >= 0 else 0
 
     def add(self, digests: Sequence[bytes], vectors: np.ndarray) -> None:

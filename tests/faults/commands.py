@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from qa_models import asked, make_reader, write_squad  # noqa: E402
 
 TRAINING = {"device": "cpu", "threads": 1, "batch_size": 16, "learning_rate": 5e-3, "logging_steps": 1}
 Arguments = Mapping[str, Any]
+FIRST = "part-1"  # of the files of an index
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,47 @@ class Case:
     Attributes:
         arguments: the command first.
         compared: patterns of the files that must be the same after a fault as without.
-        again: the flag with which it is run again after a fault.
+        again: the flag with which it is run again after a fault; empty: the same command.
         output: a folder, or what the name of the file to write ends in.
+        index: whether the folder is an index, of which index.json names the files, and a hidden one what is kept.
+        before: the command that has made the output, which this one changes.
     """
 
     arguments: list[str]
     compared: tuple[str, ...] = ("*.safetensors",)
     again: str = "--resume"
     output: str = ""
+    index: bool = False
+    before: tuple[str, ...] = ()
 
     def command(self, output: Path, *more: str) -> list[str]:
         """What stands behind `nlpkit`."""
         return [*self.arguments, "--output", str(output), *more]
 
+    def more(self, output: Path) -> list[str]:
+        """The flag with which it is run where there is an output."""
+        return [self.again] if self.again and output.exists() else []
+
+    def whole(self, output: Path) -> bool:
+        """Whether the output looks finished."""
+        if self.output:
+            return output.exists()
+        record = output / ("index.json" if self.index else "nlpkit.json")
+        text = record.read_text(encoding="utf-8") if record.exists() else ""  # empty: claimed, and nothing begun
+        if not text:
+            return False
+        if self.index:
+            return not self.before or json.loads(text)["parts"] != FIRST
+        return bool(json.loads(text)["status"] == "complete")
+
     def result(self, output: Path) -> dict[str, bytes]:
         """The files that are compared, by name."""
         if self.output:
             return {"output": output.read_bytes()} if output.exists() else {}
+        if self.index:
+            if not self.whole(output):
+                return {}
+            output = output / json.loads((output / "index.json").read_text(encoding="utf-8"))["parts"]
         return {
             str(path.relative_to(output)): path.read_bytes()
             for pattern in self.compared
@@ -115,6 +141,8 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
         vectors = ["embed", str(encoder), *flags(input=rows_of, dtype="int8", device="cpu", threads=1)]
         cases["embed"] = Case(vectors, output=".npy")
         cases["embed-parquet"] = Case(vectors, output=".parquet")
+    if any(map(only, MEANING)):
+        cases |= _of_meaning(folder, model)
     checked = ["check-data", *flags(data=run.parent / "data", model=model)]
     cases["check-data"] = Case(checked, again="--overwrite", output=".json")
     measured = flags(launches=1, seconds=0.01, batch_sizes=1, device="cpu")
@@ -150,6 +178,26 @@ def _of_embedders(folder: Path, model: Path) -> dict[str, list[str]]:
     }
 
 
+def _of_meaning(folder: Path, model: Path) -> dict[str, Case]:
+    """What is made of vectors: an index, one that is brought up to date, groups and topics."""
+    encoder = every_task.make_run("embedding", folder / "meaning", model)
+    texts = [f"{row['text']} {i % 40}" for i, row in enumerate(rows(240))]
+    few = write_csv(folder / "few.csv", [{"id": i, "text": text} for i, text in enumerate(texts[:150])])
+    many = write_csv(folder / "many.csv", [{"id": i, "text": text} for i, text in enumerate(texts[50:], start=50)])
+    common = flags(model=encoder, device="cpu", threads=1, batch_size=4, exact_up_to=100)
+    first, second = (["index", *flags(data=data), *common] for data in (few, many))
+    # the words of an index stand in another order each time
+    files = ("vectors.npy", "documents.arrow", "graph.usearch")
+    grouped = [str(encoder), *flags(input=few, device="cpu", threads=1)]
+    return {
+        "index": Case(first, files, again="", index=True),
+        "index-update": Case(second, files, again="", index=True, before=tuple(first)),
+        "cluster": Case(["cluster", *grouped, *flags(k=3, map="pca")], ("rows.csv",), "--overwrite"),
+        "topics": Case(["topics", *grouped, *flags(min_size=5)], ("*.safetensors", "rows.csv"), "--overwrite"),
+    }
+
+
+MEANING = ("index", "index-update", "cluster", "topics")
 EMBEDDERS = (
     "finetune-embed-cached",
     "finetune-embed-mined",
@@ -174,6 +222,6 @@ TRAINS = (
     "prune-weights",
     *EMBEDDERS,
 )
-WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data")
+WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data", *MEANING)
 REPEATABLE = (*TRAINS, *WRITES)
 NAMES = (*REPEATABLE, "benchmark")  # which measures something else each time

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -75,7 +74,7 @@ def run(arguments: list[str], cache: Path) -> tuple[int, str]:
 def looks_wrong(case: commands.Case, output: Path, code: int, errors: str) -> str | None:
     """What is wrong with how a command ended on a full disk; None if nothing."""
     if code == 0:
-        return None if complete(case, output) else "exit code 0, and the result is not whole"
+        return None if case.whole(output) else "exit code 0, and the result is not whole"
     said = [line for line in errors.splitlines() if line.startswith("nlpkit: ")]
     if code != 1 or len(said) != 1 or "Traceback" in errors:
         return f"exit code {code}, {len(said)} messages: {errors[-400:]}"
@@ -88,7 +87,7 @@ def looks_wrong(case: commands.Case, output: Path, code: int, errors: str) -> st
         return f"left behind: {left}" if left else None
     if (output / ".lock").exists() or (output / ".partial").exists():
         return f"left behind: {sorted(path.name for path in output.iterdir())}"
-    if complete(case, output) or any(output.glob("*.safetensors")):
+    if case.whole(output) or any(output.glob("*.safetensors")):
         return "it failed, and the folder looks finished"
     saved = [*output.glob("checkpoints/checkpoint-*/trainer_state.json"), *output.glob("measurements.jsonl")]
     resumable = bool(saved)
@@ -98,21 +97,15 @@ def looks_wrong(case: commands.Case, output: Path, code: int, errors: str) -> st
     return None
 
 
-def complete(case: commands.Case, output: Path) -> bool:
-    """Whether the output looks finished."""
-    if case.output:
-        return output.exists()
-    record = output / "nlpkit.json"
-    text = record.read_text(encoding="utf-8") if record.exists() else ""
-    return bool(text) and json.loads(text)["status"] == "complete"
-
-
 def sweep(case: commands.Case, place: Path, free: Iterator[int]) -> tuple[collections.Counter[str], list[str]]:
     """Run a command with more and more room; how it ended, and what was wrong."""
     ends: collections.Counter[str] = collections.Counter()
     wrong = []
     for room in free:
         output = place / f"run{case.output}"
+        if case.before:
+            fill(place, SIZE // 2)
+            run([*case.before, "--output", str(output)], place.parent / "cache")
         fill(place, room)
         code, errors = run(case.command(output), place.parent / "cache")
         ends["whole" if code == 0 else "full"] += 1

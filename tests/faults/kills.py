@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import collections
 import itertools
-import json
 import os
 import random
 import shutil
@@ -58,8 +57,15 @@ def finished(case: commands.Case, output: Path, *more: str) -> dict[str, bytes]:
     return result
 
 
+def prepare(case: commands.Case, output: Path) -> None:
+    """Make the output that a command changes."""
+    if case.before:
+        finished(commands.Case(list(case.before), case.compared, index=case.index), output)
+
+
 def watched(case: commands.Case, output: Path) -> tuple[dict[str, bytes], float, float]:
     """Run to the end; the files that are compared, and after how many seconds there was an output and all was done."""
+    prepare(case, output)
     clock = time.monotonic()
     process = start(case, output)
     begins = None
@@ -81,15 +87,15 @@ def stage(case: commands.Case, output: Path) -> str:
     Raises:
         AssertionError: what it has left looks finished and is not.
     """
+    if case.whole(output):
+        return STAGES[3]
     if case.output:
-        return STAGES[3] if output.exists() else STAGES[0]
-    record = output / "nlpkit.json"
-    if not record.exists():
+        return STAGES[0]
+    if case.index:
+        return STAGES[2] if (output / ".unfinished" / "kept.json").exists() else STAGES[1]
+    if not (output / "nlpkit.json").exists():
         assert not case.result(output), "there are results without a record"
         return STAGES[0]
-    text = record.read_text(encoding="utf-8")  # empty: claimed, and nothing begun
-    if text and json.loads(text)["status"] == "complete":
-        return STAGES[3]
     return STAGES[2] if list(output.glob("checkpoints/*/trainer_state.json")) else STAGES[1]
 
 
@@ -123,14 +129,14 @@ def try_one(
         AssertionError: the result is another one, or what was left looks finished.
     """
     met = []
+    prepare(case, output)
     for seconds in moments:
-        more = [case.again] if output.exists() else []
-        if end(start(case, output, *more), seconds, number):
+        if end(start(case, output, *case.more(output)), seconds, number):
             met.append(stage(case, output))
             interrupted = number != signal.SIGKILL and not case.output and output.exists()
-            left = [path.name for path in output.glob(".*")] if interrupted else []
-            assert not left, f"left behind: {left}"
-    result = finished(case, output, case.again)
+            left = [path.name for path in output.glob(".*") if not (case.index and path.name == ".unfinished")]
+            assert not (interrupted and left), f"left behind: {left}"
+    result = finished(case, output, *([case.again] if case.again else []))
     assert result.keys() == expected.keys(), f"{sorted(result)} instead of {sorted(expected)}"
     other = [name for name in result if result[name] != expected[name]]
     assert not other, f"{other} differ from the run that was left alone"

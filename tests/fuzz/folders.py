@@ -68,6 +68,9 @@ RECORDS = (
     "model.safetensors", "model.onnx", "optimizer.pt", "scheduler.pt", "rng_state.pth", "errors.jsonl",
     "training_args.bin", "measurements.jsonl",
     "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+    "index.json", "params.index.json", "vocab.index.json", "vectors.npy", "documents.arrow", "graph.usearch",
+    "data.csc.index.npy", "indptr.csc.index.npy", "settings.json", "kept.json",
+    "topics.json", "topics.safetensors", "names.csv", "clusters.json",
 )  # fmt: skip
 # lines that say something else at each call
 VARIES = re.compile(r"available|per_second|seconds|rows/(s|min|h)\b|^\s*(memory|time) ")
@@ -149,6 +152,7 @@ def make(folder: Path) -> None:
         quantize.run(quantize.Config(model=cls, to=to, output=folder / to, measure_seconds=0, device="cpu", threads=1))
     text = folder / "text.txt"
     text.write_text("\n".join(every_task.sentence(random.Random(n), "positive") for n in range(200)))
+    _of_meaning(folder)
     train_tokenizer.run(train_tokenizer.Config(data=[str(text)], vocab_size=120, output=folder / "tokenizer"))
     pretrain_mlm.run(
         pretrain_mlm.Config(
@@ -162,6 +166,32 @@ def make(folder: Path) -> None:
             interval=0.01, device="cpu", threads=1, output=folder / "benchmark",
         )
     )  # fmt: skip
+
+
+def _of_meaning(folder: Path) -> None:
+    """An index with a graph, one that was interrupted, and topics."""
+    from nlpkit.errors import Interrupted
+    from nlpkit.recipes import index, topics
+    from nlpkit.searching.sides import Sides
+
+    encoder, data = str(folder / "embedder"), [str(folder / "text.txt")]
+    given: dict[str, Any] = {"data": data, "model": encoder, "device": "cpu", "threads": 1, "batch_size": 4}
+    index.run(index.Config(output=folder / "index", exact_up_to=100, **given))
+    computed = Sides.computed
+
+    def some(self: Sides, chunks: Any) -> Any:
+        yield next(computed(self, chunks))
+        raise KeyboardInterrupt
+
+    Sides.computed = some  # type: ignore[method-assign]
+    with contextlib.suppress(Interrupted):
+        index.run(index.Config(output=folder / "index-begun", **given))
+    Sides.computed = computed  # type: ignore[method-assign]
+    topics.run(
+        topics.Config(
+            model=encoder, input=data[0], min_size=3, map="none", output=folder / "topics", device="cpu", threads=1
+        )
+    )
 
 
 def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
@@ -179,6 +209,26 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
         yield ["embed", name, TEXT, "a dull day", *QUICK]
         yield ["evaluate", name, "--data", str(made / "embedder-made" / "data"), *asked, "--no-save", *QUICK]
         return
+    if kind == "index":
+        yield ["search", name, TEXT, "--mode", "hybrid", "--json", *QUICK]
+        yield ["search", name, TEXT, "--filter", "id!=x", "--max-false-answers", "1", "--json", *QUICK]
+        yield ["index", "--data", corpus, "--output", name, *QUICK]
+    if kind == "index-begun":
+        yield [
+            "index",
+            "--data",
+            corpus,
+            "--model",
+            str(made / "embedder"),
+            "--output",
+            name,
+            "--batch-size",
+            "4",
+            *QUICK,
+        ]
+    if kind == "topics":
+        yield ["topics", name, "--input", corpus, "--output", str(run.parent / "out"), *QUICK]
+        yield ["predict", name, TEXT, "--json", *QUICK]
     dry = ["--dry-run", "--output", str(run.parent / "out")]
     tune = "finetune-qa" if kind == "qa" else "finetune-ner" if kind == "ner" else "finetune-cls"
     if kind in MODELS:
@@ -219,7 +269,7 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
 
 
 MODELS = ("cls", "ner", "qa", "distilled", "pruned", "onnx-int8", "bf16", "lm")
-KINDS = (*EMBEDDERS, *MODELS, "tokenizer", "benchmark", "interrupted")
+KINDS = (*EMBEDDERS, *MODELS, "tokenizer", "benchmark", "interrupted", "index", "index-begun", "topics")
 
 
 # --- cases ---

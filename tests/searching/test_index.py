@@ -461,12 +461,15 @@ def test_a_file_that_is_no_index_is_said_to_be_one(data: Path) -> None:
 
 
 def test_a_damaged_file_of_an_index_is_named(indexed: Path) -> None:
-    for name, mode in (("bm25/vocab.index.json", "bm25"), ("vectors.npy", "dense"), ("documents.arrow", "bm25")):
+    names = ["bm25/vocab.index.json", "bm25/indptr.csc.index.npy", "vectors.npy", "documents.arrow"]
+    for name in names:
         path = indexed / "part-1" / name
         whole = path.read_bytes()
-        path.write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(UserError, match="cannot be read"):
-            asked(indexed, "film", mode=mode)
+        for content in (b"", whole[: len(whole) // 2], b"\0" * 64):
+            path.write_bytes(content)
+            with pytest.raises(UserError, match="cannot be read") as told:
+                asked(indexed, "film", mode="hybrid")
+            assert "unsafely" not in str(told.value)
         path.write_bytes(whole)
 
 
@@ -512,6 +515,15 @@ def test_equal_texts_are_found_in_the_order_of_the_file(model: str, tmp_path: Pa
         assert found_ids == ["rows.jsonl:1", "rows.jsonl:3", "rows.jsonl:4"], mode
     near = ranked.in_order(ranked.Ranked(np.array([7, 3, 5]), np.array([0.5, 0.4999999, 0.4], np.float32)))
     assert near.rows.tolist() == [3, 7, 5] and near.scores.tolist() == [0.5, 0.5, np.float32(0.4)]
+
+
+def test_a_question_that_is_longer_than_the_model_reads_is_said(indexed: Path) -> None:
+    with reporting.listening() as said:
+        asked(indexed, "film " * 600, "a film", mode="dense")
+        asked(indexed, "film " * 600, mode="bm25")
+    assert [line for line in said.warnings if "longer than the model reads" in line] == [
+        "1 question is longer than the model reads: what stands behind is not searched by meaning"
+    ]
 
 
 def test_columns_that_are_shown_anyway_may_be_asked_for(indexed: Path) -> None:

@@ -52,6 +52,7 @@ def test_an_exported_model_gives_the_same_vectors_without_torch(exported: Path, 
     opened = sides.open_sides(index.Config(model=str(exported), prompt_query="good: ", **CPU), "search")
     np.testing.assert_allclose(found.asked(TEXTS), opened.asked(TEXTS), atol=1e-5)
     assert found.digest() == opened.digest == entry.made["model_sha256"]
+    assert found.cut(["film " * 600, "a film"]) == opened.cut(["film " * 600, "a film"]) == 1
     for mode in ("dense", "bm25"):
         command = [
             sys.executable,
