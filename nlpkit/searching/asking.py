@@ -236,12 +236,17 @@ def _open_model(index: Index, config: SearchOptions) -> Asked:
     """The model of an index, which is the one that it was made with.
 
     Raises:
-        UserError: it is another one.
+        UserError: it is another one, or has gone.
     """
     own = ("device", "precision", "threads", "allow_pickle", "trust_remote_code")
     values = {**index.entry.model, **{name: getattr(config, name) for name in own}}
     if config.model is not None:
         values["model"] = config.model
+    elif Path(str(values["model"])).is_absolute() and not Path(values["model"]).is_dir():
+        raise UserError(
+            f"the model of {config.index} is no longer in {values['model']}",
+            "Name where it is now: --model PATH; a search by words, --mode bm25, needs none.",
+        )
     made = index.entry.made_with(index.folder)
     if index.entry.quick is not None and config.device in ("auto", "cpu"):
         from nlpkit.models import opening

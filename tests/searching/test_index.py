@@ -304,6 +304,9 @@ def test_words_are_searched_without_the_model(indexed: Path, model: str) -> None
     shutil.rmtree(model)
     assert ids(asked(indexed, "cold", mode="bm25")[0]) == ["c"]
     assert asked(indexed, "unheard of", mode="bm25") == [[]]
+    with pytest.raises(UserError, match="is no longer in") as told:
+        asked(indexed, "cold", mode="dense")
+    assert "--model PATH" in str(told.value)
 
 
 def test_long_documents_are_cut_into_passages_and_found_once(model: str, tmp_path: Path) -> None:
