@@ -39,7 +39,7 @@ def options(few: Path, model: Path, output: Path, **given: Any) -> finetune_cls.
     return finetune_cls.Config(model=str(model), output=output, **(settings | given))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)  # else tests that do not name it would train as those before them did
 def short_steps() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates, "STEPS", 3)
