@@ -3,6 +3,8 @@
 A corpus is a sequence of documents, a document a sequence of texts. In plain text a line is a text, and a blank line
 ends a document, as does the end of the file (BERT's input format: Devlin et al. 2019, `create_pretraining_data.py`).
 In a table a row is a document, and the lines in its cell are the texts.
+
+A `Verbatim` reading keeps line ends, for models that write: a text is a document as it stands, or a part of a long one.
 """
 
 from __future__ import annotations
@@ -25,10 +27,23 @@ from nlpkit.nearby import expanded
 from nlpkit.options import CorpusOptions
 from nlpkit.reporting import Progress, counted
 
+BLANK_LINE, FILE = "blank-line", "file"  # what ends a document of plain text, besides the end of the file
 LONGEST_TEXT = 2**16  # characters; a longer line is cut at blanks: memory is bounded for a file without line ends too
+PIECE = 2**12  # characters of the texts that a document is parted into, at line ends, where it is a whole file
 _ROWS = 256  # rows of a table turned into texts at a time
 
 Texts = tuple[list[str], list[bool]]
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """How texts are read whose line ends belong to them.
+
+    Attributes:
+        document_end: of plain text: `blank-line`, `file`, or a line that stands between two documents.
+    """
+
+    document_end: str = BLANK_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,7 @@ class Corpus:
         options: which sources, and how they are read.
         specs: sources to read in place of `options.data`: files, folders (searched through and through; names with a
             leading dot are left out), globs, "-" for standard input, or hub data sets (`name:config@revision`).
+        verbatim: keep line ends; None: a line is a text, without its end.
 
     Attributes:
         size: bytes on the disk of all files; None when some source is no file.
@@ -61,13 +77,16 @@ class Corpus:
         UserError: nothing there, unknown format, encoding or column; the hub has no such data set.
     """
 
-    def __init__(self, options: CorpusOptions, specs: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, options: CorpusOptions, specs: Sequence[str] | None = None, *, verbatim: Verbatim | None = None
+    ) -> None:
+        self.verbatim = verbatim
         self.specs = list(options.data if specs is None else specs)
         if not self.specs:
             raise UserError("no data was given", "Pass --data with a file, a folder, or a data set of the hub.")
         self._sources: list[_File | _Hub | _Stdin] = []
         for spec in self.specs:
-            self._sources += _open(spec, options)
+            self._sources += _open(spec, options, verbatim)
         from_hub = any(isinstance(source, _Hub) for source in self._sources)
         for flag, value in (("--data-config", options.data_config), ("--data-revision", options.data_revision)):
             if value and specs is None and not from_hub:
@@ -150,6 +169,7 @@ class _File:
     path: Path
     options: CorpusOptions
     format: str
+    verbatim: Verbatim | None = None
     kind: str = "files"
     column: str | None = None
 
@@ -198,7 +218,7 @@ class _File:
 
     def _lines(self, source: Input) -> Iterator[tuple[Texts, float]]:
         size = max(self.bytes, 1)
-        for texts in _documents(source.blocks(), source.say):
+        for texts in _plain(source, self.verbatim):
             yield texts, source.consumed() / size
 
     def _rows(self, source: Input) -> Iterator[tuple[Texts, float]]:
@@ -207,7 +227,7 @@ class _File:
         rows = readers.rows_of(source)
         while some := list(itertools.islice(rows, _ROWS)):
             values = [row.values.get(self.column) for row in some]
-            texts = _cells(values, self.column, [row.line for row in some], source.at)
+            texts = _cells(values, self.column, [row.line for row in some], source.at, self.verbatim)
             yield texts, source.consumed() / size
 
     def _parquet(self, source: Input) -> Iterator[tuple[Texts, float]]:
@@ -216,7 +236,7 @@ class _File:
         with source.failures(), source.parquet() as file:
             for batch in file.iter_batches(batch_size=_ROWS, columns=[self.column]):
                 numbers = range(done + 1, done + len(batch) + 1)
-                texts = _cells(batch.column(0).to_pylist(), self.column, numbers, source.at)
+                texts = _cells(batch.column(0).to_pylist(), self.column, numbers, source.at, self.verbatim)
                 done += len(batch)
                 yield texts, done / file.metadata.num_rows
 
@@ -225,7 +245,7 @@ class _File:
         return sources.FileInfo.of(self.path)
 
     def key(self) -> list[Any]:
-        return [self.info.sha256, self.format, self.reading.key(), self.column]
+        return [self.info.sha256, self.format, self.reading.key(), self.column, *_key_of(self.verbatim)]
 
 
 @dataclass
@@ -233,6 +253,7 @@ class _Stdin:
     """Plain text on standard input, hashed as it is read."""
 
     options: CorpusOptions
+    verbatim: Verbatim | None = None
     kind: str = "stdin"
     column: str | None = None
     info: sources.FileInfo = field(default_factory=lambda: sources.FileInfo("-", "", 0))
@@ -249,7 +270,7 @@ class _Stdin:
         source = Input.of(cast(IO[bytes], stream), reading)
         source.name = "stdin"
         told = 0
-        for texts in _documents(source.blocks(), source.say):
+        for texts in _plain(source, self.verbatim):
             if bar is not None:
                 bar.advance(stream.bytes - told)
                 told = stream.bytes
@@ -285,6 +306,7 @@ class _Hub:
     config: str | None
     revision: str | None
     options: CorpusOptions
+    verbatim: Verbatim | None = None
     kind: str = "hub"
     column: str | None = None
 
@@ -321,7 +343,7 @@ class _Hub:
             if not values:
                 return
             numbers = range(done + 1, done + len(values) + 1)
-            texts = _cells(values, self.column, numbers, lambda number: f"{self.name} row {number}")
+            texts = _cells(values, self.column, numbers, lambda number: f"{self.name} row {number}", self.verbatim)
             done += len(values)
             if bar is not None:
                 bar.advance(sum(map(len, texts[0])))
@@ -336,31 +358,35 @@ class _Hub:
         }
 
     def key(self) -> list[Any]:
-        return [*self.identity().values(), self.column]
+        return [*self.identity().values(), self.column, *_key_of(self.verbatim)]
 
 
-def _open(spec: str, options: CorpusOptions) -> list[_File | _Hub | _Stdin]:
+def _key_of(verbatim: Verbatim | None) -> list[str]:
+    return [] if verbatim is None else [verbatim.document_end]
+
+
+def _open(spec: str, options: CorpusOptions, verbatim: Verbatim | None) -> list[_File | _Hub | _Stdin]:
     """The sources that one value of --data stands for."""
     if spec == "-":
         if options.format not in (None, "txt"):
             raise UserError(f"--format {options.format}: standard input is plain text here", "Write it to a file.")
-        return [_Stdin(options)]
+        return [_Stdin(options, verbatim)]
     spec = splits.sample_folder(spec) or spec
     folder = expanded(spec)
     if folder.is_dir():
         reading = Reading.of(options)
-        return [_File(path, options, str(reading.format_of(path))) for path in _files_in(folder, reading)]
+        return [_File(path, options, str(reading.format_of(path)), verbatim) for path in _files_in(folder, reading)]
     if not sources.is_local(spec):
         parsed = hub.NAME.fullmatch(spec)
         assert parsed is not None  # `is_local` saw to it
         config, revision = options.data_config or parsed["config"], options.data_revision or parsed["revision"]
-        return [_Hub(parsed["name"], config, revision, options)]
+        return [_Hub(parsed["name"], config, revision, options, verbatim)]
     files = []
     for path in sources.expand(spec):
         format = Reading.of(options).format_of(path)
         if format is None:  # wiki.train.tokens, text8
             reporting.current().note(f"{path}: its name does not tell its format; read as plain text (--format)")
-        files.append(_File(path, options, format or "txt"))
+        files.append(_File(path, options, format or "txt", verbatim))
     return list(files)
 
 
@@ -392,6 +418,75 @@ def text_column(names: list[str], wanted: str | None, where: str) -> str:
     if column is None:
         raise UserError(f"{where}: which column holds the text? There are {', '.join(names)}", "Pass --text-column.")
     return column
+
+
+def _plain(source: Input, verbatim: Verbatim | None) -> Iterator[Texts]:
+    """The texts of a file of plain text."""
+    if verbatim is None:
+        return _documents(source.blocks(), source.say)
+    return _as_they_stand(source.blocks(), verbatim.document_end)
+
+
+def _as_they_stand(blocks: Iterable[str], end: str) -> Iterator[Texts]:
+    """Documents with all their line ends, long ones in parts; those behind the last line of a document are left out,
+    unless it is a whole file.
+
+    Args:
+        blocks: cut anywhere.
+        end: see `Verbatim`.
+    """
+    document = _Document(end)
+    rest = ""
+    for block in itertools.chain(blocks, [None]):
+        lines = _at_line_feeds((rest + (block or "")).replace("\r\n", "\n"))
+        rest = ""
+        if block is not None and lines and not lines[-1].endswith("\n") and len(lines[-1]) <= LONGEST_TEXT:
+            rest = lines.pop()
+        for line in lines:
+            if document.ended_by(line):
+                yield document.taken(over=True)
+            else:
+                document.add(line)
+            if document.is_long:
+                yield document.taken(over=False)
+    yield document.taken(over=True)
+
+
+class _Document:
+    """The lines of a document that were read and not given out yet."""
+
+    def __init__(self, end: str) -> None:
+        self.end = "" if end == BLANK_LINE else end
+        self.whole = end == FILE
+        self.most = PIECE if self.whole else LONGEST_TEXT
+        self.lines: list[str] = []
+        self.size, self.new = 0, True
+
+    def ended_by(self, line: str) -> bool:
+        return not self.whole and line.strip() == self.end
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+        self.size += len(line)
+
+    @property
+    def is_long(self) -> bool:
+        return self.size >= self.most
+
+    def taken(self, *, over: bool) -> Texts:
+        """What was collected as texts, and whether each begins a document; `over`: the document ends here."""
+        text = "".join(self.lines)
+        parts = [part for part in _cut(text.rstrip("\n") if over and not self.whole else text) if part]
+        starts = [self.new and i == 0 for i in range(len(parts))]
+        self.lines, self.size = [], 0
+        self.new = over or (self.new and not parts)
+        return parts, starts
+
+
+def _at_line_feeds(text: str) -> list[str]:
+    """The text in lines, each with its end; other characters that Python takes for line ends part none."""
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def _documents(blocks: Iterable[str], say: Callable[[str], None]) -> Iterator[Texts]:
@@ -439,7 +534,13 @@ def _cut(line: str) -> list[str]:
     return [*parts, line]
 
 
-def _cells(values: Sequence[Any], column: str, numbers: Sequence[int], at: Callable[[int], str]) -> Texts:
+def _cells(
+    values: Sequence[Any],
+    column: str,
+    numbers: Sequence[int],
+    at: Callable[[int], str],
+    verbatim: Verbatim | None,
+) -> Texts:
     """The lines in the cells of a column; `at` names the place of a row by its number."""
     texts: list[str] = []
     starts: list[bool] = []
@@ -450,7 +551,11 @@ def _cells(values: Sequence[Any], column: str, numbers: Sequence[int], at: Calla
             text = value if isinstance(value, str) else columns.as_text(value, column)
         except ValueError as error:
             raise UserError(f"{at(number)}: {error}", "Name another: --text-column.") from None
-        lines = [part for line in text.split("\n") if line.strip() for part in _cut(line.rstrip("\r"))]
+        if verbatim is not None:
+            whole = text.replace("\r\n", "\n").rstrip("\n")
+            lines = [part for part in _cut(whole) if part] if whole.strip() else []
+        else:
+            lines = [part for line in text.split("\n") if line.strip() for part in _cut(line.rstrip("\r"))]
         texts += lines
         starts += [i == 0 for i in range(len(lines))]
     return texts, starts

@@ -83,16 +83,20 @@ class Encoder:
         sentences: split texts into sentences first; each becomes a text of its own.
         joined: the texts of a document will follow one another in a row, so a blank stands before all but the first;
             byte-level tokenizers would join the last word of a line with the first of the next one without it.
+        separator: id of the token that ends each document; None: that which parts two texts (BERT's [SEP]).
     """
 
     tokenizer: Any
     sentences: bool = False
     joined: bool = True
+    separator: int | None = None
     _backend: Any = field(init=False)
 
     def __post_init__(self) -> None:
         from tokenizers import Tokenizer
 
+        if self.separator is None:
+            self.separator = self.tokenizer.sep_token_id
         # a copy: saved tokenizers may truncate and pad, which must stay as it is in theirs
         self._backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
         self._backend.no_truncation()
@@ -140,7 +144,7 @@ def _sentences(text: str) -> list[str]:
 class _Builder:
     """Collects texts into a stream; a separator closes each document."""
 
-    def __init__(self, separator: int, dtype: Any) -> None:
+    def __init__(self, separator: int | None, dtype: Any) -> None:
         self.separator = np.array([separator], dtype=dtype)
         self.parts: list[np.ndarray] = []
         self.lengths: list[int] = []
@@ -190,7 +194,7 @@ def in_memory(
     Returns:
         The stream, and the number of the first text that was not looked at.
     """
-    builder = _Builder(encoder.tokenizer.sep_token_id, encoder.dtype)
+    builder = _Builder(encoder.separator, encoder.dtype)
     following, kept = 0, _Filter(keep)
     for batch in batches:
         texts, starts = kept(batch)
@@ -316,7 +320,7 @@ def _encoded(
     corpus: Corpus, encoder: Encoder, held_out: HeldOut | None, files: Mapping[str, IO[bytes]]
 ) -> dict[str, _Builder]:
     """The texts of each part; what a file is there for goes to it on the way."""
-    builders = {name: _Builder(encoder.tokenizer.sep_token_id, encoder.dtype) for name in parts(held_out)}
+    builders = {name: _Builder(encoder.separator, encoder.dtype) for name in parts(held_out)}
     kept = {name: _Filter(belongs(name, held_out)) for name in builders}
     with reporting.current().progress("tokenize", corpus.size or 0, "bytes") as bar:
         for batch in corpus.batches(bar=bar):
@@ -331,7 +335,7 @@ def _encoded(
 
 def _key(corpus: Corpus, encoder: Encoder, held_out: HeldOut | None) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    how = (encoder.tokenizer.backend_tokenizer.to_str(), encoder.sentences, encoder.joined)
+    how = (encoder.tokenizer.backend_tokenizer.to_str(), encoder.sentences, encoder.joined, encoder.separator)
     for part in (corpus.fingerprint(), *how, held_out):
         digest.update(repr(part).encode())
     return digest.hexdigest()

@@ -64,6 +64,7 @@ def rows_of(
     encoder: Encoder,
     cut: Cut,
     *,
+    judged: Cut | None = None,
     neighbours: bool,
     rows_per_step: int,
     seed: int,
@@ -74,6 +75,7 @@ def rows_of(
     Args:
         encoder: from lines to token ids.
         cut: from a token stream to rows.
+        judged: the same for validation, where that is cut in another way.
         neighbours: rows are pairs of passages that follow each other, so that lines are held out in runs.
         rows_per_step: of an optimizer step, in all processes.
         seed: of the hold-out, and of the order in which a stream is read.
@@ -82,7 +84,6 @@ def rows_of(
     Raises:
         UserError: there is too little text.
     """
-    from nlpkit.data.corpus import Corpus
     from nlpkit.pretraining import streams
     from nlpkit.pretraining.streaming import StreamedRows
 
@@ -92,24 +93,29 @@ def rows_of(
     if config.streaming:
         train: Any = StreamedRows(corpus, encoder, held_out, cut, batch=rows_per_step, seed=seed, grouped=grouped)
         wanted = config.max_eval_samples or STREAMED_VALIDATION_ROWS
-        source = Corpus(config, config.validation_file) if config.validation_file else corpus
+        source = _validation(config, corpus) if config.validation_file else corpus
         keep = streams.belongs(streams.parts(held_out)[-1], held_out)
         stream, _ = streams.in_memory(source.batches(), encoder, keep=keep, limit=wanted * config.max_length)
     else:
         stream_of = token_streams(corpus, encoder, held_out)
         train = cut(stream_of["train"], 0)
         if "validation" not in stream_of:
-            stream = token_streams(Corpus(config, config.validation_file), encoder, None)["train"]
+            stream = token_streams(_validation(config, corpus), encoder, None)["train"]
         else:
             # neighbours have to stay
             stream = stream_of["validation"] if neighbours else _unseen(stream_of["validation"], stream_of["train"])
         wanted = config.max_eval_samples or len(stream.tokens)
         if not len(train):
             raise UserError(*_too_little_to_train(config, stream_of["train"], neighbours=neighbours))
-    validation = cut(stream, 0)
+    validation = (judged or cut)(stream, 0)
     if not len(validation):
         raise UserError(*_too_little_to_validate(config, stream, neighbours=neighbours))
     return train, validation_order(validation, wanted)
+
+
+def _validation(config: RunningTextOptions, corpus: Corpus) -> Corpus:
+    """The text of --validation-file, read as the corpus is."""
+    return type(corpus)(config, config.validation_file, verbatim=corpus.verbatim)
 
 
 def _too_little_to_train(config: RunningTextOptions, stream: TokenStream, *, neighbours: bool) -> tuple[str, str]:
