@@ -79,8 +79,8 @@ class Predictor(_Predictor):
 
     Options:
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding,
-            zero-shot-by-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            sentence-embedding, zero-shot-by-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
@@ -95,7 +95,7 @@ class Predictor(_Predictor):
             zero-shot-by-embedding.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
-        top_k: Masked LM: candidates for each mask. For fill-mask.
+        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation.
         hint_column: Masked LM: column of such hints. For fill-mask.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
@@ -109,6 +109,21 @@ class Predictor(_Predictor):
             answers. For question-answering.
         n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
             question-answering.
+        max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
+            text-generation.
+        temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
+            text-generation.
+        top_p: Draw one of those with this probability together. For text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For text-generation.
+        typical_p: Draw one of typical surprise, of those with this probability together. For
+            text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation.
+        sequences: Texts for each prompt. For text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text-generation.
+        seed: Seed of what is drawn. For text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -166,6 +181,18 @@ class Predictor(_Predictor):
         max_answer_length: int | None = None,
         null_threshold: float | None = None,
         n_best: int | None = None,
+        max_new_tokens: int | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        typical_p: float = 1.0,
+        beams: int = 1,
+        length_penalty: float = 1.0,
+        repetition_penalty: float = 1.0,
+        no_repeat_ngram: int = 0,
+        sequences: int = 1,
+        stop: Sequence[str] | str = ...,
+        seed: int = 42,
         labels: Sequence[str] | str = ...,
         labels_file: str | PathLike[str] | None = None,
         template: str = 'This example is {}.',
@@ -1146,8 +1173,8 @@ def benchmark(
             (repeatable).
         output: Folder to write. Default: runs/benchmark-<models>.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
-            sentence-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -1337,14 +1364,14 @@ def check_data(
         output: Report to write: .html or .json.
         strict: Exit with 1 when there are warnings.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, sentence-embedding.
+            token-classification, fill-mask, text-generation, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
             sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data. For
-            text-classification, token-classification, fill-mask, question-answering,
+            text-classification, token-classification, fill-mask, question-answering, text-generation,
             sentence-embedding.
         label_delimiter: Separator of several labels in one cell (makes it multi-label). For
             text-classification.
@@ -1570,6 +1597,7 @@ def compare(
     max_answer_length: int | None = None,
     null_threshold: float | None = None,
     breakdown: bool = False,
+    stride: int | None = None,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -1635,8 +1663,8 @@ def compare(
         fail_if: Exit with 1 if a run is worse than the first by more than chance. (only with judge)
         judge: Ask the models; no_judge compares the records alone.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
-            sentence-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -1678,6 +1706,8 @@ def compare(
             larger value answers more). Default: as tuned in training; a model from elsewhere always
             answers. For question-answering.
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
+        stride: Models that write: tokens from one window of a long text to the next; fewer: more is
+            read before each. Default: max_length. For text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -1908,8 +1938,8 @@ def distill(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
-            sentence-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -2237,6 +2267,7 @@ def evaluate(
     max_answer_length: int | None = None,
     null_threshold: float | None = None,
     breakdown: bool = False,
+    stride: int | None = None,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -2305,8 +2336,8 @@ def evaluate(
             each row, or the files of the data.
         fail_under: Exit with 1 if a metric is lower (repeatable).
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
-            sentence-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -2354,6 +2385,8 @@ def evaluate(
             larger value answers more). Default: as tuned in training; a model from elsewhere always
             answers. For question-answering.
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
+        stride: Models that write: tokens from one window of a long text to the next; fewer: more is
+            read before each. Default: max_length. For text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -3481,6 +3514,19 @@ def predict(
     context: str | None = None,
     context_file: str | PathLike[str] | None = None,
     n_best: int | None = None,
+    max_new_tokens: int | None = None,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    typical_p: float = 1.0,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    repetition_penalty: float = 1.0,
+    no_repeat_ngram: int = 0,
+    sequences: int = 1,
+    stop: Sequence[str] | str = ...,
+    seed: int = 42,
+    prefix: str = '',
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -3528,8 +3574,8 @@ def predict(
             print.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, sentence-embedding,
-            zero-shot-by-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            sentence-embedding, zero-shot-by-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
@@ -3545,7 +3591,7 @@ def predict(
         text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
-        top_k: Masked LM: candidates for each mask. For fill-mask.
+        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation.
         hint: Masked LM: what the model reads before TEXT, as its translation (repeatable: one for all,
             or one for each). For fill-mask.
         hint_column: Masked LM: column of such hints. For fill-mask.
@@ -3564,6 +3610,22 @@ def predict(
         context_file: The same, from a text file. For question-answering.
         n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
             question-answering.
+        max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
+            text-generation.
+        temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
+            text-generation.
+        top_p: Draw one of those with this probability together. For text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For text-generation.
+        typical_p: Draw one of typical surprise, of those with this probability together. For
+            text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation.
+        sequences: Texts for each prompt. For text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text-generation.
+        seed: Seed of what is drawn. For text-generation.
+        prefix: Text that stands before each prompt. For text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -3607,6 +3669,191 @@ def predict(
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
         overwrite: Replace output if it exists.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def pretrain_clm(
+    data: Data | None = None,
+    *,
+    document_end: str = 'blank-line',
+    tokenizer: str | PathLike[str] | None = None,
+    model: str | PathLike[str] | None = None,
+    size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'tiny',
+    max_minutes: float | None = None,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_column: str | None = None,
+    data_config: str | None = None,
+    data_split: str = 'train',
+    data_revision: str | None = None,
+    validation_file: Data | None = None,
+    validation_share: float = 0.05,
+    max_eval_samples: int | None = None,
+    max_length: int = 128,
+    line_by_line: bool = False,
+    isolate_documents: bool = True,
+    streaming: bool = False,
+    model_revision: str | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    arch: Literal['gpt2', 'llama', 'qwen3', 'nanochat'] = 'gpt2',
+    layers: int | None = None,
+    hidden_size: int | None = None,
+    heads: int | None = None,
+    intermediate_size: int | None = None,
+    max_positions: int | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    epochs: float = 3.0,
+    max_steps: int | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 0.0005,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.1,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: Literal['loss', 'accuracy'] = 'loss',
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    max_tokens: int | None = None,
+    stride: int | None = None,
+    optimizer: Literal['adamw', 'muon'] = 'adamw',
+    sample: Sequence[str] | str = ...,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Pre-train a model that writes on running text, from scratch or further. Writes a run folder: model, tokenizer,
+    record, plots.
+
+    From scratch needs a tokenizer (`nlpkit train-tokenizer --style gpt2` makes one) and takes arch and size; model
+    goes on with a pre-trained model. Text keeps its line ends and is packed into full windows; a document sees no other
+    one. Loss, perplexity and bits per byte, which are comparable between tokenizers, and a sample are shown on the way.
+
+    Args:
+        data: Files, folders or globs, a hub data set, - for standard input (repeatable); or the rows
+            themselves.
+        document_end: Plain text: blank-line, file, or the LINE that ends a document. (not with
+            line_by_line)
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        model: Folder or hub name of the model to go on with. Default: from scratch.
+        size: Layers/width: 4/128 to 12/768. (not with model)
+        max_minutes: Stop after N minutes of training.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_column: Column of the text in tables. Default: guessed.
+        data_config: Configuration of a hub data set.
+        data_split: Split of a hub data set.
+        data_revision: Revision of a hub data set.
+        validation_file: Text to validate on (repeatable); or the rows themselves. Default: held out of
+            data.
+        validation_share: Share of the lines held out for validation. (not with validation_file)
+        max_eval_samples: Validate on at most N rows. Default: all; 500 streamed.
+        max_length: Tokens per row (a block).
+        line_by_line: Each line is a document, whose end the model learns.
+        isolate_documents: No attention between the documents of a window.
+        streaming: Read the corpus while training, without a copy on the disk: for very large corpora.
+        model_revision: Revision of a hub model. (only with model)
+        allow_pickle: Load weights stored as pickle (they can run code). (only with model)
+        trust_remote_code: Run model code that comes with the weights.
+        arch: Architecture from scratch. (not with model)
+        layers: Transformer layers. Default: by size. (not with model)
+        hidden_size: Width of the hidden states. Default: by size. (not with model)
+        heads: Attention heads. Default: by size; width / 64. (not with model)
+        intermediate_size: Width of the feed-forward layer. Default: 4 x width; llama and qwen3 8/3 x
+            width. (not with model)
+        max_positions: Longest input of a model from scratch, in tokens. Default: max_length. (not with
+            model)
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        epochs: Passes over the train split.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step on each device, in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate.
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: Weight decay (GPT-3 paper); not on biases, norms.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: 10 times
+            per run.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
+            run.
+        best_metric: Validation metric that picks the best checkpoint.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        max_tokens: Stop after N tokens, whatever epochs says.
+        stride: Tokens from one window to the next; fewer than max_length: windows overlap. Default:
+            max_length.
+        optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
+            else.
+        sample: Text that the model goes on from at each evaluation (repeatable). Default: the beginning
+            of the validation text.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -3958,8 +4205,8 @@ def prune(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
-            sentence-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -4208,8 +4455,8 @@ def quantize(
         output: Run folder to write. Default: runs/<data>-<model>-<format>.
         overwrite: Replace an earlier run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, zero-shot-classification, zero-shot-by-embedding,
-            sentence-embedding.
+            token-classification, fill-mask, text-generation, zero-shot-classification,
+            zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,

@@ -32,7 +32,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "training": ("training",),
     "answering": ("inference",),
     "tasks": ("tasks",),
-    "models": ("quantization", "tokenization", "models"),
+    "models": ("generation", "quantization", "tokenization", "models"),
     "machine": ("hardware",),
     "data": ("metrics", "data", "vectors"),
     "options": ("options",),

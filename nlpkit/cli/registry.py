@@ -31,6 +31,9 @@ COMMANDS: dict[str, CommandEntry] = {
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
     ),
     "pretrain-mlm": CommandEntry("nlpkit.recipes.pretrain_mlm", "Pre-train an encoder on running text.", "Train"),
+    "pretrain-clm": CommandEntry(
+        "nlpkit.recipes.pretrain_clm", "Pre-train a model that writes on running text.", "Train"
+    ),
     "finetune-cls": CommandEntry(
         "nlpkit.recipes.finetune_cls", "Fine-tune a model to classify or score texts.", "Train"
     ),

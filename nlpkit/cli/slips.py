@@ -86,7 +86,7 @@ LETTERS: dict[str, tuple[str, ...]] = {
 }
 
 COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
-    "train": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed", "pretrain-mlm"),
+    "train": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed", "pretrain-mlm", "pretrain-clm"),
     "fit": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"),
     "finetune": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"),
     "fine-tune": ("finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"),
@@ -104,7 +104,8 @@ COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
     "check": ("check-data",),
     "validate": ("check-data",),
     "mlm": ("pretrain-mlm",),
-    "pretrain": ("pretrain-mlm",),
+    "clm": ("pretrain-clm",),
+    "pretrain": ("pretrain-mlm", "pretrain-clm"),
     "speed": ("benchmark",),
     "version": ("--version",),
     "info": ("env",),

@@ -99,7 +99,6 @@ def prepare(method: Method[Any]) -> Pretraining:
     Raises:
         UserError: whatever is wrong with data or model.
     """
-    from nlpkit.data.corpus import Corpus
     from nlpkit.hardware import devices
 
     config = method.config
@@ -107,7 +106,7 @@ def prepare(method: Method[Any]) -> Pretraining:
     folder = lifecycle.usable_folder(config, _data_name(config), name)
     device = devices.choose(config)
     tokenizer = _open_tokenizer(method)
-    corpus = Corpus(config)
+    corpus = method.corpus()
 
     model, new = _open_model(method, tokenizer, device)
     size = sum(parameter.numel() for parameter in model.parameters())
@@ -282,6 +281,7 @@ def _trainer(
         objective=objective,
         attention=attention,
         grouped=method.grouped,
+        optimizer_of=method.optimizer,
         schedule=config.schedule,
         peak_flops=matmul_rate(device) if device.name == "cuda" else None,
         budget=Budget(steps, config.max_minutes),

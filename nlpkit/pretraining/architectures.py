@@ -189,9 +189,10 @@ class TrainingFlops:
     """
 
     def __init__(self, model: Any) -> None:
-        matrices = {
-            name: p.numel() for name, p in model.named_parameters() if "embeddings." not in name and p.dim() > 1
-        }
+        from torch import nn
+
+        tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+        matrices = {name: p.numel() for name, p in model.named_parameters() if id(p) not in tables and p.dim() > 1}
         output = model.get_output_embeddings()
         self.head = 0 if output is None else output.weight.numel()
         if output is not None and output.weight is not model.get_input_embeddings().weight:

@@ -35,6 +35,11 @@ def window_of(config: PreTrainedConfig) -> int | None:
     return config.local_attention // 2 if config.model_type == "modernbert" else None
 
 
+def is_causal(model: Any) -> bool:
+    """Whether the layers of a model attend to no token behind the one that they read."""
+    return any(getattr(module, "is_causal", False) for module in model.modules())
+
+
 def starts_of(documents: np.ndarray) -> np.ndarray:
     """Where each document of a batch starts if its rows stand behind each other, and the end; int32.
 
@@ -46,28 +51,37 @@ def starts_of(documents: np.ndarray) -> np.ndarray:
     return np.append(np.flatnonzero(first), documents.size).astype(np.int32)
 
 
-def attended(lengths: np.ndarray, window: int | None) -> int:
-    """Pairs of a token and one that it attends to, within documents of these lengths and at most `window` apart."""
+def attended(lengths: np.ndarray, window: int | None, *, causal: bool = False) -> int:
+    """Pairs of a token and one that it attends to, within documents of these lengths and at most `window` apart.
+
+    Args:
+        causal: to itself and to what stands before it alone.
+    """
     lengths = lengths.astype(np.int64)
+    if causal:
+        return (attended(lengths, window) + int(lengths.sum())) // 2
     if window is None:
         return int((lengths**2).sum())
     band = lengths * (2 * window + 1) - window * (window + 1)
     return int(np.where(lengths > window, band, lengths**2).sum())
 
 
-def bias_of(documents: torch.Tensor, window: int | None, dtype: torch.dtype) -> Any:
+def bias_of(documents: torch.Tensor, window: int | None, dtype: torch.dtype, *, causal: bool = False) -> Any:
     """What is added to the scores of attention: 0 within a document and -inf between two.
 
     Args:
         documents: number of the document of each token, shape (batch, length).
         window: see `window_of`; the answer is a dict of both kinds of layers then, as the model takes it.
         dtype: of queries and keys, as another one would be converted in each layer.
+        causal: a token attends to none behind it.
 
     Returns:
         Shape (batch, 1, length, length).
     """
     documents = documents.to(torch.int32)  # for which comparisons are quick on every device
     apart = documents[:, None, :, None] != documents[:, None, None, :]
+    if causal:
+        apart = apart | torch.ones(apart.shape[-2:], dtype=torch.bool, device=documents.device).triu(1)
 
     def bias(hidden: torch.Tensor) -> torch.Tensor:
         length = hidden.shape[-1]
@@ -91,12 +105,20 @@ class DocumentAttention:
         why: it is not what one might expect, for people.
         padding: rows are of one document and padding, which is made a document of its own: a mask of tokens would be
             read back from the device to see whether anything is padded, and converted in each layer.
+        causal: the model attends to no token behind the one it reads, see `is_causal`.
     """
 
     def __init__(
-        self, window: int | None, dtype: torch.dtype, kernel: str | None = None, why: str = "", padding: bool = False
+        self,
+        window: int | None,
+        dtype: torch.dtype,
+        kernel: str | None = None,
+        why: str = "",
+        padding: bool = False,
+        causal: bool = False,
     ) -> None:
         self.window, self.dtype, self.kernel, self.why, self.padding = window, dtype, kernel, why, padding
+        self.causal = causal
 
     @property
     def described(self) -> str:
@@ -121,7 +143,7 @@ class DocumentAttention:
         if self.padding:
             documents = batch.get("attention_mask")  # 1 and 0 tell the documents apart
         if documents is not None:
-            batch["attention_mask"] = bias_of(documents, self.window, self.dtype)
+            batch["attention_mask"] = bias_of(documents, self.window, self.dtype, causal=self.causal)
         if starts is not None:
             # A document is at most as long as a row. How long the longest one is would be another number in each batch,
             # and with --compile another graph.
@@ -179,7 +201,12 @@ def through(kernel: Callable[..., torch.Tensor]) -> Callable[..., tuple[torch.Te
         if torch.is_autocast_enabled(query.device.type):  # it passes the kernel by, and rotary states may be in fp32
             packed = [states.to(torch.get_autocast_dtype(query.device.type)) for states in packed]
         out = kernel(
-            *packed, starts, longest, scale=given.get("scaling"), window=(near, near), dropout=given.get("dropout", 0.0)
+            *packed,
+            starts,
+            longest,
+            scale=given.get("scaling"),
+            window=(near, 0 if getattr(module, "is_causal", False) else near),
+            dropout=given.get("dropout", 0.0),
         )
         return out.unflatten(0, (rows, length)), None
 
@@ -290,7 +317,8 @@ def attention_for(model: Any, device: Device, recorded: str | None = None) -> Do
         why = f"the run began with {recorded}{f'; {why}' if why else ''}"
     if kernel is not None:
         switch(model, kernel, KERNELS[kernel])
-    return DocumentAttention(window_of(model.config), HALVES.get(device.precision, model.dtype), kernel, why)
+    dtype = HALVES.get(device.precision, model.dtype)
+    return DocumentAttention(window_of(model.config), dtype, kernel, why, causal=is_causal(model))
 
 
 def padding_attention(model: Any, device: Device) -> DocumentAttention:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from nlpkit.pretraining.attention import DocumentAttention, attended, starts_of, window_of
+from nlpkit.data.ignored import IGNORED
+from nlpkit.pretraining.attention import DocumentAttention, attended, is_causal, starts_of, window_of
 from nlpkit.pretraining.rows import TokenRow
 from nlpkit.tasks.masked_lm.masking import Masking
 
@@ -70,12 +71,51 @@ class MaskingCollator:
         return batch
 
 
+class CausalCollator:
+    """Makes the batch of a model that writes: what it reads, and one token further on what it is to say.
+
+    Keys: `input_ids` and `labels` (batch, length), these IGNORED at padding and at what is only read; `tokens`,
+    `attended`, `documents` and `starts` as of `MaskingCollator`. There is no attention mask: no token attends to the
+    padding behind it.
+
+    Args:
+        pad_id: id of the padding token.
+        starts: see `MaskingCollator`.
+    """
+
+    def __init__(self, *, pad_id: int, starts: bool = False) -> None:
+        self.pad_id, self.starts = pad_id, starts
+
+    def __call__(self, rows: Sequence[TokenRow]) -> dict[str, Any]:
+        lengths = np.array([len(row.ids) - 1 for row in rows])
+        width = int(lengths.max())
+        ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
+        labels = np.full((len(rows), width), IGNORED, dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : lengths[i]] = row.ids[:-1]
+            labels[i, row.context : lengths[i]] = row.ids[1 + row.context :]
+        batch: dict[str, Any] = {
+            "input_ids": torch.from_numpy(ids),
+            "labels": torch.from_numpy(labels),
+            "tokens": int(lengths.sum()),
+        }
+        if self.starts or any(row.documents is not None for row in rows):
+            documents = _documents(rows, width)
+            starts = starts_of(documents)
+            batch |= {"starts": torch.from_numpy(starts)} if self.starts else {"documents": torch.from_numpy(documents)}
+            together = np.diff(starts)
+        else:
+            together = np.full(len(rows), width)
+        batch["attended"] = {"full_attention": attended(together, None, causal=True)}
+        return batch
+
+
 def _documents(rows: Sequence[TokenRow], width: int) -> np.ndarray:
     """The document of each token within its row, as small as it goes; shape (batch, length)."""
     documents = np.zeros((len(rows), width), dtype=np.int16 if width < 2**15 else np.int32)
     for i, row in enumerate(rows):
         if row.documents is not None:
-            documents[i] = row.documents
+            documents[i, : len(row.documents)] = row.documents
     return documents
 
 
@@ -85,21 +125,23 @@ def keeps_documents_apart(model: Any) -> bool:
     Args:
         model: on the CPU.
     """
-    size, half = 8, 4
+    size, half, causal = 8, 4, is_causal(model)
     ids = torch.arange(5, 5 + size)[None] % model.config.vocab_size
-    other = torch.cat([ids[:, :half], ids[:, half:].flip(1)], dim=1)
-    first = torch.arange(size)[None] < half
-    attention = DocumentAttention(window_of(model.config), model.dtype)
+    kept = torch.arange(size) < half
+    if causal:  # the first half sees nothing of the second as it is
+        kept = ~kept
+    other = torch.where(kept, ids, torch.cat([ids[:, :half].flip(1), ids[:, half:].flip(1)], dim=1))
+    attention = DocumentAttention(window_of(model.config), model.dtype, causal=causal)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
             states = [
-                model.base_model(**attention({"input_ids": given, "documents": (~first).short()}))[0][:, :half]
+                model.base_model(**attention({"input_ids": given, "documents": (~kept)[None].short()}))[0][:, kept]
                 for given in (ids, other)
             ]
             # the scores within a document have to stay too: as where the other one is padding
-            states.append(model.base_model(ids, attention_mask=first.long())[0][:, :half])
+            states.append(model.base_model(ids, attention_mask=kept[None].long())[0][:, kept])
     except Exception:  # each architecture fails in its own way
         return False
     finally:

@@ -123,6 +123,12 @@ class Method(ABC, Generic[C]):
     def unit(self) -> str:
         """What a row is called, in the plural."""
 
+    def corpus(self) -> Corpus:
+        """The text of --data, as the objective reads it."""
+        from nlpkit.data.corpus import Corpus
+
+        return Corpus(self.config)
+
     @abstractmethod
     def rows(self, corpus: Corpus, tokenizer: Any, *, isolate: bool) -> tuple[Any, Any]:
         """Training rows and validation rows.
@@ -156,6 +162,16 @@ class Method(ABC, Generic[C]):
     @abstractmethod
     def predicted(self, tokens: int) -> int | None:
         """How many of so many tokens the vocabulary head predicts; None where the cost of a step is not estimated."""
+
+    def optimizer(self, model: Any, arguments: Any, decayed: set[str]) -> Any:
+        """What changes the weights in a step; None: what `arguments` say, AdamW unless asked otherwise.
+
+        Args:
+            model: that is trained.
+            arguments: of the Trainer.
+            decayed: names of the parameters with weight decay.
+        """
+        return None
 
     # --- what is shown while it trains ---
 

@@ -20,6 +20,7 @@ from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTrainin
 
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
+from nlpkit.generation.language_head import LanguageHead
 from nlpkit.metrics.evidence import Evidence, Extremes
 from nlpkit.pretraining.architectures import generator_config
 from nlpkit.tasks.masked_lm.heads import MaskedPositions, vocabulary_logits
@@ -234,7 +235,58 @@ class ReplacedTokens:
         return [folder, folder / "generator"]
 
 
-Objective = MaskedLM | ReplacedTokens
+class CausalLM:
+    """Language modelling: cross-entropy of each next token.
+
+    The vocabulary head is computed for some tokens at a time, with its gradient, so that the logits of a step never
+    stand in memory whole: at 50,000 tokens they are its largest tensor by far.
+
+    Args:
+        model: any model with a language-modelling head.
+        bytes_of: bytes of text that each token id stands for, shape (vocabulary,); NaN of those that stand for none
+            that is known.
+    """
+
+    columns: tuple[str, ...] = ("nll", "correct", "tokens", "bytes")
+
+    def __init__(self, model: Any, bytes_of: np.ndarray) -> None:
+        self.model, self.head = model, LanguageHead(model)
+        self.bytes_of = torch.from_numpy(bytes_of).float()
+
+    def __call__(self, model: Any, batch: dict[str, Any], items: Any) -> Outcome:
+        """Forward and loss.
+
+        Args:
+            model: `self.model`, possibly wrapped by the Trainer.
+            batch: of `CausalCollator`; consumed.
+            items: judged tokens of the optimizer step; None takes those of the batch.
+        """
+        labels = batch.pop("labels")
+        total, each, right = self.head.loss(model, batch, labels)
+        used = labels != IGNORED
+        items = used.sum() if items is None else items
+        if self.bytes_of.device != labels.device:
+            self.bytes_of = self.bytes_of.to(labels.device)
+        said = self.bytes_of[labels.clamp(min=0)] * used
+        sums = torch.stack([column.float().sum(1) for column in (each, right, used, said)], dim=1)
+        return Outcome(total / items, sums)
+
+    def metrics(self, sums: Any) -> dict[str, float]:
+        """Metrics of the sums of all rows, shape (rows, columns)."""
+        nll, correct, tokens, said = sums.sum(axis=0).tolist()
+        loss = nll / max(tokens, 1)
+        metrics = {"loss": loss, "perplexity": math.exp(min(loss, 700)), "accuracy": correct / max(tokens, 1)}
+        if said > 0:  # NaN where a token stands for no known text
+            metrics["bits_per_byte"] = nll / math.log(2) / said
+        return metrics
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write what stock Transformers opens; returns the folders that need the tokenizer."""
+        self.model.save_pretrained(folder)
+        return [folder]
+
+
+Objective = MaskedLM | ReplacedTokens | CausalLM
 
 
 def evidence_of(objective: Objective, sums: np.ndarray) -> Evidence:

@@ -30,6 +30,7 @@ class TokenRow:
         second: length of the second segment with its separator, 0 without one.
         documents: for each token the document it belongs to; None when all are of one.
         pair_label: 0 if the second segment follows the first, 1 if not; None without that objective.
+        context: how many of the first tokens are only read, where each token is judged once.
     """
 
     ids: np.ndarray
@@ -38,6 +39,7 @@ class TokenRow:
     second: int = 0
     documents: np.ndarray | None = None
     pair_label: int | None = None
+    context: int = 0
 
 
 class TokenRows(ABC, Dataset):
@@ -102,6 +104,43 @@ class Blocks(TokenRows):
                 documents[self.boundaries[low:high] - start + 1] = 1
                 documents = np.cumsum(documents)
         return TokenRow(ids, self.first + index, self.epoch, documents=documents)
+
+
+class Windows(TokenRows):
+    """Windows of a stream for a model that writes: each holds one token more than the model reads, as what it is to say
+    is one token further on. None is lost: the last window is shorter.
+
+    Args:
+        stride: tokens from one window to the next; less than `max_length`: windows overlap.
+        isolate: tell the documents of a window apart, so that attention can stay within each.
+        once: judge each token once, with as much before it as there is; False: as often as it is read.
+    """
+
+    def __init__(self, *arguments: Any, stride: int, isolate: bool = True, once: bool = False, **keywords: Any) -> None:
+        self.stride, self.isolate, self.once = stride, isolate, once
+        super().__init__(*arguments, **keywords)
+
+    def _cut(self) -> np.ndarray:
+        # The separator behind a document is what the model sees before the next one, so it belongs to that.
+        self.boundaries = self.stream.document_starts()[1:] - 1
+        self.isolate &= len(self.boundaries) > 0
+        read = max(len(self.stream.tokens) - 1, 0)  # the last token is only said
+        count = max(-(-(read - self.max_length) // self.stride), 0) + 1 if read else 0
+        self.starts = np.arange(count) * self.stride
+        return np.minimum(read - self.starts, self.max_length)
+
+    def __getitem__(self, index: int) -> TokenRow:
+        start, length = int(self.starts[index]), int(self.lengths[index])
+        documents = None
+        if self.isolate:
+            low, high = np.searchsorted(self.boundaries, [start + 1, start + length])
+            if high > low:  # a document starts inside this window
+                documents = np.zeros(length, dtype=np.int64)
+                documents[self.boundaries[low:high] - start] = 1
+                documents = np.cumsum(documents)
+        ids = np.asarray(self.stream.tokens[start : start + length + 1])
+        context = self.max_length - self.stride if self.once and index else 0
+        return TokenRow(ids, self.first + index, self.epoch, documents=documents, context=context)
 
 
 class Lines(TokenRows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class PretrainingTrainer(ResumableTrainer):
         attention: keeps documents apart; None where there are none.
         grouped: batches of rows of like length.
         schedule: name of the learning rate schedule, for runs that are limited by time.
+        optimizer_of: see `Method.optimizer`.
         peak_flops: the device's measured matrix-product rate in FLOP/s, for MFU; None leaves MFU out.
         arguments: of `ResumableTrainer`; the collator is a `MaskingCollator`.
     """
@@ -47,11 +49,13 @@ class PretrainingTrainer(ResumableTrainer):
         attention: DocumentAttention | None,
         grouped: bool,
         schedule: str,
+        optimizer_of: Callable[[Any, Any, set[str]], Any] = lambda model, arguments, decayed: None,
         peak_flops: float | None = None,
         **arguments: Any,
     ) -> None:
         self.objective, self.grouped, self.schedule, self.peak_flops = objective, grouped, schedule, peak_flops
         self.attention = attention
+        self.optimizer_of = optimizer_of
         # of the batch that was prepared last: pairs of tokens, and tokens without padding
         self.attended: dict[str, int] = {}
         self.real = 0
@@ -185,6 +189,12 @@ class PretrainingTrainer(ResumableTrainer):
         self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)  # type: ignore[arg-type]
         self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            inner: Any = self.model
+            self.optimizer = self.optimizer_of(inner, self.args, set(self.get_decay_parameter_names(inner)))
+        return super().create_optimizer(model)
 
     # --- figures while it runs ---
 

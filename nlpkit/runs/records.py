@@ -503,6 +503,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "distill": (*_TRAINED, "price"),
     "prune": (*_TRAINED, "price", "pruning"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
+    "pretrain-clm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
 }
 
 

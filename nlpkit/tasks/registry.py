@@ -40,6 +40,7 @@ TASKS: dict[str, str] = {
     "token-classification": "nlpkit.tasks.token_classification.task:TokenClassification",
     "fill-mask": "nlpkit.tasks.masked_lm.task:MaskedLanguageModeling",
     "question-answering": "nlpkit.tasks.question_answering.task:QuestionAnswering",
+    "text-generation": "nlpkit.tasks.text_generation.task:TextGeneration",
     "zero-shot-classification": "nlpkit.tasks.zero_shot.task:ZeroShotClassification",
     "sentence-embedding": "nlpkit.tasks.sentence_embedding.task:SentenceEmbedding",
     "zero-shot-by-embedding": "nlpkit.tasks.zero_shot.by_embedding:ZeroShotByEmbedding",

@@ -126,6 +126,11 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     made["pretrain-mlm"] = flags(
         data=text, tokenizer=folder / "tokenizer", max_length=32, epochs=2, eval_steps=5, **shape, **TRAINING
     )
+    if only("pretrain-clm"):
+        writer = every_task.make_run("causal-lm", folder / "writer", model)
+        made["pretrain-clm"] = flags(
+            data=text, tokenizer=writer, document_end="file", max_length=32, epochs=1, eval_steps=5, **shape, **TRAINING
+        )
     cases = {name: Case([COMMANDS.get(name, name), *arguments]) for name, arguments in made.items()}
     quantized = ["quantize", str(run), *flags(to="bf16", measure_seconds=0)]
     cases["quantize"] = Case(quantized, again="--overwrite")
@@ -217,6 +222,7 @@ TRAINS = (
     "finetune-qa",
     "finetune-embed",
     "pretrain-mlm",
+    "pretrain-clm",
     "distill",
     "prune",
     "prune-weights",

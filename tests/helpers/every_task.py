@@ -22,6 +22,7 @@ KINDS = {
     "token-classification": "token-classification",
     "question-answering": "question-answering",
     "masked-lm": "fill-mask",
+    "causal-lm": "text-generation",
     "zero-shot": "zero-shot-classification",
     "embedding": "sentence-embedding",
     "zero-shot-embedding": "zero-shot-by-embedding",
@@ -85,6 +86,7 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
     (folder / "data").mkdir(parents=True)
     untrained = {
         "masked-lm": make_masked_lm,
+        "causal-lm": make_causal_lm,
         "zero-shot": make_zero_shot,
         "zero-shot-embedding": make_zero_shot_embedding,
         "embedding": make_embedding,
@@ -118,15 +120,28 @@ def training(task: str, folder: Path, model: Path) -> tuple[Any, dict[str, Any]]
     return finetune_embed if task == "embedding" else finetune_cls, common
 
 
+def write_text(folder: Path) -> None:
+    """Lines of running text, train and validation."""
+    rng = random.Random(0)
+    for split, count in (("train", 64), ("validation", 32)):
+        lines = [sentence(rng, rng.choice(["positive", "negative"])) for _ in range(count)]
+        (folder / "data" / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def make_causal_lm(folder: Path) -> Path:
+    """A random model that writes as Transformers saves it, and text beside it."""
+    from writers import make_writer
+
+    write_text(folder)
+    return make_writer(folder / "run")
+
+
 def make_masked_lm(folder: Path) -> Path:
     """A random masked language model as Transformers saves it, and text beside it."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
-    rng = random.Random(0)
-    for split, count in (("train", 64), ("validation", 32)):
-        lines = [sentence(rng, rng.choice(["positive", "negative"])) for _ in range(count)]
-        (folder / "data" / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(folder)
     torch.manual_seed(2)
     tokenizer = make_tokenizer()
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import random
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from conftest import make_tokenizer, sentence
 
 from nlpkit.data.corpus import Batch
 from nlpkit.pretraining import streams
 from nlpkit.recipes import pretrain_mlm
+from nlpkit.training.callbacks import LimitsCallback
 
 ARCHITECTURES = ("bert", "roberta", "distilbert", "albert", "electra", "modernbert")
 
@@ -157,3 +161,32 @@ def words_of(tokenizer: Any, ids: Sequence[int] | np.ndarray) -> list[list[int]]
             found.append([place])
         inside = True
     return found
+
+
+def course(run: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl without what a clock puts there."""
+    clock = ("runtime", "per_second", "train_loss", "total_flos")
+    return [{k: v for k, v in line.items() if not any(word in k for word in clock)} for line in lines(run)]
+
+
+def assert_same_result(run: Path, reference: Path) -> None:
+    """The same losses bit for bit, the same weights, metrics and samples."""
+    mine, theirs = record(run), record(reference)
+    assert mine["status"] == theirs["status"] == "complete"
+    assert course(run) == course(reference)
+    assert same_weights(run, reference)
+    for part in ("metrics", "samples", "steps", "best_step", "config", "rows"):
+        assert mine[part] == theirs[part], part
+    assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in reference.iterdir())
+
+
+def signal_after(step: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the process get a SIGINT at the end of a step, before it is logged, evaluated or saved."""
+    original = LimitsCallback.on_step_end
+
+    def and_signal(self: Any, args: Any, state: Any, control: Any, **keywords: Any) -> None:
+        original(self, args, state, control, **keywords)
+        if state.global_step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr(LimitsCallback, "on_step_end", and_signal)

@@ -77,6 +77,10 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "check-data": [*flags(data=run.parent / "data", model="none")],
             "train-tokenizer": [*flags(data=text, vocab_size=60), *out],
             "pretrain-mlm": [*flags(data=text, tokenizer=model, **shape, **TRAINING), *out],
+            "pretrain-clm": [
+                *flags(data=text, validation_file=text, tokenizer=run_of("causal-lm"), **shape, **TRAINING),
+                *out,
+            ],
             "distill": [str(run), *flags(student_layers=1, measure_seconds=0, **TRAINING), *out],
             "prune": [str(run), *flags(sparsity=0.5, measure_seconds=0, **DEVICE), *out],
             "quantize": [str(run), *flags(to="bf16", measure_seconds=0, **DEVICE), *out],

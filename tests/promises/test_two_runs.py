@@ -201,6 +201,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
     return {
         "train-tokenizer": ["--data", text],
         "pretrain-mlm": ["--data", text, "--model", str(run_of("masked-lm"))],
+        "pretrain-clm": ["--data", text, "--model", str(run_of("causal-lm"))],
         "finetune-cls": ["--data", str(run.parent / "data"), "--model", model],
         "finetune-ner": ["--data", str(tags.parent / "data"), "--model", model],
         "finetune-qa": ["--data", "questions.json", "--model", model],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -15,11 +13,12 @@ import forked
 import pytest
 from conftest import nlpkit_command
 from pretraining_runs import (
+    assert_same_result,
     documents,
     lines,
     pretrain,
     record,
-    same_weights,
+    signal_after,
     sources,
     write_corpus,
 )
@@ -28,7 +27,6 @@ from nlpkit.cli.app import main
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.pretraining import streaming
 from nlpkit.recipes import pretrain_mlm
-from nlpkit.training.callbacks import LimitsCallback
 
 pytestmark = pytest.mark.slow
 
@@ -75,41 +73,12 @@ def references(options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
     return Made()
 
 
-def course(run: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl without what a clock puts there."""
-    clock = ("runtime", "per_second", "train_loss", "total_flos")
-    return [{k: v for k, v in line.items() if not any(word in k for word in clock)} for line in lines(run)]
-
-
-def assert_same_result(run: Path, reference: Path) -> None:
-    """The same losses bit for bit, the same weights, metrics and samples."""
-    mine, theirs = record(run), record(reference)
-    assert mine["status"] == theirs["status"] == "complete"
-    assert course(run) == course(reference)
-    assert same_weights(run, reference)
-    for part in ("metrics", "samples", "steps", "best_step", "config", "rows"):
-        assert mine[part] == theirs[part], part
-    assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in reference.iterdir())
-
-
 def flags(options: dict[str, Any]) -> list[str]:
     return [
         part
         for name, value in options.items()
         for part in ([f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)]))
     ]
-
-
-def signal_after(step: int, patch: pytest.MonkeyPatch) -> None:
-    """Let the process get a SIGINT at the end of a step, before it is logged, evaluated or saved."""
-    original = LimitsCallback.on_step_end
-
-    def and_signal(self: Any, args: Any, state: Any, control: Any, **keywords: Any) -> None:
-        original(self, args, state, control, **keywords)
-        if state.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    patch.setattr(LimitsCallback, "on_step_end", and_signal)
 
 
 def interrupted(run: Path, step: int, **options: Any) -> None:

@@ -37,7 +37,7 @@ def test_evidence_is_of_the_metrics_that_are_scored(kind: str, run_of: RunOf, mo
     own, slow, scores = found["own"], found["slow"], found["score"]
     observed = own.observed()
     assert observed == pytest.approx({name: scores[name] for name in observed})
-    counts = {name for name in scores if name.endswith(("_total", "_thresh"))} | {"masked", "total"}
+    counts = {name for name in scores if name.endswith(("_total", "_thresh"))} | {"masked", "tokens", "total"}
     assert set(scores) - set(observed) <= counts | {"ece", "brier", "nll"}
     rows = np.random.default_rng(3).integers(0, own.rows, own.rows)
     weights = [np.bincount(e.kinds[rows], minlength=e.kind_count)[None].astype(float) for e in (own, slow)]

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from nlpkit import reporting
-from nlpkit.data import checks
 from nlpkit.data import columns as column_names
 from nlpkit.data.findings import Finding
-from nlpkit.data.labels import is_missing
-from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.masked_lm import features
@@ -19,6 +15,7 @@ from nlpkit.tasks.masked_lm.options import MaskedLMAnswerOptions
 from nlpkit.tasks.masked_lm.task import PORTABLE_MASKS, MaskedLanguageModeling
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.reading import Reader, asked
+from nlpkit.tasks.running_text import text_column, texts_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,7 +44,7 @@ class MaskedLMReader(Reader[MaskedLanguageModeling]):
         if isinstance(options, MaskedLMAnswerOptions) and options.hint:
             raise UserError("--hint stands beside a TEXT that is typed", "Of a file: --hint-column NAME.")
         column = column_names.require(hint, columns, "hint") if hint else None
-        return cls(task.with_(text=_text_column(columns, named, task.text), hint=column))
+        return cls(task.with_(text=text_column(columns, named, task.text), hint=column))
 
     @property
     def input_columns(self) -> list[str]:
@@ -75,32 +72,7 @@ class MaskedLMReader(Reader[MaskedLanguageModeling]):
         return True
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        from datasets import Dataset as ArrowDataset
-        from datasets import Features, Value
-
-        findings = findings if findings is not None else []
-        columns = user_columns(rows.column_names)
-        column = column_names.require(self.task.text, columns, "text", where=f"{split}: ")
-        places = origin.places(rows, split)
-        kept: dict[str, list[str]] = {"text": [], "where": []}
-        left_out: dict[str, list[str]] = {"empty-text": [], "unreadable-text": []}
-        for text, where in zip(rows[column][:], places, strict=True):
-            if is_missing(text):
-                left_out["empty-text"].append(f"{where}: column '{column}' is empty")
-                continue
-            try:
-                kept["text"].append(column_names.as_text(text, column))
-            except ValueError as error:
-                left_out["unreadable-text"].append(f"{where}: {error}")
-                continue
-            kept["where"].append(where)
-        for check, what in (("empty-text", "no text"), ("unreadable-text", "a text that cannot be read")):
-            if affected := left_out[check]:
-                message = f"{split}: {len(affected):,} of {len(rows):,} rows have {what} and are left out"
-                findings.append(Finding("warning", check, message, len(affected), affected))
-        if len(rows) and not kept["text"] and split in ("train", "validation"):
-            findings.append(checks.no_rows(split, len(rows), findings))
-        return ArrowDataset.from_dict(kept, features=Features({name: Value("string") for name in kept}))
+        return texts_of(rows, split, origin, self.task.text, findings)
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The text with the model's own mask token, and how many of them it has."""
@@ -133,22 +105,3 @@ class MaskedLMReader(Reader[MaskedLanguageModeling]):
     def unlabelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Any text: its words are the labels."""
         return {"text": column_names.cell(row, self.task.text, column_names.TEXT_NAMES)}
-
-
-def _text_column(columns: Sequence[str], named: str | None, known: str) -> str:
-    """The text column: the one named, the one known, one that looks like text, or the only one.
-
-    Raises:
-        UserError: the column that was named does not exist, or none fits.
-    """
-    if named:
-        return column_names.require(named, columns, "text")
-    if known in columns:
-        return known
-    column = column_names.guess(columns, column_names.TEXT_NAMES) or (columns[0] if len(columns) == 1 else None)
-    if column is None:
-        raise UserError(
-            f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
-        )
-    reporting.current().note(f"text: column '{column}' (guessed; --text-column)")
-    return column

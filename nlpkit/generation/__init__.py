@@ -1,0 +1,1 @@
+"""How a model writes: settings, the loop from token to token, where it stops."""

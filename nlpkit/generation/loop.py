@@ -1,0 +1,261 @@
+"""From token to token: greedy and drawn writing by a model with a cache, a batch at a time.
+
+Rows leave the batch when they end, so that one long text does not have the others computed again and again. Beams are
+those of transformers' `generate`. A graph that was exported without a cache reads all of a text for each token, and one
+text at a time, as it tells no padding before a text from the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import signature
+from typing import Any, cast
+
+import torch
+
+from nlpkit.errors import UserError
+from nlpkit.generation.drawing import key_of, noise
+from nlpkit.generation.settings import Settings
+
+
+@dataclass
+class Text:
+    """What was written behind a prompt.
+
+    Attributes:
+        ids: without what ends it.
+        chances: log-probability of each token under the model, before anything is left out for drawing.
+        others: of each token the most likely ones, with their log-probabilities; empty unless asked for.
+        ended: by a token or a text that ends it; False: at --max-new-tokens, or where the model takes no more.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
+    others: list[list[tuple[int, float]]] = field(default_factory=list)
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where a text ends.
+
+    Attributes:
+        tokens: ids, each of which ends it.
+        stop: texts, each of which ends it and is left out.
+        decode: ids to text.
+        most: tokens of prompt and text that the model takes; None for any number.
+    """
+
+    tokens: frozenset[int]
+    stop: Sequence[str]
+    decode: Callable[[Sequence[int]], str]
+    most: int | None = None
+
+    def found_in(self, ids: Sequence[int]) -> int | None:
+        """How many of the first tokens of a text to keep where one of the stop texts is in it; None where none is."""
+        if not self.stop:
+            return None
+        text = self.decode(ids)
+        places = [text.find(stop) for stop in self.stop if stop in text]
+        if not places:
+            return None
+        keep = len(ids)
+        while keep and len(self.decode(ids[:keep])) > min(places):
+            keep -= 1
+        return keep
+
+
+def write(
+    model: Any,
+    batch: Mapping[str, torch.Tensor],
+    settings: Settings,
+    ends: Ends,
+    *,
+    runners_up: int = 0,
+    on_token: Callable[[int, Text], None] | None = None,
+) -> list[Text]:
+    """A text for each row of a batch, `settings.sequences` of them one behind the other.
+
+    Args:
+        model: one that goes on with a text, or that writes from what its encoder read.
+        batch: `input_ids` and `attention_mask` (rows, length), padded on the left.
+        ends: where texts end.
+        runners_up: likely tokens to note beside each that is written.
+        on_token: is told the number of a text and what it is so far, whenever a token was added.
+    """
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    if len(ids) > 1 and not isinstance(model, torch.nn.Module):
+        made = []
+        for i, alone in enumerate(_alone(batch)):
+            told = None if on_token is None else partial(_moved, on_token, i * settings.sequences)
+            made += write(model, alone, settings, ends, runners_up=runners_up, on_token=told)
+        return made
+    count = settings.sequences
+    prompts = [row[kept.bool()].tolist() for row, kept in zip(ids, mask, strict=True) for _ in range(count)]
+    ids, mask = ids.repeat_interleave(count, 0), mask.repeat_interleave(count, 0)
+    texts = [Text() for _ in prompts]
+    keys = [key_of(prompt, i % count, settings.seed) for i, prompt in enumerate(prompts)]
+    alive = [i for i, prompt in enumerate(prompts) if ends.most is None or len(prompt) < ends.most]
+    steps = _Steps(model, ids, mask)
+    if len(alive) < len(texts):
+        steps.keep(alive)
+    history, drawing = settings.of_history(), settings.of_drawing()
+    for step in range(settings.max_new_tokens):
+        if not alive:
+            break
+        logits = steps.logits()
+        likely = logits.log_softmax(-1)
+        scores = logits.clone()
+        if history:  # one by one: padding is no token that stands there
+            for row, there in enumerate(steps.there()):
+                scores[row] = _changed(history, there[None], scores[row][None])[0]
+        scores = _changed(drawing, steps.ids, scores)
+        if settings.draws:
+            drawn = noise([keys[i] for i in alive], step, scores.shape[-1])
+            scores = scores + torch.from_numpy(drawn).to(scores.device)
+        chosen = scores.argmax(-1)
+        chances = likely.gather(1, chosen[:, None])[:, 0].tolist()
+        best = likely.topk(runners_up) if runners_up else None
+        staying = []
+        for row, (i, token) in enumerate(zip(alive, chosen.tolist(), strict=True)):
+            others = [] if best is None else list(zip(best[1][row].tolist(), best[0][row].tolist(), strict=True))
+            if _added(texts[i], token, chances[row], others, ends, len(prompts[i])):
+                staying.append(row)
+            if on_token is not None:
+                on_token(i, texts[i])
+        steps.add(chosen)
+        if len(staying) < len(alive):
+            alive = [alive[row] for row in staying]
+            steps.keep(staying)
+    return texts
+
+
+def _changed(processors: Any, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """The logits as the processors of transformers leave them."""
+    changed: torch.Tensor = processors(ids, scores)
+    return changed
+
+
+class _Steps:
+    """The rows of a batch as the model reads them from step to step.
+
+    Attributes:
+        ids, mask: of prompts and what was written, shape (rows, length).
+    """
+
+    def __init__(self, model: Any, ids: torch.Tensor, mask: torch.Tensor) -> None:
+        self.model, self.ids, self.mask = model, ids, mask
+        self.given, self.positions = ids, (mask.cumsum(-1) - 1).clamp(min=0)
+        self.remembers = isinstance(model, torch.nn.Module)
+        self.takes = frozenset(signature(model.forward).parameters) if self.remembers else frozenset()
+        self.cache: Any = None
+
+    def logits(self) -> torch.Tensor:
+        """Of the next token, shape (rows, vocabulary), float32."""
+        if not self.remembers:
+            made: torch.Tensor = self.model(input_ids=self.ids, attention_mask=self.mask)["logits"]
+            return made[:, -1].float()
+        more = {"position_ids": self.positions, "logits_to_keep": 1}
+        output = self.model(
+            input_ids=self.given,
+            attention_mask=self.mask,
+            past_key_values=self.cache,
+            use_cache=True,
+            **{name: value for name, value in more.items() if name in self.takes},
+        )
+        self.cache = output.past_key_values
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits
+
+    def there(self) -> Iterator[torch.Tensor]:
+        """The tokens of each row without padding."""
+        return (row[kept.bool()] for row, kept in zip(self.ids, self.mask, strict=True))
+
+    def add(self, chosen: torch.Tensor) -> None:
+        """Put a token behind each row."""
+        self.given = chosen[:, None]
+        self.ids = torch.cat([self.ids, self.given], 1)
+        self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], 1)
+        self.positions = self.positions[:, -1:] + 1
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let the other rows go."""
+        kept = torch.tensor(rows, dtype=torch.long, device=self.ids.device)
+        self.ids, self.mask, self.positions = self.ids[kept], self.mask[kept], self.positions[kept]
+        self.given = self.given[kept]
+        if self.cache is not None and len(rows):
+            self.cache.batch_select_indices(kept)
+
+
+def _moved(on_token: Callable[[int, Text], None], first: int, number: int, text: Text) -> None:
+    on_token(first + number, text)
+
+
+def _alone(batch: Mapping[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """Each row of a batch by itself, without padding."""
+    for row, kept in zip(batch["input_ids"], batch["attention_mask"], strict=True):
+        there = kept.bool()
+        yield {"input_ids": row[there][None], "attention_mask": kept[there][None]}
+
+
+def _added(text: Text, token: int, chance: float, others: list[Any], ends: Ends, before: int) -> bool:
+    """Add a token to a text; whether it goes on."""
+    if token in ends.tokens:
+        text.ended = True
+        return False
+    text.ids.append(token)
+    text.chances.append(chance)
+    text.others.append(others)
+    keep = ends.found_in(text.ids)
+    if keep is not None:
+        del text.ids[keep:], text.chances[keep:], text.others[keep:]
+        text.ended = True
+        return False
+    return ends.most is None or before + len(text.ids) < ends.most
+
+
+def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, ends: Ends) -> list[Text]:
+    """As `write`, the most likely texts that a search with beams finds (transformers' `generate`)."""
+    from transformers import GenerationConfig
+
+    writer = cast(Any, model)
+    if not isinstance(model, torch.nn.Module):
+        raise UserError(
+            "--beams: the model runs in ONNX Runtime, where texts are written one token after the other",
+            "Leave it out, or take the model that it was made of.",
+        )
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    longest = ids.shape[1]
+    if len(ids) > 1 and (
+        settings.of_history() or (ends.most is not None and longest + settings.max_new_tokens > ends.most)
+    ):
+        # one by one: padding would take room from the shorter ones, and count as tokens that stand there
+        return [text for alone in _alone(batch) for text in beams(model, alone, settings, ends)]
+    room = settings.max_new_tokens if ends.most is None else min(settings.max_new_tokens, ends.most - longest)
+    if room < 1:
+        return [Text() for _ in range(len(ids) * settings.sequences)]
+    tokens = sorted(ends.tokens)
+    config = GenerationConfig(
+        max_new_tokens=room,
+        num_beams=settings.beams,
+        num_return_sequences=settings.sequences,
+        do_sample=False,
+        length_penalty=settings.length_penalty,
+        early_stopping=False,
+        eos_token_id=tokens or None,
+        pad_token_id=tokens[0] if tokens else 0,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=settings.of_history())
+    chances = writer.compute_transition_scores(made.sequences, made.scores, made.beam_indices, normalize_logits=False)
+    texts = []
+    for row, scores in zip(made.sequences[:, longest:].tolist(), chances.tolist(), strict=True):
+        text = Text()
+        for token, chance in zip(row, scores, strict=True):
+            if text.ended or not _added(text, token, chance, [], ends, 0):
+                break
+        texts.append(text)
+    return texts

@@ -1,0 +1,77 @@
+"""Prompts and judged texts as a model that writes reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nlpkit.data import pieces
+from nlpkit.data.ignored import IGNORED
+
+
+def first_token(tokenizer: Any) -> int:
+    """What stands before a text: the token for its beginning, else that which ends the text before it."""
+    begin = tokenizer.bos_token_id
+    return int(begin if begin is not None else tokenizer.eos_token_id)
+
+
+def prompts(tokenizer: Any, texts: Sequence[str], most: int | None, wanted: int) -> dict[str, list[Any]]:
+    """The prompts that a model goes on from, with the special tokens that its tokenizer puts before a text.
+
+    A prompt that leaves less room than is wanted loses its beginning, but keeps half of what the model takes.
+
+    Args:
+        most: tokens of prompt and text that the model takes; None for any number.
+        wanted: tokens that are to be written.
+
+    Returns:
+        Features; `lost` is how many tokens of each were left out.
+    """
+    end, first = tokenizer.eos_token_id, first_token(tokenizer)
+    out: dict[str, list[Any]] = {"input_ids": [], "example": [], "lost": [], "length": []}
+    for example, text in enumerate(texts):
+        ids = tokenizer(text, verbose=False)["input_ids"]
+        if len(ids) > 1 and ids[-1] == end:  # which would tell the model that the text is over
+            ids = ids[:-1]
+        room = max(most - wanted, most // 2) if most is not None else len(ids)
+        lost = max(len(ids) - max(room, 1), 0)
+        ids = ids[lost:] or [first]
+        out["input_ids"].append(ids)
+        out["example"].append(example)
+        out["lost"].append(lost)
+        out["length"].append(len(ids))
+    return out
+
+
+def judged(tokenizer: Any, texts: Sequence[str], max_length: int | None, stride: int | None) -> dict[str, list[Any]]:
+    """Texts in windows, in which each token of a text and the one that ends it is predicted once.
+
+    Args:
+        max_length: tokens of a window; None for no limit.
+        stride: tokens from one window to the next; None: `max_length`.
+
+    Returns:
+        Features; `labels` hold at each place the token that comes next, -100 at what is only read.
+    """
+    first, end = first_token(tokenizer), tokenizer.eos_token_id
+    out: dict[str, list[Any]] = {"input_ids": [], "labels": [], "example": [], "length": []}
+    for example, tokens in enumerate(pieces.tokenized(tokenizer, list(texts), offsets=False)):
+        ids = [first, *tokens.ids.tolist(), *([] if end is None else [end])]
+        size = max_length or len(ids)
+        step = min(stride or size, size)
+        read = len(ids) - 1
+        known = start = 0
+        while known < read:
+            stop = min(start + size, read)
+            context = known - start
+            out["input_ids"].append(ids[start:stop])
+            out["labels"].append([*[IGNORED] * context, *ids[known + 1 : stop + 1]])
+            out["example"].append(example)
+            out["length"].append(stop - start)
+            known, start = stop, start + step
+        if not read:  # a text of no tokens before a model without an end: every example has a feature
+            out["input_ids"].append(ids)
+            out["labels"].append([IGNORED])
+            out["example"].append(example)
+            out["length"].append(1)
+    return out

@@ -1,0 +1,89 @@
+"""Options that come with models that write."""
+
+from __future__ import annotations
+
+from nlpkit.generation.settings import USUAL_TOKENS, Settings
+from nlpkit.options import Config, SeedOptions, Strings, option, option_like
+from nlpkit.tasks.options import LengthOptions, TextOptions
+
+PANEL = "Writing"
+
+
+class GenerationOptions(Config):
+    """How a text is written; see `Settings`."""
+
+    max_new_tokens: int | None = option(
+        None,
+        "Tokens that are written at most.",
+        panel=PANEL,
+        ge=1,
+        shown_default=f"the model's, else {USUAL_TOKENS}",
+    )
+    temperature: float = option(
+        0.0, "Draw tokens; below 1 the likely ones more often. 0: always the most likely one.", panel=PANEL, ge=0
+    )
+    top_k: int = option(0, "Draw one of the N most likely tokens; 0: of all.", panel=PANEL, ge=0)
+    top_p: float = option(1.0, "Draw one of those with this probability together.", panel=PANEL, gt=0, le=1)
+    min_p: float = option(
+        0.0, "Draw one with at least this share of the best one's probability.", panel=PANEL, ge=0, le=1
+    )
+    typical_p: float = option(
+        1.0, "Draw one of typical surprise, of those with this probability together.", panel=PANEL, gt=0, le=1
+    )
+    beams: int = option(1, "Continuations followed side by side, for the most likely text.", panel=PANEL, ge=1)
+    length_penalty: float = option(1.0, "Beams: above 0 favours longer texts, below 0 shorter ones.", panel=PANEL)
+    repetition_penalty: float = option(1.0, "Make tokens that stand there less likely (1.2).", panel=PANEL, gt=0)
+    no_repeat_ngram: int = option(0, "No N tokens in a row come twice; 0: any may.", panel=PANEL, ge=0)
+    sequences: int = option(1, "Texts for each prompt.", panel=PANEL, ge=1)
+    stop: Strings = option([], "Text that ends the writing, and is left out (repeatable).", panel=PANEL, metavar="TEXT")
+    seed: int = option_like(SeedOptions, "seed", help="Seed of what is drawn.", panel=PANEL)
+
+
+class TextGenerationAnswerOptions(GenerationOptions, TextOptions):
+    """Options of `predict`."""
+
+    prefix: str = option("", "Text that stands before each prompt.", panel="Input", metavar="TEXT")
+
+
+class TextGenerationJudgeOptions(TextOptions):
+    """Options of `evaluate`."""
+
+    stride: int | None = option(
+        None,
+        "Models that write: tokens from one window of a long text to the next; fewer: more is read before each.",
+        panel="Task",
+        ge=1,
+        shown_default="--max-length",
+    )
+
+
+class TextGenerationOptions(LengthOptions, TextOptions):
+    """Options of the task itself."""
+
+
+def settings_of(options: GenerationOptions, usual: int | None) -> Settings:
+    """The settings that a command asks for.
+
+    Args:
+        usual: tokens that the model writes at most, where that is known.
+
+    Raises:
+        UserError: they contradict each other.
+    """
+    settings = Settings(
+        max_new_tokens=options.max_new_tokens or usual or USUAL_TOKENS,
+        beams=options.beams,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        min_p=options.min_p,
+        typical_p=options.typical_p,
+        repetition_penalty=options.repetition_penalty,
+        no_repeat_ngram=options.no_repeat_ngram,
+        length_penalty=options.length_penalty,
+        sequences=options.sequences,
+        stop=tuple(options.stop),
+        seed=options.seed,
+    )
+    settings.require_sense()
+    return settings

@@ -1,0 +1,299 @@
+"""Going on with a text: what a model writes behind a prompt, and how well it knows the words of a text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from nlpkit.data.ignored import IGNORED
+from nlpkit.errors import UserError
+from nlpkit.generation.settings import Settings
+from nlpkit.generation.words import continuation
+from nlpkit.options import Config
+from nlpkit.tasks.forward import Forward
+from nlpkit.tasks.options import TextOptions
+from nlpkit.tasks.outputs import Outputs, exact
+from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.roles import Judged
+from nlpkit.tasks.text_generation import features
+from nlpkit.tasks.text_generation.options import (
+    TextGenerationAnswerOptions,
+    TextGenerationJudgeOptions,
+    TextGenerationOptions,
+    settings_of,
+)
+from nlpkit.tasks.text_generation.record import TextGenerationRecord
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedConfig
+
+    from nlpkit.generation.loop import Ends, Text
+    from nlpkit.metrics.evidence import Evidence
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TextGeneration(Judged):
+    """See the module's docstring.
+
+    A text that is judged is a document as those of pre-training: the token that begins it is read before it, and the
+    one that ends it is predicted too. Texts beyond `max_length` are read in windows.
+
+    Args:
+        text: name of the column in the user's rows.
+        stride: tokens from one window of a judged text to the next; None: `max_length`.
+        settings: how a text is written; None: as `configured` or the model says.
+        prefix: what stands before each prompt.
+        usual_tokens: that are written at most, as the model's folder says; None: it does not.
+        tokenizer: of the model.
+    """
+
+    text: str = "text"
+    stride: int | None = None
+    settings: Settings = field(default_factory=Settings)
+    prefix: str = ""
+    usual_tokens: int | None = None
+    tokenizer: Any = None
+
+    name: ClassVar[str] = "text-generation"
+    auto_class: ClassVar[str] = "AutoModelForCausalLM"
+    architectures: ClassVar[tuple[str, ...]] = ("ForCausalLM", "LMHeadModel")
+    pipeline_tag: ClassVar[str | None] = "text-generation"
+    trained_by: ClassVar[str] = "pretrain-clm"
+    reads: ClassVar[str] = "running text without labels"
+    operations: ClassVar[Sequence[str]] = ()
+    data_options: ClassVar[type[Config]] = TextGenerationOptions
+    predict_options: ClassVar[type[Config]] = TextGenerationAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = TextGenerationJudgeOptions
+    column_options: ClassVar[type[Config]] = TextOptions
+    record_type: ClassVar[type[TaskRecord]] = TextGenerationRecord
+    view_class: ClassVar[str] = "nlpkit.tasks.text_generation.view:TextGenerationView"
+    reading_class: ClassVar[str] = "nlpkit.tasks.text_generation.reading:TextGenerationReader"
+
+    main_metric = "perplexity"
+    of_tokens: ClassVar[bool] = True
+    point = 1.0
+    lower_is_better: ClassVar[frozenset[str]] = Judged.lower_is_better | {"perplexity", "bits_per_byte"}
+    table_metrics = ("perplexity", "bits_per_byte", "loss", "accuracy", "tokens")
+
+    @property
+    def stated_length(self) -> None:
+        return None
+
+    # --- made from a model folder ---
+
+    @classmethod
+    def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> TextGeneration:
+        if record is None:
+            return cls()
+        return cls(text=record["columns"]["text"], max_length=record["max_length"])
+
+    def record(self) -> dict[str, Any]:
+        return {"name": self.name, "columns": {"text": self.text}, "max_length": self.max_length}
+
+    def attached(self, tokenizer: Any) -> Self:
+        if tokenizer.eos_token_id is None and tokenizer.bos_token_id is None:
+            raise UserError(
+                "the tokenizer has no token for the beginning or the end of a text",
+                "Name the tokenizer of the model with --tokenizer.",
+            )
+        if tokenizer.pad_token_id is None:  # GPT-2's own: what is padded is masked
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.bos_token
+        return self.with_(tokenizer=tokenizer)
+
+    def configured(self, options: Config) -> Self:
+        if isinstance(options, TextGenerationAnswerOptions):
+            return self.with_(settings=settings_of(options, self.usual_tokens), prefix=options.prefix)
+        if isinstance(options, TextGenerationJudgeOptions):
+            return self.with_(stride=options.stride)
+        return self
+
+    # --- rows -> examples -> features ---
+
+    def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Prompts, see `features.prompts`, of what `inputs` made; else windows, see `features.judged`."""
+        if "prompt" in examples:
+            texts = [self.prefix + prompt for prompt in examples["prompt"]]
+            return features.prompts(tokenizer, texts, self.model_length, self.settings.max_new_tokens)
+        return features.judged(tokenizer, examples["text"], self.max_length, self.stride)
+
+    # --- the model ---
+
+    def model_arguments(self) -> dict[str, Any]:
+        return {}
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        """Prompts are padded on the left, as what is written stands behind them."""
+        from nlpkit.data.batching import PaddingCollator
+
+        right = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
+
+        def padded(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+            return right(rows) if "labels" in rows[0] else _padded_left(rows, tokenizer.pad_token_id)
+
+        return padded
+
+    def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What is written behind each prompt: ids, their log-probabilities, how many there are, whether it ended."""
+        import torch
+
+        from nlpkit.generation import loop
+
+        ways = loop.beams if self.settings.beams > 1 else loop.write
+        texts: list[Text] = ways(model, batch, self.settings, self._ends(model))
+        most = max(1, *(len(text.ids) for text in texts))
+        rows, count = len(batch["input_ids"]), self.settings.sequences
+
+        def filled(parts: Sequence[Sequence[Any]], kind: torch.dtype) -> torch.Tensor:
+            made = torch.zeros((len(parts), most), dtype=kind)
+            for i, part in enumerate(parts):
+                made[i, : len(part)] = torch.tensor(part, dtype=kind)
+            return made.view(rows, count, most)
+
+        return {
+            "ids": filled([text.ids for text in texts], torch.long),
+            "chances": filled([text.chances for text in texts], torch.float64),
+            "counts": torch.tensor([len(text.ids) for text in texts]).view(rows, count),
+            "ended": torch.tensor([text.ended for text in texts]).view(rows, count),
+        }
+
+    def _ends(self, model: Any) -> Ends:
+        from nlpkit.generation.loop import Ends
+
+        named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        ends = [*(named if isinstance(named, list) else [named]), self.tokenizer.eos_token_id]
+        return Ends(
+            frozenset(int(token) for token in ends if token is not None),
+            self.settings.stop,
+            partial(continuation, self.tokenizer),
+            self.model_length,
+        )
+
+    def judge(
+        self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Of each row the sums: loss in nats, right, predicted, bytes of these; shape (rows, 4)."""
+        import torch
+
+        from nlpkit.generation import language_head
+        from nlpkit.tasks.contract import NAN
+
+        labels = batch["labels"]
+        total, each, right = language_head.loss_of(model, self.model_inputs(batch), labels)
+        used = labels != IGNORED
+        said = self._bytes(labels.device)[labels.clamp(min=0)] * used
+        sums = torch.stack([column.double().sum(1) for column in (each, right, used, said)], dim=1)
+        return {"sums": sums, NAN: total.isnan().any()}
+
+    def _bytes(self, device: torch.device) -> torch.Tensor:
+        """Bytes of text that each token stands for."""
+        import torch
+
+        from nlpkit.tokenization.token_bytes import bytes_per_token
+
+        if not hasattr(self.tokenizer, "nlpkit_bytes"):
+            self.tokenizer.nlpkit_bytes = torch.from_numpy(bytes_per_token(self.tokenizer)).float()
+        made: torch.Tensor = self.tokenizer.nlpkit_bytes.to(device)
+        return made
+
+    def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
+        """Of judged rows their sums, shape (rows, 4); of others the texts of each: (ids, log-probabilities, ended)."""
+        if "sums" in reduced:
+            return reduced["sums"].numpy()
+        made = []
+        for ids, chances, counts, ended in zip(
+            *(reduced[name].tolist() for name in ("ids", "chances", "counts", "ended")), strict=True
+        ):
+            made.append([(ids[i][:count], chances[i][:count], ended[i]) for i, count in enumerate(counts)])
+        return made
+
+    # --- judging and answering ---
+
+    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
+        """Sums of the windows of a text added up; a prompt is one feature."""
+        if not isinstance(outputs, np.ndarray):
+            return outputs
+        example = np.asarray(features["example"])
+        total = np.zeros((int(example[-1]) + 1 if len(example) else 0, outputs.shape[1]))
+        np.add.at(total, example, outputs)
+        return total
+
+    def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
+        """Loss in nats a token, its exponential, bits per byte of text (where every token stands for known text), the
+        share of tokens guessed right, and how many were predicted.
+
+        Raises:
+            UserError: nothing could be predicted.
+        """
+        nll, right, tokens, said = outputs.sum(axis=0).tolist()
+        if not tokens:
+            raise UserError("the texts have no token that could be predicted", "Are they in the file's text column?")
+        mean = nll / tokens
+        made = {"perplexity": math.exp(min(mean, 700.0)), "loss": mean, "accuracy": right / tokens}
+        if said > 0:
+            made["bits_per_byte"] = nll / math.log(2) / said
+        return {**made, "tokens": int(tokens)}
+
+    def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
+        """Texts, whose tokens hang together."""
+        from nlpkit.metrics.class_counts import ratio
+        from nlpkit.metrics.evidence import Evidence, Share
+
+        known = bool(outputs[:, 3].sum() > 0)
+
+        def figures(weights: np.ndarray) -> Mapping[str, np.ndarray]:
+            nll, right, tokens, said = (weights @ outputs).T
+            mean = np.where(tokens > 0, ratio(nll, tokens), np.nan)
+            bits = {"bits_per_byte": ratio(nll, said) / math.log(2)} if known else {}
+            return {
+                "perplexity": np.exp(np.minimum(mean, 700.0)),
+                "loss": mean,
+                "accuracy": ratio(right, tokens),
+                **bits,
+            }
+
+        return Evidence(
+            np.arange(len(outputs)), figures, {"accuracy": Share(outputs[:, 1], outputs[:, 2])}, unit="texts"
+        )
+
+    def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Answers with `prediction`, what was written behind the prompt; `score`, its probability per token (geometric
+        mean); `tokens`, how many; `ended`, whether it came to an end by itself. Of several texts for a prompt, the
+        likeliest is the answer, and `texts` holds all."""
+        for texts in outputs:
+            made = []
+            for ids, chances, ended in texts:
+                mean = float(np.mean(chances)) if chances else 0.0
+                made.append(
+                    {
+                        "prediction": continuation(self.tokenizer, ids),
+                        "score": exact(math.exp(mean)) if chances else None,
+                        "tokens": len(ids),
+                        "ended": ended,
+                    }
+                )
+            best = max(made, key=lambda one: -1.0 if one["score"] is None else one["score"])
+            yield {**best, "texts": made} if len(made) > 1 else best
+
+    def no_answer(self) -> dict[str, Any]:
+        return {**super().no_answer(), "tokens": None, "ended": None}
+
+
+def _padded_left(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
+    import torch
+
+    width = max(len(row["input_ids"]) for row in rows)
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, width - len(row["input_ids"]) :] = torch.tensor(row["input_ids"])
+        mask[i, width - len(row["input_ids"]) :] = 1
+    return {"input_ids": ids, "attention_mask": mask}

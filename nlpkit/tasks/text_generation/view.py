@@ -1,0 +1,62 @@
+"""What people see of models that write: the size of texts, and what was written behind each prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.reporting import Table, typed
+from nlpkit.tasks import usage
+from nlpkit.tasks.text_generation.task import TextGeneration
+from nlpkit.tasks.view import View
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+class TextGenerationView(View[TextGeneration]):
+    """See the module's docstring."""
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        body: list[list[Any]] = []
+        for split, rows in examples.items():
+            texts = rows["text"][:]
+            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
+        return [Table("texts", ["split", "rows", "words", "characters"], body)]
+
+    def judged_answers(self, outputs: Any, examples: Dataset) -> None:
+        """Judged outputs hold losses, and no tokens."""
+
+    def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+        """One table: each prompt with what was written behind it."""
+        body: list[list[Any]] = []
+        for row, answer in zip(rows, answers, strict=True):
+            if answer.get("error"):
+                body.append([row["text"], answer["error"], None, None, None])
+                continue
+            for one in answer.get("texts") or [answer]:
+                end = "its end" if one["ended"] else "the limit"
+                body.append([row["text"], one["prediction"], one["tokens"], end, one["score"]])
+        return [Table("written", ["prompt", "text", "tokens", "up to", "probability per token"], body)]
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        return f'nlpkit predict {typed(folder)} "Once upon a time" --temperature 0.8'
+
+    @classmethod
+    def purpose(cls, recorded: Mapping[str, Any]) -> str:
+        return "Goes on with a text."
+
+    @classmethod
+    def longer_texts(cls, recorded: Mapping[str, Any]) -> str:
+        return "of a longer prompt the end is read; longer texts are judged in windows"
+
+    @classmethod
+    def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        return usage.pipeline_code("text-generation", ['print(model("Once upon a time", max_new_tokens=50))'])
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        answer = ["print(tokenizer.convert_ids_to_tokens(outputs[0][0, -1].argsort()[:-6:-1]))  # what may come next"]
+        return usage.onnx_code(file, '"Once upon a time"', answer)

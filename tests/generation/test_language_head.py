@@ -1,0 +1,58 @@
+"""The loss of a model that writes: that of the model, without its logits in memory at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from writers import make_model
+
+from nlpkit.data.ignored import IGNORED
+from nlpkit.generation import language_head
+from nlpkit.generation.language_head import LanguageHead
+
+
+@pytest.fixture(autouse=True)
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three tokens at a time."""
+    monkeypatch.setitem(language_head.AT_ONCE, "cpu", 1_000)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen3", "nanochat", "gpt_neox", "bloom"])
+def test_loss_and_gradients_are_those_of_the_model(family: str) -> None:
+    model: Any = make_model(family)
+    head = LanguageHead(model)
+    assert not head.whole
+    ids = torch.randint(2, model.config.vocab_size, (3, 9), generator=torch.Generator().manual_seed(0))
+    labels = ids.roll(-1, 1)
+    labels[:, -1] = labels[0, :4] = IGNORED
+    total, each, right = head.loss(model, {"input_ids": ids}, labels)
+    (total / 7).backward()
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+    logits = model(ids).logits.float()
+    wanted = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
+    (wanted.sum() / 7).backward()
+    torch.testing.assert_close(total, wanted.sum(), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(each, wanted.detach().view_as(labels), rtol=1e-5, atol=1e-4)
+    assert torch.equal(right, logits.argmax(-1) == labels)
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(found[name], weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_of_another_kind_is_computed_by_the_model() -> None:
+    from transformers import CohereConfig, CohereForCausalLM
+
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    torch.manual_seed(0)
+    model: Any = CohereForCausalLM(
+        CohereConfig(vocab_size=50, pad_token_id=0, bos_token_id=1, eos_token_id=2, **shape)
+    ).eval()
+    head = LanguageHead(model)
+    assert head.whole  # its logits are scaled
+    ids = torch.arange(3, 13)[None]
+    total, _, _ = head.loss(model, {"input_ids": ids[:, :-1]}, ids[:, 1:])
+    wanted = F.cross_entropy(model(ids[:, :-1]).logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum")
+    torch.testing.assert_close(total, wanted)
