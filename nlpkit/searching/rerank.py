@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.data.spelling import folded
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
+from nlpkit.models import opening
 
 TOGETHER = 8  # pairs that are read together: the budget is looked at after each
+YES = frozenset({"1", "yes", "true", "positive", "relevant", "label 1"})
+NO = frozenset({"0", "no", "false", "negative", "label 0"})
+DENIALS = ("not", "no", "non", "un", "ir", "dis")  # of the other label, as in not_equivalent beside equivalent
 
 
 @dataclass
@@ -22,17 +27,19 @@ class Reranker:
     Attributes:
         predictor: of a model that reads two texts.
         milliseconds: per question.
+        yes: of two outputs, the one that says that a text answers a question.
     """
 
     predictor: Predictor[Any]
     milliseconds: int
+    yes: int = 1
 
     @classmethod
     def open(cls, options: TrainedModelOptions, milliseconds: int) -> Reranker:
         """Open the model.
 
         Raises:
-            UserError: it does not give one number for two texts.
+            UserError: it does not give one number for two texts, or it is not clear which of its labels says yes.
         """
         found = cls(open_predictor(options, command="search"), milliseconds)
         task = found.predictor.task
@@ -41,6 +48,16 @@ class Reranker:
         numbers = found.scores("a question", ["a text"]).shape
         if numbers != (1,):
             raise UserError(f"--rerank {options.model}: it gives no number for a pair of texts", HINT)
+        names = opening.label_names(found.predictor.model.config)
+        if len(names) == 2:
+            yes = affirmative(names)
+            if yes is None:
+                raise UserError(
+                    f"--rerank {options.model}: its labels are '{names[0]}' and '{names[1]}', and neither says that a "
+                    "text answers a question",
+                    HINT,
+                )
+            found.yes = yes
         return found
 
     def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
@@ -54,7 +71,7 @@ class Reranker:
         outputs = np.asarray(computed.outputs)
         if outputs.ndim != 2 or outputs.shape[1] not in (1, 2):
             raise UserError("--rerank: the model is no cross-encoder: it has other outputs than one number", HINT)
-        found: np.ndarray = outputs[:, 0] if outputs.shape[1] == 1 else outputs[:, 1] - outputs[:, 0]
+        found: np.ndarray = outputs[:, 0] if outputs.shape[1] == 1 else outputs[:, self.yes] - outputs[:, 1 - self.yes]
         return found
 
     def order(self, question: str, texts: Sequence[str]) -> tuple[list[int], np.ndarray]:
@@ -77,6 +94,16 @@ class Reranker:
         scores = np.concatenate(found) if found else np.empty(0, np.float32)
         order = np.argsort(-scores, kind="stable")
         return order.tolist(), scores[order]
+
+
+def affirmative(names: Sequence[str]) -> int | None:
+    """Which of two labels says yes, by their names and never by their places; None where they do not tell."""
+    first, second = (folded(name.replace("_", " ").replace("-", " ")) for name in names)
+    for number, (yes, no) in enumerate(((first, second), (second, first))):
+        denied = {f"{denial}{gap}{yes}" for denial in DENIALS for gap in ("", " ")}
+        if no in denied or (yes in YES and no in NO):
+            return number
+    return None
 
 
 HINT = "Train one: nlpkit finetune-cls --problem relevance --text-column query --text-pair-column passage."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,37 @@ def test_the_best_are_put_into_the_order_of_a_cross_encoder(run_of: RunOf, tmp_p
     assert {hit["ranks"]["rerank"]["rank"] for hit in answer["found"]} == {1, 2, 3, 4}
     with pytest.raises(UserError, match="was not trained on pairs"):
         search.run(search.Config(**given, rerank=str(run_of("regression"))))
+
+
+def test_which_of_two_labels_says_that_a_text_answers_is_seen_by_their_names() -> None:
+    for yes, no in (("1", "0"), ("LABEL_1", "LABEL_0"), ("equivalent", "not_equivalent"), ("relevant", "irrelevant")):
+        assert rerank.affirmative([no, yes]) == 1 and rerank.affirmative([yes, no]) == 0
+    assert rerank.affirmative(["sports", "world"]) is None
+
+
+def test_labels_that_do_not_say_yes_put_nothing_into_an_order(run_of: RunOf, tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(TEXTS)])
+    index.run(index.Config(data=str(data), model=str(run_of("embedding")), output=tmp_path / "i", **CPU))
+    given: dict[str, Any] = {"index": tmp_path / "i", "questions": ["bad soup"], "max_false_answers": 1, **CPU}
+    orders = []
+    for names in (["negative", "positive"], ["same", "not same"], ["sports", "world"]):
+        run = tmp_path / names[0]
+        shutil.copytree(run_of("pairs"), run)
+        for name, edit in (("config.json", _renamed_config), ("nlpkit.json", _renamed_record)):
+            path = run / name
+            path.write_text(json.dumps(edit(json.loads(path.read_text()), names)))
+        asked = search.Config(**given, rerank=str(run), rerank_ms=100_000)
+        if names[0] == "sports":
+            with pytest.raises(UserError, match="'sports' and 'world', and neither says that a text answers"):
+                search.run(asked)
+        else:
+            orders.append([hit["id"] for hit in search.run(asked).record["answers"][0]["found"]])
+    assert orders[0] == orders[1][::-1]
+
+
+def _renamed_config(config: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    return {**config, "id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+
+
+def _renamed_record(record: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    return {**record, "task": {**record["task"], "labels": names}}
