@@ -3754,6 +3754,7 @@ def pretrain_clm(
     max_tokens: int | None = None,
     stride: int | None = None,
     optimizer: Literal['adamw', 'muon'] = 'adamw',
+    baseline: Literal['ngram'] | None = None,
     sample: Sequence[str] | str = ...,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -3852,6 +3853,8 @@ def pretrain_clm(
             max_length.
         optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
             else.
+        baseline: Show what models of 1 to 5 tokens (Kneser-Ney), counted on the same text, make of the
+            same tokens. (not with streaming)
         sample: Text that the model goes on from at each evaluation (repeatable). Default: the beginning
             of the validation text.
         config: YAML recipe, or the nlpkit.json of a run to repeat.

@@ -336,7 +336,8 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
         if others:
             raise UserError(
                 f"{place}: no file is named after a split: {_names(others)}",
-                "Name them train, validation and test, or pass --train-file and --validation-file."
+                "Name them train, validation and test, or pass --train-file and --validation-file; "
+                f"'{place}/*{others[0].suffix}' reads all of them as one set."
                 f"{_known_layouts(reading)}",
             )
     for path in sorted(root.iterdir()):

@@ -18,7 +18,7 @@ from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.reporting import Estimate, counted, duration, figures, titled
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes, with_figures
 from nlpkit.runs.files import small_text
-from nlpkit.runs.folder import files_by_split, human_bytes
+from nlpkit.runs.folder import baselines_of, files_by_split, human_bytes
 from nlpkit.tasks.registry import task_class
 
 OPEN_LABELS = 20  # rows of a table of labels that is not folded
@@ -201,14 +201,15 @@ def _block(lines: list[str], language: str = "python") -> list[str]:
 def _results(record: dict[str, Any]) -> list[str]:
     judged = record["metrics"].values()
     names = [name for name in record["table_metrics"] if any(name in of_split for of_split in judged)]
-    baseline, between = record.get("baseline") or {}, record.get("metric_intervals") or {}
+    between = record.get("metric_intervals") or {}
     header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
     lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
     for split in with_figures(record["metrics"], names):
         rows = [(split, record["metrics"][split], between.get(split))]
-        if beside := baseline.get("metrics", {}).get(split):
-            ends = (baseline.get("metric_intervals") or {}).get(split)
-            rows.append((f"{split}: {baseline['name']}", beside, ends))
+        for baseline in baselines_of(record):
+            if beside := baseline["metrics"].get(split):
+                ends = (baseline.get("metric_intervals") or {}).get(split)
+                rows.append((f"{split}: {baseline['name']}", beside, ends))
         for title, of_row, ends in rows:
             cells = [_cell(value) for value in figures(of_row, ends, names)]
             lines.append(_row([text(title), f"{record['judged'][split]:,}", *cells]))

@@ -24,7 +24,7 @@ from nlpkit.pretraining.method import EVALUATIONS, Method, PretrainOptions, rows
 from nlpkit.reporting import Cell, Report, Table, counted, figures
 from nlpkit.runs.few import few_rows, interval_notes
 from nlpkit.runs.files import ornament
-from nlpkit.runs.folder import RunFolder, human_bytes, read_record
+from nlpkit.runs.folder import RunFolder, baselines_of, human_bytes, read_record
 from nlpkit.tasks import features
 from nlpkit.tokenization import extend
 
@@ -385,11 +385,13 @@ def _results(experiment: Pretraining, judged: Judgement) -> dict[str, Any]:
 
     metrics = {"validation": dict(judged.metrics)}
     trainer = experiment.trainer
+    baselines = _baselines(experiment)
     state = trainer.state
     rates = [entry["tokens_per_second"] for entry in state.log_history if "tokens_per_second" in entry]
     return {
         "metrics": metrics,
         **intervals.record({"validation": judged.evidence}, metrics),
+        **({"baselines": baselines} if baselines else {}),
         "judged": {"validation": len(experiment.validation)},
         "main_metric": experiment.config.best_metric,
         "table_metrics": list(judged.metrics),
@@ -401,6 +403,20 @@ def _results(experiment: Pretraining, judged: Judgement) -> dict[str, Any]:
         "tokens_per_second": sorted(rates)[len(rates) // 2] if rates else None,
         "train_seconds": round(trainer.budget.seconds(), 2),
     }
+
+
+def _baselines(experiment: Pretraining) -> list[dict[str, Any]]:
+    """What simpler models make of the validation rows, for the record."""
+    from nlpkit.metrics import intervals
+    from nlpkit.pretraining.objectives import evidence_of
+
+    objective, made = experiment.objective, []
+    found = experiment.method.baselines(experiment.train, experiment.validation, objective, experiment.tokenizer)
+    for name, sums in found.items():
+        metrics = {"validation": objective.metrics(sums)}
+        told = intervals.record({"validation": evidence_of(objective, sums)}, metrics)
+        made.append({"name": name, "metrics": metrics, "metric_intervals": told["metric_intervals"]})
+    return made
 
 
 def _write(experiment: Pretraining, record: dict[str, Any]) -> None:
@@ -433,6 +449,15 @@ def report(record: dict[str, Any], folder: Path, next_command: str) -> Report:
     rows: list[list[Cell]] = [
         [split, record["judged"][split], *figures(values, between.get(split), names)]
         for split, values in record["metrics"].items()
+    ]
+    rows += [
+        [
+            f"{split}: {base['name']}",
+            record["judged"][split],
+            *figures(values, base["metric_intervals"].get(split), names),
+        ]
+        for base in baselines_of(record)
+        for split, values in base["metrics"].items()
     ]
     rate = f", {record['tokens_per_second']:,.0f} tokens/s" if record.get("tokens_per_second") else ""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))

@@ -174,10 +174,27 @@ def table(split: str, by: str, found: Mapping[str, Mapping[str, Any]], names: Se
     return Table(f"{split}, by {by}", header, body[:SHOWN], whole=body if len(body) > SHOWN else None)
 
 
-def lines(split: str, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """How many rows are in how many groups, which groups are small, and which are not shown."""
+def mean_of(found: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:
+    """The mean of a metric over the groups that have it, each counting once; None where fewer than two do.
+
+    Args:
+        found: as `of` gives it.
+    """
+    values = [group["metrics"][metric] for group in found.values() if metric in group["metrics"]]
+    return float(np.mean(values)) if len(values) > 1 else None
+
+
+def lines(split: str, found: Mapping[str, Mapping[str, Any]], metric: str, mean: float | None) -> list[str]:
+    """How many rows are in how many groups, the mean of these, which groups are small, and which are not shown.
+
+    Args:
+        metric: of which
+        mean: is the mean over groups, see `mean_of`.
+    """
     rows = sum(group["rows"] for group in found.values())
     said = [f"{split}: {counted(rows, 'row', 'rows')} in {counted(len(found), 'group', 'groups')}"]
+    if mean is not None:
+        said.append(f"{split}: {metric} {mean:.4f} on average over the groups, each counting once")
     if len(found) > SHOWN:
         said.append(f"{split}: the {SHOWN} largest groups are shown, --json has all {len(found):,}")
     return said

@@ -19,7 +19,7 @@ from nlpkit.overview.run import Run, parameters
 from nlpkit.reporting import counted, duration
 from nlpkit.runs.few import few_rows, interval_notes, with_figures
 from nlpkit.runs.files import ornament
-from nlpkit.runs.folder import human_bytes
+from nlpkit.runs.folder import baselines_of, human_bytes
 
 SHOWN_MISTAKES = 20
 OPEN_MISTAKES = 5  # the others unfold
@@ -141,16 +141,16 @@ def _figures(run: Run) -> Iterator[str]:
         return
     asked = record.get("table_metrics") or list(dict.fromkeys(name for each in metrics.values() for name in each))
     names = [name for name in asked if any(name in figures for figures in metrics.values())]
-    judged, base = record.get("judged") or {}, record.get("baseline")
+    judged, bases = record.get("judged") or {}, baselines_of(record)
     rows: list[list[Any]] = []
     for split in with_figures(metrics, names):
         cells = [figure and str(figure) for figure in (run.figure(split, name) for name in names)]
-        rows.append([split, "this model" if base else None, judged.get(split), *cells])
-        if base:
+        rows.append([split, "this model" if bases else None, judged.get(split), *cells])
+        for base in bases:
             beside = base["metrics"].get(split) or {}
             rows.append([split, base["name"], judged.get(split), *(beside.get(name) for name in names)])
     header = ["split", "model", "rows", *names]
-    if not base:
+    if not bases:
         header, rows = ["split", "rows", *names], [[row[0], *row[2:]] for row in rows]
     yield _heading("Figures") + page.table("", header, rows, bars=False)
     said = few_rows({split: count for split, count in judged.items() if split != "train"})

@@ -13,6 +13,7 @@ from nlpkit.pretraining.text import RunningTextOptions
 from nlpkit.training.schedules import TIMED
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedConfig
 
     from nlpkit.data.corpus import Corpus
@@ -192,6 +193,11 @@ class Method(ABC, Generic[C]):
         """An evaluation in lines for people; `metrics` have the prefix `eval_`."""
 
     # --- the record ---
+
+    def baselines(self, train: Any, validation: Any, objective: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
+        """What simpler models, learnt from the same text, make of the same validation rows: by the name of each, what
+        the objective sums up of every row."""
+        return {}
 
     @abstractmethod
     def task_record(self) -> dict[str, Any] | None:

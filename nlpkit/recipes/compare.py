@@ -242,21 +242,15 @@ class _Judged:
         from nlpkit.overview.same_rows import Judgement
 
         task, loaded, split = predictor.task, self.loaded, self.split
-        vocabulary = predictor.tokenizer.get_vocab() if task.of_tokens else {}
         if self.models:
             _require_one_task(self.models[0], name, task)
-            if vocabulary != self.vocabulary:
-                raise UserError(
-                    f"{name} cuts texts into other tokens than {self.models[0].name}; {task.main_metric} is of tokens",
-                    "Compare models with the same tokenizer.",
-                )
-        self.vocabulary = vocabulary
         rows = evaluate.limited(loaded.splits[split], config)
         findings: list[Finding] = []
         with registry.pointing_elsewhere(type(task), rows, registry.OTHER_MODEL):
             reader = task.reader(user_columns(rows.column_names), config).settled(rows, split, loaded)
             if self.models:  # as the rows, not those that each was trained on, tell what is measured
                 _require_alike(self.models[0], name, reader.task)
+            self._require_tokens(name, predictor.tokenizer.get_vocab() if reader.task.of_tokens else {}, reader.task)
             examples = reader.examples(rows, split, loaded, findings)
         stop_on_errors(findings)
         for finding in findings:
@@ -274,6 +268,15 @@ class _Judged:
         if (cut := predictor.cut.finding(reader.task, split)) is not None:
             reporting.current().warn(f"{name}: {cut}")
         self.models.append(Judgement(name, reader.task.with_conventions(outputs), examples, outputs))
+
+    def _require_tokens(self, name: str, vocabulary: dict[str, int], task: Judged) -> None:
+        """Raises UserError: metrics are of tokens, and this model has others than the first."""
+        if self.models and vocabulary != self.vocabulary:
+            raise UserError(
+                f"{name} cuts texts into other tokens than {self.models[0].name}; {task.main_metric} is of tokens",
+                "Compare models with the same tokenizer.",
+            )
+        self.vocabulary = vocabulary
 
 
 def _ask_all(config: Config) -> _Judged:

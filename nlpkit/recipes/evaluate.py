@@ -194,6 +194,7 @@ def run(config: Config) -> Report:
     seen = {split: _seen(count, left_out[split]) for split, count in rows.items()}
     failures = _failures(gates, metrics, seen)
     seconds = time.monotonic() - start
+    main = task.main_metric
     record = {
         "model": config.model,
         **({"task": config.task} if config.task else {}),
@@ -206,7 +207,7 @@ def run(config: Config) -> Report:
         **intervals.record(evidence, metrics),
         "metric_notes": dict(task.metric_notes),
         "details": details,
-        **({} if config.breakdown_by is None else {"breakdown": {"by": config.breakdown_by, "groups": groups}}),
+        **({} if config.breakdown_by is None else {"breakdown": _breakdown(config.breakdown_by, groups, main)}),
         "failures": failures,
         # what was not computed now says nothing of speed
         "rows_per_second": None if reused else round(sum(rows.values()) / seconds, 1),
@@ -216,11 +217,22 @@ def run(config: Config) -> Report:
         _add_to_run(Path(opening.resolve(config.model)), record)
     tables = _tables(config, task, record)
     lines = [f"{split}: {note}" for split, note in seen.items() if left_out[split]]
-    lines += [line for split, found in groups.items() for line in breakdown.lines(split, found)]
+    for split, found in groups.items():
+        lines += breakdown.lines(split, found, main, breakdown.mean_of(found, main))
     lines += few_rows(rows) + interval_notes(record)
     lines += [line for split, of_split in details.items() for line in _coverage_lines(split, of_split)]
     lines += failures
     return Report(record, tables, lines, exit_code=1 if failures else 0, failure="; ".join(failures))
+
+
+def _breakdown(by: str, groups: Mapping[str, dict[str, Any]], metric: str) -> dict[str, Any]:
+    """The figures of groups, by split, and the mean of the main metric over them, where there are several."""
+    means = {split: breakdown.mean_of(found, metric) for split, found in groups.items()}
+    return {
+        "by": by,
+        "groups": groups,
+        "means": {split: {metric: mean} for split, mean in means.items() if mean is not None},
+    }
 
 
 class _Covered(NamedTuple):

@@ -11,6 +11,7 @@ nlpkit pretrain-clm --data reports.jsonl --model gpt2 --epochs 3
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +30,7 @@ from nlpkit.pretraining.method import Method, PretrainOptions
 from nlpkit.reporting import Report
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedConfig
 
     from nlpkit.data.corpus import Corpus
@@ -82,6 +84,12 @@ class Config(PretrainOptions, DecoderOptions, ModelOptions, CorpusOptions):
         "adamw",
         "AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all else.",
         panel="Optimizer",
+    )
+    baseline: Literal["ngram"] | None = option(
+        None,
+        "Show what models of 1 to 5 tokens (Kneser-Ney), counted on the same text, make of the same tokens.",
+        panel="Evaluation",
+        only_with=NotWith(("streaming",), why=": a stream is not counted"),
     )
     sample: Strings = option(
         [],
@@ -241,6 +249,22 @@ class CausalLanguageModeling(Method[Config]):
         return [figures, *map(described, tried)]
 
     # --- the record ---
+
+    def baselines(self, train: Any, validation: Any, objective: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
+        from nlpkit.pretraining import ngrams
+
+        if self.config.baseline is None:
+            return {}
+        tokens, start = train.stream.tokens, time.monotonic()
+        counted = tokens[: ngrams.MOST_TOKENS]
+        fitted = ngrams.NGrams(counted, len(tokenizer), tokenizer.eos_token_id)
+        rows = (validation[i] for i in range(len(validation)))
+        made = ngrams.sums_of_rows(fitted, rows, objective.bytes_of.cpu().numpy())
+        share = f"the first {len(counted):,} of {len(tokens):,}" if len(counted) < len(tokens) else f"{len(counted):,}"
+        reporting.current().note(
+            f"n-grams: counted on {share} tokens of train, {time.monotonic() - start:.1f} s for all orders"
+        )
+        return made
 
     def task_record(self) -> dict[str, Any] | None:
         from nlpkit.tasks.text_generation.task import TextGeneration

@@ -24,6 +24,12 @@ JOURNAL = "measurements.jsonl"  # of a benchmark
 SPARE_BYTES = 50_000_000  # plots, card, logs
 
 
+def baselines_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a run is compared with, as its record has it."""
+    one = record.get("baseline")
+    return [*([one] if one else []), *(record.get("baselines") or [])]
+
+
 def read_record(folder: str | Path) -> dict[str, Any] | None:
     """The nlpkit.json of a folder as `records` opens it, None when it has none.
 

@@ -447,6 +447,8 @@ class Record(Part):
     """Metrics of the table at the end, in its order."""
     baseline: Baseline | None = None
     """What the run is compared with (`--baseline`)."""
+    baselines: list[Baseline] = []
+    """Simpler models, learnt from the same text, on the same validation rows (`--baseline` of `pretrain-clm`)."""
     calibration: Calibration | None = None
     """What was done so that scores mean something (`--calibrate`)."""
     cv: CrossValidation | None = None

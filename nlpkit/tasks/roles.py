@@ -46,10 +46,15 @@ class Judged(Task):
         """The columns of the result table, in order."""
         return ()
 
-    # what one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise
-    point: ClassVar[float] = 0.01
-    # whether metrics are of tokens, so that those of models with other tokenizers do not compare
-    of_tokens: ClassVar[bool] = False
+    @property
+    def point(self) -> float:
+        """What one point of the main metric is: a hundredth of a share, 1 of a metric that is counted otherwise."""
+        return 0.01
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether metrics are of tokens, so that those of models with other tokenizers do not compare."""
+        return False
 
     @property
     def metric_notes(self) -> Mapping[str, str]:

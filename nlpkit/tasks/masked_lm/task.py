@@ -91,7 +91,7 @@ class MaskedLanguageModeling(Teachable):
     reading_class: ClassVar[str] = "nlpkit.tasks.masked_lm.reading:MaskedLMReader"
 
     main_metric = "perplexity"
-    of_tokens: ClassVar[bool] = True
+    of_tokens = True
     point = 1.0
     lower_is_better: ClassVar[frozenset[str]] = Teachable.lower_is_better | {"perplexity"}
     table_metrics = ("perplexity", "loss", "accuracy", "masked")

@@ -43,20 +43,24 @@ def prompts(tokenizer: Any, texts: Sequence[str], most: int | None, wanted: int)
     return out
 
 
-def judged(tokenizer: Any, texts: Sequence[str], max_length: int | None, stride: int | None) -> dict[str, list[Any]]:
+def judged(
+    tokenizer: Any, texts: Sequence[str], max_length: int | None, stride: int | None, *, end: bool = True
+) -> dict[str, list[Any]]:
     """Texts in windows, in which each token of a text and the one that ends it is predicted once.
 
     Args:
         max_length: tokens of a window; None for no limit.
         stride: tokens from one window to the next; None: `max_length`.
+        end: whether the token that ends a text is predicted too, where there is one.
 
     Returns:
         Features; `labels` hold at each place the token that comes next, -100 at what is only read.
     """
-    first, end = first_token(tokenizer), tokenizer.eos_token_id
+    first, last = first_token(tokenizer), tokenizer.eos_token_id
+    ending = [last] if end and last is not None else []
     out: dict[str, list[Any]] = {"input_ids": [], "labels": [], "example": [], "length": []}
     for example, tokens in enumerate(pieces.tokenized(tokenizer, list(texts), offsets=False)):
-        ids = [first, *tokens.ids.tolist(), *([] if end is None else [end])]
+        ids = [first, *tokens.ids.tolist(), *ending]
         size = max_length or len(ids)
         step = min(stride or size, size)
         read = len(ids) - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -20,7 +20,7 @@ from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Judged
-from nlpkit.tasks.text_generation import features
+from nlpkit.tasks.text_generation import features, pairs
 from nlpkit.tasks.text_generation.options import (
     TextGenerationAnswerOptions,
     TextGenerationJudgeOptions,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from nlpkit.generation.loop import Ends, Text
     from nlpkit.metrics.evidence import Evidence
 
+METRICS = ("perplexity", "bits_per_byte", "loss", "accuracy", "tokens")  # of running text
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TextGeneration(Judged):
@@ -45,8 +47,11 @@ class TextGeneration(Judged):
     A text that is judged is a document as those of pre-training: the token that begins it is read before it, and the
     one that ends it is predicted too. Texts beyond `max_length` are read in windows.
 
+    Rows may be minimal pairs instead, of which the likelier sentence is asked: see `pairs.py`.
+
     Args:
         text: name of the column in the user's rows.
+        pairs: whether rows are minimal pairs.
         stride: tokens from one window of a judged text to the next; None: `max_length`.
         settings: how a text is written; None: as `configured` or the model says.
         prefix: what stands before each prompt.
@@ -55,6 +60,7 @@ class TextGeneration(Judged):
     """
 
     text: str = "text"
+    pairs: bool = False
     stride: int | None = None
     settings: Settings = field(default_factory=Settings)
     prefix: str = ""
@@ -76,11 +82,33 @@ class TextGeneration(Judged):
     view_class: ClassVar[str] = "nlpkit.tasks.text_generation.view:TextGenerationView"
     reading_class: ClassVar[str] = "nlpkit.tasks.text_generation.reading:TextGenerationReader"
 
-    main_metric = "perplexity"
-    of_tokens: ClassVar[bool] = True
-    point = 1.0
-    lower_is_better: ClassVar[frozenset[str]] = Judged.lower_is_better | {"perplexity", "bits_per_byte"}
-    table_metrics = ("perplexity", "bits_per_byte", "loss", "accuracy", "tokens")
+    lower_is_better: ClassVar[frozenset[str]] = Judged.lower_is_better | {"perplexity", "bits_per_byte", "ties"}
+
+    @property
+    def main_metric(self) -> str:
+        return "pair_accuracy" if self.pairs else "perplexity"
+
+    @property
+    def of_tokens(self) -> bool:
+        return not self.pairs
+
+    @property
+    def point(self) -> float:
+        return super().point if self.pairs else 1.0
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        return pairs.METRICS if self.pairs else METRICS
+
+    @property
+    def metric_notes(self) -> Mapping[str, str]:
+        return pairs.NOTES if self.pairs else {}
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        return self.table_metrics
+
+    def possible_metrics(self) -> Collection[str]:
+        return [*METRICS, *pairs.METRICS]
 
     @property
     def stated_length(self) -> None:
@@ -117,10 +145,12 @@ class TextGeneration(Judged):
     # --- rows -> examples -> features ---
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Prompts, see `features.prompts`, of what `inputs` made; else windows, see `features.judged`."""
+        """Prompts, see `features.prompts`, of what `inputs` made; else windows, see `features.judged` and `pairs`."""
         if "prompt" in examples:
             texts = [self.prefix + prompt for prompt in examples["prompt"]]
             return features.prompts(tokenizer, texts, self.model_length, self.settings.max_new_tokens)
+        if "good" in examples:
+            return pairs.windows(tokenizer, examples, self.max_length, self.stride)
         return features.judged(tokenizer, examples["text"], self.max_length, self.stride)
 
     # --- the model ---
@@ -218,21 +248,25 @@ class TextGeneration(Judged):
     # --- judging and answering ---
 
     def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
-        """Sums of the windows of a text added up; a prompt is one feature."""
+        """Sums of the windows of a text added up; a prompt is one feature; for pairs see `pairs.merged`."""
         if not isinstance(outputs, np.ndarray):
             return outputs
         example = np.asarray(features["example"])
+        if "side" in features:
+            return pairs.merged(outputs, example, np.asarray(features["side"]))
         total = np.zeros((int(example[-1]) + 1 if len(example) else 0, outputs.shape[1]))
         np.add.at(total, example, outputs)
         return total
 
     def score(self, outputs: np.ndarray, examples: Dataset) -> dict[str, float]:
         """Loss in nats a token, its exponential, bits per byte of text (where every token stands for known text), the
-        share of tokens guessed right, and how many were predicted.
+        share of tokens guessed right, and how many were predicted; of pairs what `pairs.score` gives.
 
         Raises:
             UserError: nothing could be predicted.
         """
+        if self.pairs:
+            return pairs.score(outputs)
         nll, right, tokens, said = outputs.sum(axis=0).tolist()
         if not tokens:
             raise UserError("the texts have no token that could be predicted", "Are they in the file's text column?")
@@ -243,7 +277,9 @@ class TextGeneration(Judged):
         return {**made, "tokens": int(tokens)}
 
     def evidence(self, outputs: np.ndarray, examples: Dataset) -> Evidence:
-        """Texts, whose tokens hang together."""
+        """Texts, whose tokens hang together; or pairs."""
+        if self.pairs:
+            return pairs.evidence(outputs)
         from nlpkit.metrics.class_counts import ratio
         from nlpkit.metrics.evidence import Evidence, Share
 
