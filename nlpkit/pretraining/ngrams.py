@@ -85,20 +85,21 @@ class NGrams:
             ends[at] = where
             suffix = np.zeros(len(keys), dtype=np.int64)
             suffix[where] = shorter[at]
+            highest = _smoothed(keys, suffix, counts, below, suffixes, vocabulary)
+            if order == orders:
+                self.levels.append(Level(keys, suffix, highest, highest))
+                break
             # the next order is counted already: it tells after how many different tokens an n-gram of this one stands
             before = np.concatenate([[-1], ends[:-1]])
-            fits = (before >= 0) & (place - order >= first)
-            counted = self._table(before, tokens, fits)
-            after = np.zeros(len(keys), dtype=np.int64)
-            longer_keys, longer_at, _, longer_where = counted
-            ending = np.zeros(len(longer_keys), dtype=np.int64)
+            counted = self._table(before, tokens, (before >= 0) & (place - order >= first))
+            longer, longer_at, _, longer_where = counted
+            ending = np.zeros(len(longer), dtype=np.int64)
             ending[longer_where] = ends[longer_at]
-            np.add.at(after, ending, 1)
+            after = np.bincount(ending, minlength=len(keys))
             if separator is not None and order > 1:  # nothing stands before what begins a document
                 begins = np.zeros(len(keys), dtype=bool)
                 begins[where] = tokens[at - order + 1] == separator
                 after = np.where(begins, counts, after)
-            highest = _smoothed(keys, suffix, counts, below, suffixes, vocabulary)
             lower = _smoothed(keys, suffix, after, below, suffixes, vocabulary)
             self.levels.append(Level(keys, suffix, highest, lower))
             below, suffixes, shorter = lower, suffix, ends
@@ -133,7 +134,6 @@ class NGrams:
             keys = context * self.vocabulary + tokens
             number = np.minimum(np.searchsorted(level.keys, keys), len(level.keys) - 1)
             found = known & (level.keys[number] == keys)
-
             ways = []
             for way in (level.highest, level.lower):
                 shorter = np.where(known, way.backoff[context], 1.0) * chance
