@@ -450,15 +450,12 @@ def report(record: dict[str, Any], folder: Path, next_command: str) -> Report:
         [split, record["judged"][split], *figures(values, between.get(split), names)]
         for split, values in record["metrics"].items()
     ]
-    rows += [
-        [
-            f"{split}: {base['name']}",
-            record["judged"][split],
-            *figures(values, base["metric_intervals"].get(split), names),
+    for base in baselines_of(record):
+        ends = base["metric_intervals"]
+        rows += [
+            [f"{split}: {base['name']}", record["judged"][split], *figures(values, ends.get(split), names)]
+            for split, values in base["metrics"].items()
         ]
-        for base in baselines_of(record)
-        for split, values in base["metrics"].items()
-    ]
     rate = f", {record['tokens_per_second']:,.0f} tokens/s" if record.get("tokens_per_second") else ""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines = [
