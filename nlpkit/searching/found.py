@@ -54,8 +54,17 @@ class Found:
         ranks = {
             name: None if entry is None else {"rank": entry[0], "score": entry[1]} for name, entry in self.ranks.items()
         }
-        known = {name: value for name, value in self.__dict__.items() if name != "ranks"}
-        return {**known, "ranks": ranks}
+        known = {name: value for name, value in self.__dict__.items() if name not in ("ranks", "values")}
+        return {**known, "values": {name: _plain(value) for name, value in self.values.items()}, "ranks": ranks}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: what it has no kind for, such as the bytes of a picture, as text."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float) else as_text(value)
 
 
 def of_answer(index: Index, answer: Answer, depth: int, decides: Literal["dense", "bm25"]) -> list[Found]:

@@ -63,7 +63,7 @@ def run_one(seed: int, number: int, run: Path, folder: Path) -> Failure | None:
     """Make an input in an empty folder and run it; what was wrong, None if nothing.
 
     Args:
-        run: folder of a finished classifier, with `rows.csv` beside it.
+        run: folder of a finished classifier, see `kinds.beside`.
     """
     from nlpkit.errors import UserError
 
@@ -113,11 +113,9 @@ def _place(error: BaseException) -> str:
 def prepare(folder: Path) -> Path:
     """A finished classifier to spoil, and to predict with."""
     import every_task
-    from conftest import make_model, rows, write_csv
+    from conftest import make_model
 
-    run = every_task.make_run("classification", folder / "made", make_model(folder / "model"))
-    write_csv(run.parent / "rows.csv", rows(12))
-    return run
+    return kinds.beside(every_task.make_run("classification", folder / "made", make_model(folder / "model")))
 
 
 # --- many of them, in processes that may die ---

@@ -25,6 +25,7 @@ import spoil
 from nlpkit.data.inputs import Reading
 
 Run = Callable[[], Any]
+TEXT = "the film was lovely and warm"
 
 
 class Kind(NamedTuple):
@@ -32,12 +33,27 @@ class Kind(NamedTuple):
 
     Attributes:
         weight: how often it comes, beside the others.
-        make: given a source of chance, an empty folder and the finished run of a classifier, writes the input and
-            returns a shell command for people and a function that does the same in this process.
+        make: given a source of chance, an empty folder and the finished run of a classifier, which has beside it what
+            `beside` makes, writes the input and returns a shell command for people and a function that does the same in
+            this process.
     """
 
     weight: int
     make: Callable[[random.Random, Path, Path], tuple[str, Run]]
+
+
+def beside(run: Path) -> Path:
+    """Make beside a classifier rows for it, an index of these rows, and a model that writes; returns the classifier."""
+    from conftest import rows, write_csv
+    from writers import make_writer
+
+    from nlpkit.recipes import index
+
+    numbered = [{"row": number, **row} for number, row in enumerate(rows(12))]
+    data = write_csv(run.parent / "rows.csv", numbered)
+    index.run(index.Config(data=[str(data)], model=str(run), output=run.parent / "index", device="cpu", threads=1))
+    make_writer(run.parent / "writer")
+    return run
 
 
 def _rows(rng: random.Random) -> list[dict[str, Any]]:
@@ -486,9 +502,147 @@ def _predict(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     return f"nlpkit predict {_flags(options).replace('--model ', '')}", predict
 
 
-# --- records, configurations, models ---
+# --- documents, and questions to them ---
 
-TEXT = "the film was lovely and warm"
+
+def _documents_to_find(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Documents in a file, or in a folder of texts and tables: made into an index, they are found, or counted as empty;
+    the same documents again change nothing."""
+    data = _file(rng, folder)
+    if rng.random() < 0.3:
+        data = folder / "notes"
+        (data / "more").mkdir(parents=True)
+        for number in range(rng.randint(1, 4)):
+            suffix = rng.choice([".txt", ".md", ".md", ".csv", ".jsonl", ".docx"])
+            place = data / rng.choice([".", "more"]) / f"{rng.choice(['a', 'ü', '.b'])}{number}{suffix}"
+            text = (
+                _content(rng, suffix) if suffix in SUFFIXES else _line(rng, "# The film\n\nIt was lovely and warm.\n")
+            )
+            place.write_bytes(text)
+    options: dict[str, Any] = {"data": [str(data)], "model": str(run), "output": folder / "index", **_reading(rng)}
+    options |= {"device": "cpu", "threads": 1}
+    if rng.random() < 0.3:
+        options["passage_tokens"] = rng.choice([0, 4, 16])
+    if rng.random() < 0.1:
+        options["exact_up_to"] = 3
+    for name in ("text_column", "title_column", "id_column"):
+        if rng.random() < 0.05:
+            options[name] = rng.choice(["", "text", "label", "id", "x"])
+    mode = rng.choice(["dense", "bm25", "hybrid"])
+
+    def make() -> Any:
+        from nlpkit.recipes import index, search
+
+        first = index.run(index.Config(**options)).record
+        again = index.run(index.Config(**options)).record
+        assert again["changes"] == {"new": 0, "changed": 0, "removed": 0, "same": first["documents"]}, again["changes"]
+        assert again["embedded"] == 0, "embedded again"
+        json.dumps(first, allow_nan=False)
+        asked = {"questions": [TEXT], "mode": mode, "max_false_answers": 1, "top_k": 1000}
+        found = search.run(search.Config(index=folder / "index", device="cpu", threads=1, **asked))
+        hits = found.record["answers"][0]["found"]
+        assert mode == "bm25" or len(hits) == first["documents"], f"{len(hits)} of {first['documents']} found"
+        return found
+
+    return f"nlpkit index {_flags({**options, 'data': data})}", make
+
+
+def _questions(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """A file of questions: each is answered, or is said to hold none."""
+    path = _file(rng, folder)
+    options: dict[str, Any] = {"queries": str(path), "device": "cpu", "threads": 1, **_reading(rng)}
+    options["output"] = folder / f"answers{rng.choice(['.jsonl', '.csv', '.parquet'])}"
+    options["mode"] = rng.choice(["dense", "bm25", "bm25", "hybrid"])
+    if rng.random() < 0.2:
+        name, way = rng.choice(["label", "text", "row", "x", ""]), rng.choice(["=", "!=", "<", ">=", "~", ""])
+        options["filter"] = [f"{name}{way}{rng.choice(['positive', '1', '', 'a|b', 'nan', '9' * 30])}"]
+    if rng.random() < 0.1:
+        options["show"] = [rng.choice(["label", "text", "x"])]
+
+    def ask() -> Any:
+        from nlpkit.data import readers
+        from nlpkit.recipes import search
+
+        config = search.Config(index=run.parent / "index", **options)
+        report = search.run(config)
+        rows = sum(1 for _ in readers.read_rows(path, Reading.of(config), on_error="keep"))
+        told = report.record["questions"] + report.record["rows_without_question"]
+        assert told == rows, f"{told} questions and rows without one of {rows} rows"
+        return report
+
+    return f"nlpkit search {run.parent / 'index'} {_flags(options)}", ask
+
+
+# --- models that write ---
+
+
+def _prompts(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """A file of prompts: a row out for each row in, however it is written."""
+    path = _file(rng, folder)
+    output = folder / f"written{rng.choice(['.jsonl', '.csv', '.parquet'])}"
+    options: dict[str, Any] = {"input": str(path), "output": output, "device": "cpu", "threads": 1, **_reading(rng)}
+    options["max_new_tokens"] = rng.choice([1, 4, 100])
+    settings: dict[str, list[Any]] = {
+        "temperature": [0.0, 1e-9, 0.7, 100.0], "top_k": [0, 1, 10**6], "top_p": [1e-9, 0.5, 1.0], "min_p": [0.5, 1.0],
+        "typical_p": [0.1, 1.0], "beams": [1, 2, 5], "length_penalty": [-2.0, 0.0, 5.0],
+        "repetition_penalty": [0.1, 1.2, 100.0], "no_repeat_ngram": [1, 2, 100], "sequences": [1, 2],
+        "stop": [["a"], ["\n", "lovely"], ["\ud83d"]], "prefix": [" ", "the film", "\0", "a" * 3000],
+    }  # fmt: skip
+    for name in rng.sample(list(settings), rng.choice([0, 1, 1, 2, 3])):
+        options[name] = rng.choice(settings[name])
+
+    def write() -> Any:
+        from nlpkit.data import readers
+        from nlpkit.recipes import predict
+
+        config = predict.Config(model=str(run.parent / "writer"), **options)
+        report = predict.run(config)
+        rows = readers.read_rows(path, Reading.of(config), on_error="keep")
+        answers = sum(1 for _ in readers.read_rows(output))
+        assert answers == sum(1 for _ in rows), "other rows out than in"
+        return report
+
+    return f"nlpkit predict {run.parent / 'writer'} {_flags(options)}", write
+
+
+def _judged_texts(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Texts whose tokens a model that writes predicts."""
+    path = _file(rng, folder)
+    options: dict[str, Any] = {"data": str(path), "device": "cpu", "threads": 1, "save": False, **_reading(rng)}
+    if rng.random() < 0.4:
+        options["max_length"] = rng.choice([1, 2, 8, 64])
+    if rng.random() < 0.4:
+        options["stride"] = rng.choice([1, 3, 64])
+
+    def judge() -> Any:
+        from nlpkit.recipes import evaluate
+
+        return evaluate.run(evaluate.Config(model=str(run.parent / "writer"), **options))
+
+    return f"nlpkit evaluate {run.parent / 'writer'} {_flags(options)}", judge
+
+
+def _written_corpus(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Running text as models that write learn from it, up to their first step."""
+    path = _file(rng, folder)
+    options: dict[str, Any] = {"data": [str(path)], "model": str(run.parent / "writer"), "output": folder / "run"}
+    options |= {"device": "cpu", "threads": 1, "max_steps": 1, "batch_size": 2, "dry_run": True, **_reading(rng)}
+    options["max_length"] = rng.choice([1, 2, 16])
+    options["validation_share"] = 0.2
+    if rng.random() < 0.3:
+        options["stride"] = rng.choice([1, 8, 64])
+    if rng.random() < 0.3:
+        options["document_end"] = rng.choice(["file", "blank-line", "lovely", "---", "\0"])
+
+    def prepare() -> Any:
+        from nlpkit.recipes import pretrain_clm
+
+        return pretrain_clm.run(pretrain_clm.Config(**options))
+
+    return f"nlpkit pretrain-clm {_flags(options)}", prepare
+
+
+# --- records, configurations, models ---
 
 
 def _spoil_json(rng: random.Random, data: bytes) -> bytes:
@@ -498,11 +652,12 @@ def _spoil_json(rng: random.Random, data: bytes) -> bytes:
 
 
 def _folder(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
-    """A run folder of which one of the files that people edit or copy is spoilt."""
+    """A folder with a model of which one of the files that people edit or copy is spoilt."""
     copy = folder / "run"
-    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("plots", "checkpoints", "*.jsonl"))
+    original = run if rng.random() < 0.8 else run.parent / "writer"
+    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("plots", "checkpoints", "*.jsonl"))
     names = ["nlpkit.json", "nlpkit.json", "config.json", "config.json", "tokenizer.json", "tokenizer_config.json"]
-    names += ["model.safetensors"]
+    names += ["model.safetensors", "generation_config.json"]
     path = copy / rng.choice([name for name in names if (copy / name).exists()])
     data = path.read_bytes()
     if rng.random() < 0.1:
@@ -600,6 +755,11 @@ KINDS = {
     "stream": Kind(15, _stream),
     "predict": Kind(10, _predict),
     "corpus": Kind(5, _corpus),
+    "documents": Kind(8, _documents_to_find),
+    "questions": Kind(5, _questions),
+    "prompts": Kind(5, _prompts),
+    "judged-texts": Kind(3, _judged_texts),
+    "written-corpus": Kind(4, _written_corpus),
     "folder": Kind(12, _folder),
     "config": Kind(6, _yaml),
     "arguments": Kind(2, _arguments),

@@ -11,7 +11,6 @@ import fuzz
 import kinds
 import pytest
 import spoil
-from conftest import rows, write_csv
 
 from nlpkit.errors import RunError, UserError
 
@@ -20,11 +19,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def run(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished classifier with rows beside it."""
+    """A finished classifier, with what the kinds need beside it."""
     copy = tmp_path_factory.mktemp("fuzz") / "run"
     shutil.copytree(trained, copy)
-    write_csv(copy.parent / "rows.csv", rows(12))
-    return copy
+    return kinds.beside(copy)
 
 
 def test_spoilt_inputs_are_used_or_refused(run: Path, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import forked
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import RunOf, write_csv, write_jsonl
 
@@ -527,6 +529,16 @@ def test_a_question_that_is_longer_than_the_model_reads_is_said(indexed: Path) -
     assert [line for line in said.warnings if "longer than the model reads" in line] == [
         "1 question is longer than the model reads: what stands behind is not searched by meaning"
     ]
+
+
+def test_a_column_of_bytes_is_text_where_answers_are_json(model: str, tmp_path: Path) -> None:
+    pictures = [{"bytes": b"\xff\xd8", "path": None}, {"bytes": b"ok", "path": "b.png"}]
+    data = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["a good film", "cold soup"], "raw": [b"\xff", b"ok"], "image": pictures}), data)
+    made(data, model, tmp_path / "i")
+    ((first, *_),) = asked(tmp_path / "i", "a good film", mode="bm25")
+    assert first["values"] == {"raw": "\ufffd", "image": {"bytes": "\ufffd\ufffd", "path": None}}
+    json.dumps(first, allow_nan=False)
 
 
 def test_columns_that_are_shown_anyway_may_be_asked_for(indexed: Path) -> None:
