@@ -26,8 +26,8 @@ help:
 	@echo "make hooks           git lints before each commit"
 	@echo "make fuzz            N=2000 SEED=1: spoilt inputs; ONLY=7 repeats the one of that number"
 	@echo "make fuzz-folders    N=2000 SEED=1: each field of each record of a folder spoilt, before each command that opens it"
-	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again"
-	@echo "make faults          STEP=4096: a full disk at every write of every command (as root)"
+	@echo "make kills           N=200 SEED=1: commands killed (SIGNAL=INT: interrupted) at random moments, run again; ONLY=index"
+	@echo "make faults          STEP=4096: a full disk at every write of every command (as root); ONLY=index"
 	@echo "make audit           known weaknesses of the pinned packages, or what can be told of them"
 	@echo "make gpu-check       first figures on a GPU, in under ten minutes; GPU_DATA=FOLDER JSON=FILE ONLY=STEP,..."
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
@@ -183,10 +183,10 @@ fuzz-folders: $(READY)
 	$(BIN)/python tests/fuzz/folders.py --n $(N) --seed $(SEED)
 
 kills: $(READY)
-	$(BIN)/python tests/faults/kills.py --n $(N) --seed $(SEED) --signal $(SIGNAL)
+	$(BIN)/python tests/faults/kills.py --n $(N) --seed $(SEED) --signal $(SIGNAL) $(addprefix --only ,$(ONLY))
 
 faults: $(READY)
-	$(BIN)/python tests/faults/disk.py --step $(STEP)
+	$(BIN)/python tests/faults/disk.py --step $(STEP) $(addprefix --only ,$(ONLY))
 
 # pip-audit in an environment of its own, where the index has it
 audit: $(READY)

@@ -5,6 +5,7 @@ no folder and no file may look finished that is not; an interrupted command ends
 
     make kills N=200 SEED=1
     make kills N=200 SEED=1 SIGNAL=INT
+    make kills N=10 SIGNAL=TERM ONLY="index topics"
 """
 
 from __future__ import annotations
@@ -164,6 +165,8 @@ def main() -> int:
         for name, case in cases.items():
             (folder / name).mkdir()
             expected[name], begins[name], seconds[name] = watched(case, folder / name / f"whole{case.output}")
+            said = f"left alone, {seconds[name]:.1f} s; {begins[name]:.1f} s until there is an output"
+            print(f"{name}: {said}", flush=True)
         while kills < options.n:
             often = next(rounds) % SELDOM
             for name, case in cases.items():
