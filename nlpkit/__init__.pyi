@@ -4854,7 +4854,7 @@ def train_tokenizer(
     data_config: str | None = None,
     data_split: str = 'train',
     data_revision: str | None = None,
-    kind: Literal['wordpiece', 'bpe', 'byte-bpe', 'unigram'] | None = None,
+    kind: Literal['wordpiece', 'bpe', 'byte-bpe', 'unigram', 'character'] | None = None,
     min_frequency: int | None = None,
     limit_alphabet: int | None = None,
     lowercase: bool | None = None,
@@ -4910,8 +4910,8 @@ def train_tokenizer(
             extend)
         min_frequency: Join pieces that occur together N times (not unigram); with extend: words that
             occur N times. Default: 2, as in the BertWordPieceTokenizer of tokenizers.
-        limit_alphabet: Keep the N most frequent characters (wordpiece, bpe). Default: all. (not with
-            extend)
+        limit_alphabet: Keep the N most frequent characters (wordpiece, bpe, character). Default: all.
+            (not with extend)
         lowercase: Lowercase the text. Default: the style's: bert and albert do. (not with like; not
             with extend)
         strip_accents: Take accents off letters. Default: albert does, bert if it lowercases. (not with

@@ -267,7 +267,7 @@ class CausalLM:
         items = used.sum() if items is None else items
         if self.bytes_of.device != labels.device:
             self.bytes_of = self.bytes_of.to(labels.device)
-        said = self.bytes_of[labels.clamp(min=0)] * used
+        said = torch.where(used, self.bytes_of[labels.clamp(min=0)], 0.0)  # a product would keep the NaN of id 0
         sums = torch.stack([column.float().sum(1) for column in (each, right, used, said)], dim=1)
         return Outcome(total / items, sums)
 

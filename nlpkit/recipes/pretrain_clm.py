@@ -244,8 +244,10 @@ class CausalLanguageModeling(Method[Config]):
         from nlpkit.pretraining.written import described
 
         bits = metrics.get("eval_bits_per_byte")
-        compared = f", {bits:.3f} bits per byte" if bits is not None else ""
-        figures = f"validation loss {metrics['eval_loss']:.4f}, perplexity {metrics['eval_perplexity']:,.1f}{compared}"
+        compared = f"{bits:.3f} bits per byte" if bits is not None else "no bits per byte: it has unknown tokens"
+        figures = (
+            f"validation loss {metrics['eval_loss']:.4f}, perplexity {metrics['eval_perplexity']:,.1f}, {compared}"
+        )
         return [figures, *map(described, tried)]
 
     # --- the record ---

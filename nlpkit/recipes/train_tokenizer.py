@@ -41,7 +41,7 @@ from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes, versions
-from nlpkit.tokenization import continued, extend, quality, saving
+from nlpkit.tokenization import characters, continued, extend, quality, saving
 from nlpkit.tokenization.pipelines import (
     MIN_FREQUENCY,
     PANEL,
@@ -136,6 +136,8 @@ def run(config: Config) -> Report:
     """Train, measure on held-out text, and write the folder; returns the table of measures."""
     started = time.monotonic()
     pipeline = _pipeline(config)
+    if pipeline is not None and pipeline.kind == "character":
+        config = config.changed(validation_share=0.0)  # a text held out would lack no character that is in it
     given = config.like or config.extend
     folder = RunFolder(config.output or RunFolder.default_path(_short_name(config), _kind(config, pipeline)))
     folder.require_usable(resume=None, overwrite=config.overwrite)
@@ -206,7 +208,15 @@ def _pipeline(config: Config) -> Pipeline | None:
         raise UserError("--validation-share with --validation-file: nothing else is held out", "Give one of them.")
     if config.validation_share == 0 and not config.validation_file:
         reporting.current().note("nothing is held out: the figures will be of the text that was trained on")
-    return None if config.like or config.extend else Pipeline.of(config)
+    if config.like or config.extend:
+        return None
+    pipeline = Pipeline.of(config)
+    if pipeline.kind == "character" and "validation_share" in config.given and config.validation_share:
+        raise UserError(
+            "--validation-share with --kind character: all of the text gives its characters, so none is held out",
+            "Leave it out; --validation-file measures on other text.",
+        )
+    return pipeline
 
 
 def _require_trainable(config: Config, old: Any) -> None:
@@ -276,7 +286,8 @@ def _plan(
     rows = [("data", ", ".join(corpus.specs) + size)]
     if pipeline is not None:
         style = pipeline.style
-        rows.append(("tokenizer", f"{pipeline.kind}, {pipeline.name} style, {style.vocab_size:,} tokens"))
+        size = "one per character" if pipeline.kind == "character" else f"{style.vocab_size:,}"
+        rows.append(("tokenizer", f"{pipeline.kind}, {pipeline.name} style, {size} tokens"))
         parts = [
             "lowercased" if style.lowercase else "case kept",
             "accents stripped" if style.strip_accents else "accents kept",
@@ -297,16 +308,26 @@ def _plan(
 
 
 def _train(pipeline: Pipeline, corpus: Corpus, held_out: HoldOut) -> tuple[Made, Reading]:
-    reading = Reading(corpus, held_out, "now the pieces are learned", joined=pipeline.line_ends_are_blanks)
     backend = pipeline.untrained()
+    by_character = pipeline.kind == "character"
+    seen = characters.Characters(backend) if by_character and pipeline.limit_alphabet else None
+    reading = Reading(
+        corpus,
+        held_out,
+        "now the characters are listed" if by_character else "now the pieces are learned",
+        joined=pipeline.line_ends_are_blanks,
+        also=seen.add if seen else None,
+    )
     train(backend, pipeline.trainer(), reading)
+    finished = pipeline.finish(backend)
     made = Made(
-        pipeline.finish(backend),
+        finished,
         pipeline.init_arguments(),
         pipeline.style.stock,
         pipeline.stock_arguments(),
-        pipeline.style.vocab_size,
+        finished.get_vocab_size() if by_character else pipeline.style.vocab_size,
         pipeline.record(),
+        notes=seen.left_out(backend) if seen else [],
     )
     return made, reading
 

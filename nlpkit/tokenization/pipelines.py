@@ -14,7 +14,7 @@ from typing import Any, Literal
 from nlpkit.errors import UserError
 from nlpkit.options import Config, NotWith, Strings, option, suggest
 
-Kind = Literal["wordpiece", "bpe", "byte-bpe", "unigram"]
+Kind = Literal["wordpiece", "bpe", "byte-bpe", "unigram", "character"]
 StyleName = Literal["bert", "roberta", "albert", "gpt2"]
 Form = Literal["nfc", "nfd", "nfkc", "nfkd", "none"]
 
@@ -22,6 +22,8 @@ PANEL = "Tokenizer"
 BYTES = 256
 MIN_FREQUENCY = 2  # as in the BertWordPieceTokenizer of tokenizers
 CONTINUES = "##"  # marks a piece that goes on with a word (BERT)
+LINE_END = "\n"  # texts are read without it, but a model of characters writes it
+UNKNOWN = "<|unknown|>"  # of characters in the style of GPT-2, whose bytes have no need of it
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ STYLE_OF_KIND: dict[str, StyleName] = {
     "bpe": "bert",
     "byte-bpe": "roberta",
     "unigram": "albert",
+    "character": "gpt2",
 }
 
 
@@ -163,7 +166,7 @@ class PipelineOptions(Config):
     )
     limit_alphabet: int | None = option(
         None,
-        "Keep the N most frequent characters (wordpiece, bpe).",
+        "Keep the N most frequent characters (wordpiece, bpe, character).",
         panel=PANEL,
         only_with=IN_TRAINING,
         ge=1,
@@ -262,8 +265,10 @@ class Pipeline:
             "pair": options.pair_template,
         }
         changed = {key: value for key, value in changed.items() if value is not None}
+        if name == "gpt2" and kind == "character":
+            changed |= {"roles": {**style.roles, "unk": UNKNOWN}, "first": (UNKNOWN,)}
         own = options.single_template is not None or options.pair_template is not None
-        frequency = None if kind == "unigram" else options.min_frequency or MIN_FREQUENCY
+        frequency = None if kind in ("unigram", "character") else options.min_frequency or MIN_FREQUENCY
         pipeline = cls(
             name, replace(style, **changed), kind, options.special_token, own, frequency, options.limit_alphabet
         )
@@ -276,10 +281,16 @@ class Pipeline:
         return [*self.style.first, *self.extra, *self.style.last]
 
     def _check(self, options: PipelineOptions) -> None:
-        if self.name == "gpt2" and self.kind != "byte-bpe":
+        if self.name == "gpt2" and self.kind not in ("byte-bpe", "character"):
             raise UserError(
                 f"--style gpt2 with --kind {self.kind}: GPT-2 has no unknown token, which {self.kind} needs",
                 "Leave --kind out (byte-bpe), or take --style roberta.",
+            )
+        if self.kind == "character" and (options.vocab_size or options.min_frequency):
+            flag = "--vocab-size" if options.vocab_size else "--min-frequency"
+            raise UserError(
+                f"{flag} with --kind character: every character of the text has its token",
+                "Leave it out; --limit-alphabet N keeps the most frequent ones.",
             )
         if options.limit_alphabet and self.kind in ("byte-bpe", "unigram"):
             why = "its alphabet is the 256 bytes" if self.kind == "byte-bpe" else "its trainer has no such limit"
@@ -289,7 +300,8 @@ class Pipeline:
                 "--min-frequency with --kind unigram: pieces are chosen by likelihood, not by count", "Leave it out."
             )
         require_new(self.extra, [*self.style.first, *self.style.last])
-        require_room(self.style.vocab_size, len(self.specials), in_bytes=self.kind == "byte-bpe")
+        if self.kind != "character":
+            require_room(self.style.vocab_size, len(self.specials), in_bytes=self.kind == "byte-bpe")
         usual = STYLES[self.name]
         self._check_template("--single-template", self.style.single, ["A"], usual.single)
         self._check_template("--pair-template", self.style.pair, ["A", "B"], usual.pair)
@@ -313,13 +325,13 @@ class Pipeline:
     @property
     def line_ends_are_blanks(self) -> bool:
         """Whether lines that are joined are cut into the same words as when they stand alone."""
-        return self.kind != "byte-bpe"
+        return self.kind not in ("byte-bpe", "character")
 
     # --- the parts of the tokenizers library ---
 
     def untrained(self) -> Any:
         """A `tokenizers.Tokenizer` without vocabulary."""
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
         unknown = self.style.roles["unk"]
         model: Any
@@ -327,6 +339,11 @@ class Pipeline:
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
+        elif self.kind == "character":
+            # a BPE that finds nothing to join, as each of its words is one character
+            tokenizer = Tokenizer(models.BPE(unk_token=unknown))
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+            tokenizer.decoder = decoders.Fuse()
         elif self.kind == "wordpiece" or (self.kind == "bpe" and self.name == "bert"):
             if self.kind == "wordpiece":
                 model = models.WordPiece(unk_token=unknown)
@@ -392,13 +409,16 @@ class Pipeline:
         shared: dict[str, Any] = {"vocab_size": size, "special_tokens": special, "show_progress": False}
         if self.kind == "unigram":
             return trainers.UnigramTrainer(unk_token=self.style.roles["unk"], **shared)
-        shared["min_frequency"] = self.min_frequency
+        if self.min_frequency is not None:
+            shared["min_frequency"] = self.min_frequency
         if self.limit_alphabet:
             shared["limit_alphabet"] = self.limit_alphabet
         if self.kind == "wordpiece":
             return trainers.WordPieceTrainer(continuing_subword_prefix=CONTINUES, **shared)
         if self.kind == "byte-bpe":
             return trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **shared)
+        if self.kind == "character":
+            return trainers.BpeTrainer(initial_alphabet=[LINE_END], **shared)
         if self.name == "bert":
             shared["continuing_subword_prefix"] = CONTINUES
         return trainers.BpeTrainer(**shared)
@@ -421,7 +441,7 @@ class Pipeline:
             return processors.RobertaProcessing(sep, cls, True, False)  # trim offsets, add no blank in front
         # GPT-2's offsets take in the blank before a word, RoBERTa's do not
         trim = processors.ByteLevel(trim_offsets=self.name != "gpt2")
-        if self.name == "gpt2" and not self.own_templates:
+        if bytes_too and self.name == "gpt2" and not self.own_templates:
             return trim
         used = {item.partition(":")[0] for item in f"{style.single} {style.pair}".split()} - {"$A", "$B"}
         template = processors.TemplateProcessing(
@@ -462,7 +482,7 @@ class Pipeline:
         return {
             "kind": self.kind,
             "style": self.name,
-            "vocab_size_asked": style.vocab_size,
+            "vocab_size_asked": None if self.kind == "character" else style.vocab_size,
             "min_frequency": self.min_frequency,
             "limit_alphabet": self.limit_alphabet,
             "lowercase": style.lowercase,

@@ -75,14 +75,23 @@ class Reading:
         held_out: what takes its share first.
         then: said when all is read, as the library tells nothing of the rest.
         joined: hand over several lines as one text; for pipelines to which a line end is a blank as any other.
+        also: what else looks at the texts that are trained on.
 
     Attributes:
         count: texts read, those held out included.
         beginning: the first of the texts trained on.
     """
 
-    def __init__(self, corpus: Corpus, held_out: HoldOut, then: str, *, joined: bool = False) -> None:
-        self.corpus, self.held_out, self.then, self.joined = corpus, held_out, then, joined
+    def __init__(
+        self,
+        corpus: Corpus,
+        held_out: HoldOut,
+        then: str,
+        *,
+        joined: bool = False,
+        also: Callable[[list[str]], None] | None = None,
+    ) -> None:
+        self.corpus, self.held_out, self.then, self.joined, self.also = corpus, held_out, then, joined, also
         self.count = 0
         self.beginning: list[str] = []
         self.stop = threading.Event()
@@ -96,6 +105,8 @@ class Reading:
                 self.count += len(batch.texts)
                 texts = self.held_out.rest(batch.texts)
                 self.beginning = self.beginning or texts
+                if self.also is not None:
+                    self.also(texts)
                 yield _joined(texts) if self.joined else texts
         size = f" ({human_bytes(self.corpus.size)})" if self.corpus.size else ""
         reporter.note(f"{self.count:,} texts read{size}; {self.then}")

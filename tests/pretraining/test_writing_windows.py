@@ -111,5 +111,21 @@ def test_bits_per_byte_are_of_the_text(stream: streams.TokenStream, tokenizer: A
     assert found["bits_per_byte"] == pytest.approx(sums[:, 0].sum() / np.log(2) / sums[:, 3].sum())
 
 
+def test_an_unknown_token_takes_bits_per_byte_away_only_where_it_is_predicted(tokenizer: Any) -> None:
+    size = len(tokenizer)
+    bytes_of = np.ones(size)
+    bytes_of[0] = np.nan
+    objective = CausalLM(make_model(), bytes_of)
+
+    def figures(labels: list[int]) -> dict[str, float]:
+        ids = torch.tensor([[1, 2, 3, 0]])
+        with torch.no_grad():
+            sums = objective(objective.model, {"input_ids": ids, "labels": torch.tensor([labels])}, None).sums
+        return objective.metrics(sums.numpy())
+
+    assert figures([2, 3, -100, -100])["bits_per_byte"] > 0
+    assert "bits_per_byte" not in figures([2, 3, 0, -100])
+
+
 def test_pairs_that_attend() -> None:
     assert attention.attended(np.array([3, 1]), None, causal=True) == 3 + 2 + 1 + 1

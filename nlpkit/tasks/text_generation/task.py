@@ -219,7 +219,8 @@ class TextGeneration(Judged):
         labels = batch["labels"]
         total, each, right = language_head.loss_of(model, self.model_inputs(batch), labels)
         used = labels != IGNORED
-        said = self._bytes(labels.device)[labels.clamp(min=0)] * used
+        # a product would keep the NaN of an unknown token with id 0 where nothing is judged
+        said = torch.where(used, self._bytes(labels.device)[labels.clamp(min=0)], 0.0)
         sums = torch.stack([column.double().sum(1) for column in (each, right, used, said)], dim=1)
         return {"sums": sums, NAN: total.isnan().any()}
 
