@@ -79,8 +79,8 @@ class Predictor(_Predictor):
 
     Options:
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            sentence-embedding, zero-shot-by-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
@@ -95,7 +95,8 @@ class Predictor(_Predictor):
             zero-shot-by-embedding.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
-        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation.
+        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation,
+            text2text-generation.
         hint_column: Masked LM: column of such hints. For fill-mask.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
@@ -110,20 +111,31 @@ class Predictor(_Predictor):
         n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
             question-answering.
         max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
-            text-generation.
+            text-generation, text2text-generation.
         temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
-            text-generation.
-        top_p: Draw one of those with this probability together. For text-generation.
-        min_p: Draw one with at least this share of the best one's probability. For text-generation.
+            text-generation, text2text-generation.
+        top_p: Draw one of those with this probability together. For text-generation,
+            text2text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For text-generation,
+            text2text-generation.
         typical_p: Draw one of typical surprise, of those with this probability together. For
-            text-generation.
-        beams: Continuations followed side by side, for the most likely text. For text-generation.
-        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation.
-        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation.
-        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation.
-        sequences: Texts for each prompt. For text-generation.
-        stop: Text that ends the writing, and is left out (repeatable). For text-generation.
-        seed: Seed of what is drawn. For text-generation.
+            text-generation, text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text-generation,
+            text2text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation,
+            text2text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation,
+            text2text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation,
+            text2text-generation.
+        sequences: Texts for each prompt. For text-generation, text2text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text-generation,
+            text2text-generation.
+        seed: Seed of what is drawn. For text-generation, text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -193,6 +205,8 @@ class Predictor(_Predictor):
         sequences: int = 1,
         stop: Sequence[str] | str = ...,
         seed: int = 42,
+        source_language: str | None = None,
+        target_language: str | None = None,
         labels: Sequence[str] | str = ...,
         labels_file: str | PathLike[str] | None = None,
         template: str = 'This example is {}.',
@@ -3527,6 +3541,8 @@ def predict(
     stop: Sequence[str] | str = ...,
     seed: int = 42,
     prefix: str = '',
+    source_language: str | None = None,
+    target_language: str | None = None,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -3574,8 +3590,8 @@ def predict(
             print.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            sentence-embedding, zero-shot-by-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
         all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
@@ -3591,7 +3607,8 @@ def predict(
         text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
-        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation.
+        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation,
+            text2text-generation.
         hint: Masked LM: what the model reads before TEXT, as its translation (repeatable: one for all,
             or one for each). For fill-mask.
         hint_column: Masked LM: column of such hints. For fill-mask.
@@ -3611,21 +3628,32 @@ def predict(
         n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
             question-answering.
         max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
-            text-generation.
+            text-generation, text2text-generation.
         temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
-            text-generation.
-        top_p: Draw one of those with this probability together. For text-generation.
-        min_p: Draw one with at least this share of the best one's probability. For text-generation.
+            text-generation, text2text-generation.
+        top_p: Draw one of those with this probability together. For text-generation,
+            text2text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For text-generation,
+            text2text-generation.
         typical_p: Draw one of typical surprise, of those with this probability together. For
-            text-generation.
-        beams: Continuations followed side by side, for the most likely text. For text-generation.
-        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation.
-        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation.
-        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation.
-        sequences: Texts for each prompt. For text-generation.
-        stop: Text that ends the writing, and is left out (repeatable). For text-generation.
-        seed: Seed of what is drawn. For text-generation.
-        prefix: Text that stands before each prompt. For text-generation.
+            text-generation, text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text-generation,
+            text2text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation,
+            text2text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation,
+            text2text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation,
+            text2text-generation.
+        sequences: Texts for each prompt. For text-generation, text2text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text-generation,
+            text2text-generation.
+        seed: Seed of what is drawn. For text-generation, text2text-generation.
+        prefix: Text that stands before each prompt. For text-generation, text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.

@@ -97,11 +97,15 @@ def write(
     ids, mask = ids.repeat_interleave(count, 0), mask.repeat_interleave(count, 0)
     texts = [Text() for _ in prompts]
     keys = [key_of(prompt, i % count, settings.seed) for i, prompt in enumerate(prompts)]
+    steps: _Steps = _Steps(model, ids, mask)
+    if has_encoder(model):
+        steps = _AnswerSteps(model, ids, mask)
+        prompts = [[] for _ in prompts]
     alive = [i for i, prompt in enumerate(prompts) if ends.most is None or len(prompt) < ends.most]
-    steps = _Steps(model, ids, mask)
     if len(alive) < len(texts):
         steps.keep(alive)
     history, drawing = settings.of_history(), settings.of_drawing()
+    history.extend(own_rules(model, settings))
     for step in range(settings.max_new_tokens):
         if not alive:
             break
@@ -189,6 +193,77 @@ class _Steps:
             self.cache.batch_select_indices(kept)
 
 
+class _AnswerSteps(_Steps):
+    """The rows of a batch that an encoder has read, and what its decoder writes.
+
+    Attributes:
+        ids, mask: of what was written, behind the token that a decoder begins with.
+    """
+
+    def __init__(self, model: Any, ids: torch.Tensor, mask: torch.Tensor) -> None:
+        begin = model.generation_config.decoder_start_token_id
+        if begin is None:
+            begin = model.config.decoder_start_token_id
+        start = torch.full_like(ids[:, :1], begin)
+        super().__init__(model, start, torch.ones_like(start))
+        self.read = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+        self.read_mask = mask
+
+    def logits(self) -> torch.Tensor:
+        from transformers.modeling_outputs import BaseModelOutput
+
+        output = self.model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=self.read),
+            attention_mask=self.read_mask,
+            decoder_input_ids=self.given,
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        self.cache = output.past_key_values
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        super().keep(rows)
+        kept = torch.tensor(rows, dtype=torch.long, device=self.ids.device)
+        self.read, self.read_mask = self.read[kept], self.read_mask[kept]
+
+
+def has_encoder(model: Any) -> bool:
+    """Whether a model writes what its encoder makes of a text, and does not go on with it."""
+    return bool(getattr(model.config, "is_encoder_decoder", False))
+
+
+def own_rules(model: Any, settings: Settings) -> list[Any]:
+    """What a model's folder says of how it writes, besides what is asked for: tokens that it never writes, or begins
+    and ends with (Marian, BART, mBART), in the order of transformers' `generate`."""
+    from transformers.generation import logits_process as of
+
+    asked = getattr(model, "generation_config", None)
+    if asked is None or not has_encoder(model):
+        return []
+    device = next(model.parameters()).device
+    ends = asked.eos_token_id
+    made: list[Any] = []
+    if asked.no_repeat_ngram_size and not settings.no_repeat_ngram:
+        made.append(of.NoRepeatNGramLogitsProcessor(asked.no_repeat_ngram_size))
+    if asked.bad_words_ids:
+        made.append(of.NoBadWordsLogitsProcessor(asked.bad_words_ids, ends))
+    if asked.min_length and ends is not None:
+        made.append(of.MinLengthLogitsProcessor(min(asked.min_length, settings.max_new_tokens), ends, device))
+    begin = asked.forced_bos_token_id if settings.begin is None else settings.begin
+    if begin is not None:
+        made.append(of.ForcedBOSTokenLogitsProcessor(begin))
+    if asked.forced_eos_token_id is not None:
+        made.append(of.ForcedEOSTokenLogitsProcessor(settings.max_new_tokens + 1, asked.forced_eos_token_id, device))
+    if asked.suppress_tokens:
+        made.append(of.SuppressTokensLogitsProcessor(asked.suppress_tokens, device))
+    if asked.begin_suppress_tokens:
+        first = 1 if begin is None else 2
+        made.append(of.SuppressTokensAtBeginLogitsProcessor(asked.begin_suppress_tokens, first, device))
+    return made
+
+
 def _moved(on_token: Callable[[int, Text], None], first: int, number: int, text: Text) -> None:
     on_token(first + number, text)
 
@@ -221,15 +296,18 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
     from transformers import GenerationConfig
 
     writer = cast(Any, model)
+    history = settings.of_history()
     if not isinstance(model, torch.nn.Module):
         raise UserError(
             "--beams: the model runs in ONNX Runtime, where texts are written one token after the other",
             "Leave it out, or take the model that it was made of.",
         )
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    longest = ids.shape[1]
-    if len(ids) > 1 and (
-        settings.of_history() or (ends.most is not None and longest + settings.max_new_tokens > ends.most)
+    longest = 1 if has_encoder(model) else ids.shape[1]
+    if (
+        len(ids) > 1
+        and not has_encoder(model)
+        and (settings.of_history() or (ends.most is not None and longest + settings.max_new_tokens > ends.most))
     ):
         # one by one: padding would take room from the shorter ones, and count as tokens that stand there
         return [text for alone in _alone(batch) for text in beams(model, alone, settings, ends)]
@@ -249,7 +327,10 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
         return_dict_in_generate=True,
         output_scores=True,
     )
-    made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=settings.of_history())
+    history.extend(own_rules(model, settings))
+    if has_encoder(model):
+        config.decoder_start_token_id = writer.generation_config.decoder_start_token_id
+    made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history)
     chances = writer.compute_transition_scores(made.sequences, made.scores, made.beam_indices, normalize_logits=False)
     texts = []
     for row, scores in zip(made.sequences[:, longest:].tolist(), chances.tolist(), strict=True):

@@ -32,6 +32,7 @@ class Settings:
         sequences: texts for each prompt.
         stop: texts that end the writing, and are left out.
         seed: of what is drawn.
+        begin: id of the token that each text begins with, of a model with an encoder; None: the model's.
     """
 
     max_new_tokens: int = USUAL_TOKENS
@@ -47,6 +48,7 @@ class Settings:
     sequences: int = 1
     stop: Sequence[str] = ()
     seed: int = 42
+    begin: int | None = None
 
     @property
     def draws(self) -> bool:

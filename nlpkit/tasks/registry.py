@@ -41,11 +41,20 @@ TASKS: dict[str, str] = {
     "fill-mask": "nlpkit.tasks.masked_lm.task:MaskedLanguageModeling",
     "question-answering": "nlpkit.tasks.question_answering.task:QuestionAnswering",
     "text-generation": "nlpkit.tasks.text_generation.task:TextGeneration",
+    "text2text-generation": "nlpkit.tasks.text2text_generation.task:Text2Text",
     "zero-shot-classification": "nlpkit.tasks.zero_shot.task:ZeroShotClassification",
     "sentence-embedding": "nlpkit.tasks.sentence_embedding.task:SentenceEmbedding",
     "zero-shot-by-embedding": "nlpkit.tasks.zero_shot.by_embedding:ZeroShotByEmbedding",
 }
 """Name -> module:class. Of tasks that claim a model equally surely the first is taken."""
+
+
+# What pipelines of transformers 4 were called, which became the task behind them.
+PIPELINES = {
+    "translation": "text2text-generation",
+    "summarization": "text2text-generation",
+    "ner": "token-classification",
+}
 
 
 def task_class(name: str) -> type[Task]:
@@ -57,6 +66,7 @@ def task_class(name: str) -> type[Task]:
     if name not in TASKS:
         # "ner" of finetune-ner
         short = next((one.name for one in classes() if one.trained_by.endswith(f"-{name}")), None)
+        short = short or PIPELINES.get(name.partition("_")[0])
         hint = f"Did you mean '{short}'?" if short else suggest(name, TASKS) or f"Tasks: {', '.join(TASKS)}"
         raise UserError(f"there is no task '{name}'", hint)
     module, _, attribute = TASKS[name].partition(":")

@@ -206,10 +206,11 @@ def test_all_options_stand_in_panels_with_what_they_do_and_their_default(
     config = importlib.import_module(COMMANDS[command].module).Config
     told: dict[tuple[str, str], str] = {}  # panel, name -> text
     panel = name = ""
-    # the title of a panel of several tasks may need two lines
-    lines = re.sub(r"^(For [^:\n]*,)\n([^:\n]*:)$", r"\1 \2", "\n".join(lines), flags=re.M).split("\n")
+    # the title of a panel of several tasks may need more lines than one
+    text = "\n".join(lines)
+    lines = re.sub(r"^For [^:]*:$", lambda title: title[0].replace("\n", " "), text, flags=re.M).split("\n")
     for line in lines:
-        if re.fullmatch(r"[A-Z][a-z, -]+:", line):
+        if re.fullmatch(r"[A-Z][a-z0-9, -]+:", line):
             panel = line[:-1]
         elif panel and (entry := re.match(r"  (\S+)(.*)", line)):
             name = entry[1]

@@ -23,6 +23,7 @@ KINDS = {
     "question-answering": "question-answering",
     "masked-lm": "fill-mask",
     "causal-lm": "text-generation",
+    "text-to-text": "text2text-generation",
     "zero-shot": "zero-shot-classification",
     "embedding": "sentence-embedding",
     "zero-shot-embedding": "zero-shot-by-embedding",
@@ -87,6 +88,7 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
     untrained = {
         "masked-lm": make_masked_lm,
         "causal-lm": make_causal_lm,
+        "text-to-text": make_text_to_text,
         "zero-shot": make_zero_shot,
         "zero-shot-embedding": make_zero_shot_embedding,
         "embedding": make_embedding,
@@ -134,6 +136,23 @@ def make_causal_lm(folder: Path) -> Path:
 
     write_text(folder)
     return make_writer(folder / "run")
+
+
+def make_text_to_text(folder: Path) -> Path:
+    """A random T5 as Transformers saves it, and text beside it."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+    from writers import byte_tokenizer
+
+    write_text(folder)
+    tokenizer = byte_tokenizer()
+    shape = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2, "initializer_factor": 3.0}
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    torch.manual_seed(4)
+    config = T5Config(**shape, **ids, vocab_size=len(tokenizer), decoder_start_token_id=tokenizer.pad_token_id)
+    T5ForConditionalGeneration(config).save_pretrained(folder / "run")
+    tokenizer.save_pretrained(folder / "run")
+    return folder / "run"
 
 
 def make_masked_lm(folder: Path) -> Path:

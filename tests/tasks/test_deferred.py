@@ -221,4 +221,7 @@ def test_an_option_of_another_task_is_refused_before_the_weights_are_read(
 
     monkeypatch.setattr(opening, "load_model", read)
     assert main(["predict", str(trained), "a film", "--top-k", "3"]) == 2
-    assert "--top-k is for fill-mask, text-generation, not for text-classification" in capsys.readouterr().err
+    assert (
+        "--top-k is for fill-mask, text-generation, text2text-generation, not for text-classification"
+        in capsys.readouterr().err
+    )

@@ -297,7 +297,9 @@ def test_hints_of_a_file_and_those_that_cannot_be_used(masked_lm: Any, tmp_path:
 def test_options_of_other_tasks_are_refused(masked_lm: Any, trained: Path, reviews: Path) -> None:
     with pytest.raises(UserError, match=r"--text-pair is for text-classification, not for fill-mask"):
         answers_of(masked_lm(), "the [MASK]", text_pair=["a film"])
-    with pytest.raises(UserError, match=r"--top-k is for fill-mask, text-generation, not for text-classification"):
+    with pytest.raises(
+        UserError, match=r"--top-k is for fill-mask, text-generation, text2text-generation, not for text-classification"
+    ):
         answers_of(trained, "a film", top_k=3)
     with pytest.raises(UserError, match=r"--mlm-probability is for fill-mask, not for text-classification"):
         measured(trained, reviews, mlm_probability=0.3)

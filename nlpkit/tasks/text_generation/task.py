@@ -173,39 +173,12 @@ class TextGeneration(Judged):
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is written behind each prompt: ids, their log-probabilities, how many there are, whether it ended."""
-        import torch
-
         from nlpkit.generation import loop
 
         ways = loop.beams if self.settings.beams > 1 else loop.write
-        texts: list[Text] = ways(model, batch, self.settings, self._ends(model))
-        most = max(1, *(len(text.ids) for text in texts))
-        rows, count = len(batch["input_ids"]), self.settings.sequences
-
-        def filled(parts: Sequence[Sequence[Any]], kind: torch.dtype) -> torch.Tensor:
-            made = torch.zeros((len(parts), most), dtype=kind)
-            for i, part in enumerate(parts):
-                made[i, : len(part)] = torch.tensor(part, dtype=kind)
-            return made.view(rows, count, most)
-
-        return {
-            "ids": filled([text.ids for text in texts], torch.long),
-            "chances": filled([text.chances for text in texts], torch.float64),
-            "counts": torch.tensor([len(text.ids) for text in texts]).view(rows, count),
-            "ended": torch.tensor([text.ended for text in texts]).view(rows, count),
-        }
-
-    def _ends(self, model: Any) -> Ends:
-        from nlpkit.generation.loop import Ends
-
-        named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-        ends = [*(named if isinstance(named, list) else [named]), self.tokenizer.eos_token_id]
-        return Ends(
-            frozenset(int(token) for token in ends if token is not None),
-            self.settings.stop,
-            partial(continuation, self.tokenizer),
-            self.model_length,
-        )
+        ends = ends_of(model, self.tokenizer, self.settings.stop, self.model_length)
+        texts: list[Text] = ways(model, batch, self.settings, ends)
+        return packed(texts, len(batch["input_ids"]), self.settings.sequences)
 
     def judge(
         self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
@@ -239,12 +212,7 @@ class TextGeneration(Judged):
         """Of judged rows their sums, shape (rows, 4); of others the texts of each: (ids, log-probabilities, ended)."""
         if "sums" in reduced:
             return reduced["sums"].numpy()
-        made = []
-        for ids, chances, counts, ended in zip(
-            *(reduced[name].tolist() for name in ("ids", "chances", "counts", "ended")), strict=True
-        ):
-            made.append([(ids[i][:count], chances[i][:count], ended[i]) for i, count in enumerate(counts)])
-        return made
+        return collected(reduced)
 
     # --- judging and answering ---
 
@@ -305,20 +273,7 @@ class TextGeneration(Judged):
         """Answers with `prediction`, what was written behind the prompt; `score`, its probability per token (geometric
         mean); `tokens`, how many; `ended`, whether it came to an end by itself. Of several texts for a prompt, the
         likeliest is the answer, and `texts` holds all."""
-        for texts in outputs:
-            made = []
-            for ids, chances, ended in texts:
-                mean = float(np.mean(chances)) if chances else 0.0
-                made.append(
-                    {
-                        "prediction": continuation(self.tokenizer, ids),
-                        "score": exact(math.exp(mean)) if chances else None,
-                        "tokens": len(ids),
-                        "ended": ended,
-                    }
-                )
-            best = max(made, key=lambda one: -1.0 if one["score"] is None else one["score"])
-            yield {**best, "texts": made} if len(made) > 1 else best
+        return worded(outputs, partial(continuation, self.tokenizer))
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), "tokens": None, "ended": None}
@@ -334,3 +289,61 @@ def _padded_left(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch
         ids[i, width - len(row["input_ids"]) :] = torch.tensor(row["input_ids"])
         mask[i, width - len(row["input_ids"]) :] = 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+# --- what is written, for every task that writes ---
+
+
+def ends_of(model: Any, tokenizer: Any, stop: Sequence[str], most: int | None) -> Ends:
+    """Where texts end: at the tokens that the model's folder and the tokenizer name, or at a stop text.
+
+    Args:
+        most: tokens that the model takes, see `Ends`.
+    """
+    from nlpkit.generation.loop import Ends
+
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    ends = [*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id]
+    tokens = frozenset(int(token) for token in ends if token is not None)
+    return Ends(tokens, stop, partial(continuation, tokenizer), most)
+
+
+def packed(texts: Sequence[Text], rows: int, sequences: int) -> dict[str, torch.Tensor]:
+    """Texts as tensors: `ids` and `chances` (rows, sequences, tokens), `counts` and `ended` (rows, sequences)."""
+    import torch
+
+    most = max(1, *(len(text.ids) for text in texts))
+
+    def filled(parts: Sequence[Sequence[Any]], kind: torch.dtype) -> torch.Tensor:
+        made = torch.zeros((len(parts), most), dtype=kind)
+        for i, part in enumerate(parts):
+            made[i, : len(part)] = torch.tensor(part, dtype=kind)
+        return made.view(rows, sequences, most)
+
+    return {
+        "ids": filled([text.ids for text in texts], torch.long),
+        "chances": filled([text.chances for text in texts], torch.float64),
+        "counts": torch.tensor([len(text.ids) for text in texts]).view(rows, sequences),
+        "ended": torch.tensor([text.ended for text in texts]).view(rows, sequences),
+    }
+
+
+def collected(reduced: Mapping[str, torch.Tensor]) -> Outputs:
+    """Of what `packed` made: for each row its texts, each (ids, log-probabilities, ended)."""
+    columns = (reduced[name].tolist() for name in ("ids", "chances", "counts", "ended"))
+    return [
+        [(ids[i][:count], chances[i][:count], ended[i]) for i, count in enumerate(counts)]
+        for ids, chances, counts, ended in zip(*columns, strict=True)
+    ]
+
+
+def worded(outputs: Outputs, words: Callable[[Sequence[int]], str]) -> Iterator[dict[str, Any]]:
+    """Answers of what was `collected`: the likeliest text of each row, and `texts` with all where there are several."""
+    for texts in outputs:
+        made = []
+        for ids, chances, ended in texts:
+            mean = float(np.mean(chances)) if chances else 0.0
+            score = exact(math.exp(mean)) if chances else None
+            made.append({"prediction": words(ids), "score": score, "tokens": len(ids), "ended": ended})
+        best = max(made, key=lambda one: -1.0 if one["score"] is None else one["score"])
+        yield {**best, "texts": made} if len(made) > 1 else best

@@ -30,15 +30,7 @@ class TextGenerationView(View[TextGeneration]):
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table: each prompt with what was written behind it."""
-        body: list[list[Any]] = []
-        for row, answer in zip(rows, answers, strict=True):
-            if answer.get("error"):
-                body.append([row["text"], answer["error"], None, None, None])
-                continue
-            for one in answer.get("texts") or [answer]:
-                end = "its end" if one["ended"] else "the limit"
-                body.append([row["text"], one["prediction"], one["tokens"], end, one["score"]])
-        return [Table("written", ["prompt", "text", "tokens", "up to", "probability per token"], body)]
+        return written("prompt", rows, answers)
 
     @classmethod
     def example_call(cls, folder: Path) -> str:
@@ -60,3 +52,20 @@ class TextGenerationView(View[TextGeneration]):
     def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
         answer = ["print(tokenizer.convert_ids_to_tokens(outputs[0][0, -1].argsort()[:-6:-1]))  # what may come next"]
         return usage.onnx_code(file, '"Once upon a time"', answer)
+
+
+def written(what: str, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """One table of what was written.
+
+    Args:
+        what: the rows hold, as a heading.
+    """
+    body: list[list[Any]] = []
+    for row, answer in zip(rows, answers, strict=True):
+        if answer.get("error"):
+            body.append([row["text"], answer["error"], None, None, None])
+            continue
+        for one in answer.get("texts") or [answer]:
+            end = "its end" if one["ended"] else "the limit"
+            body.append([row["text"], one["prediction"], one["tokens"], end, one["score"]])
+    return [Table("written", [what, "written", "tokens", "up to", "probability per token"], body)]

@@ -1,0 +1,1 @@
+"""One text to another: translations, summaries, answers."""
