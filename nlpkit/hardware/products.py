@@ -1,4 +1,4 @@
-"""Products of linear layers on a CPU, by the library that is the faster one there.
+"""Products of linear layers, also those of GPT-2, on a CPU, by the library that is the faster one there.
 
 torch computes products in float32 with MKL. On AMD's processors with AVX-512 MKL keeps to older instructions, while
 oneDNN, which torch brings as well, uses what is there: two to four times the rate for the layers of small encoders
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from typing import Any
 
 import torch
@@ -74,24 +75,42 @@ class CpuLinear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As of nn.Linear: shape (..., in) to (..., out)."""
-        if not self._suits(x):
-            return super().forward(x)
-        if not torch.is_grad_enabled():
-            return product(x, self.weight, self.bias)
-        # of rows, as of more dimensions oneDNN gives a view, which models could not change in place
-        made: torch.Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias)
-        return made.view(*x.shape[:-1], self.out_features)
+        return _by_rows(x, self.weight, self.bias) if _suits(x, self.weight) else super().forward(x)
 
-    def _suits(self, x: torch.Tensor) -> bool:
-        return (
-            x.numel() * self.out_features >= LEAST
-            and x.device.type == "cpu"
-            and x.dtype == self.weight.dtype == torch.float32
-            and type(x) is torch.Tensor
-            and not torch.is_autocast_enabled("cpu")
-            and not torch.compiler.is_compiling()
-            and not torch.jit.is_tracing()
-        )
+
+@functools.cache
+def _cpu_conv1d() -> Any:
+    """As `CpuLinear`, of the layers of GPT-2, whose weights have the shape (in, out)."""
+    from transformers.pytorch_utils import Conv1D
+
+    class CpuConv1D(Conv1D):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            weight = self.weight.t()
+            return _by_rows(x, weight, self.bias) if _suits(x, weight) else super().forward(x)
+
+    return CpuConv1D
+
+
+def _by_rows(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """`product`, with gradients where they are wanted."""
+    if not torch.is_grad_enabled():
+        return product(x, weight, bias)
+    # of rows, as of more dimensions oneDNN gives a view, which models could not change in place
+    made: torch.Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias)
+    return made.view(*x.shape[:-1], len(weight))
+
+
+def _suits(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether oneDNN can compute this product here, and calling it pays."""
+    return (
+        x.numel() * len(weight) >= LEAST
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and type(x) is torch.Tensor
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )
 
 
 def use_faster(model: Any, *, always: bool = False) -> None:
@@ -103,6 +122,9 @@ def use_faster(model: Any, *, always: bool = False) -> None:
     if not always and not is_faster():
         return
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT))  # read at the first product
+    layers = getattr(sys.modules.get("transformers.pytorch_utils"), "Conv1D", None)
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = CpuLinear
+        elif layers is not None and type(module) is layers:
+            module.__class__ = _cpu_conv1d()

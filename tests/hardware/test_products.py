@@ -127,6 +127,44 @@ def test_operations_are_counted_as_those_of_a_linear_layer(asked: list[tuple[int
     assert len(asked) == 3
 
 
+def conv1d() -> tuple[nn.Module, nn.Module]:
+    """A layer of GPT-2 in float64, and the same with other kernels."""
+    from transformers.pytorch_utils import Conv1D
+
+    torch.manual_seed(0)
+    layer = Conv1D(OUT, IN)
+    nn.init.normal_(layer.bias)
+    exact = copy.deepcopy(layer).double()
+    products.use_faster(nn.Sequential(layer))
+    assert type(layer) is not Conv1D
+    return exact, layer
+
+
+def test_layers_of_gpt2_give_what_they_gave(asked: list[tuple[int, ...]]) -> None:
+    exact, layer = conv1d()
+    x = torch.randn(4, 40, IN)
+    given = [x.double().requires_grad_(), x.clone().requires_grad_()]
+    outputs = [module(start) for module, start in zip((exact, layer), given, strict=True)]
+    torch.testing.assert_close(outputs[1].double(), outputs[0], rtol=1e-5, atol=1e-5)
+    for output in outputs:
+        output.square().sum().backward()
+    assert len(asked) == 3, "both gradients come from oneDNN"
+    torch.testing.assert_close(given[1].grad.double(), given[0].grad, rtol=1e-4, atol=1e-3)
+    for (name, of_exact), (_, of_layer) in zip(exact.named_parameters(), layer.named_parameters(), strict=True):
+        assert of_layer.grad.shape == of_layer.shape
+        torch.testing.assert_close(of_layer.grad.double(), of_exact.grad, rtol=1e-4, atol=1e-3, msg=name)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x).double(), exact(x.double()), rtol=1e-5, atol=1e-5)
+
+
+def test_operations_of_layers_of_gpt2_are_counted(asked: list[tuple[int, ...]]) -> None:
+    from nlpkit.measurement import flops
+
+    _, layer = conv1d()
+    x = torch.randn(4, 40, IN, requires_grad=True)
+    assert flops.count(lambda: layer(x).sum().backward()) == 3 * 2 * 160 * IN * OUT
+
+
 def test_elsewhere_a_model_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "is_faster", lambda: False)
     model = nn.Sequential(nn.Linear(IN, OUT))
