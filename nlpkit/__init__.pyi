@@ -132,6 +132,11 @@ class Predictor(_Predictor):
         stop: Text that ends the writing, and is left out (repeatable). For text-generation,
             text2text-generation.
         seed: Seed of what is drawn. For text-generation, text2text-generation.
+        prefix: Text that stands before each prompt. For text-generation, text2text-generation.
+        chat: Each prompt is what a user says, in the model's chat template. For text-generation.
+        show_probabilities: Show how likely each token was. For text-generation.
+        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
+            text-generation.
         source_language: Text to text: code of the language of the texts, as the tokenizer has it
             (en_XX). Default: the tokenizer's. For text2text-generation.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
@@ -205,6 +210,10 @@ class Predictor(_Predictor):
         sequences: int = 1,
         stop: Sequence[str] | str = ...,
         seed: int = 42,
+        prefix: str = '',
+        chat: bool = False,
+        show_probabilities: bool = False,
+        runners_up: int = 3,
         source_language: str | None = None,
         target_language: str | None = None,
         labels: Sequence[str] | str = ...,
@@ -3541,6 +3550,9 @@ def predict(
     stop: Sequence[str] | str = ...,
     seed: int = 42,
     prefix: str = '',
+    chat: bool = False,
+    show_probabilities: bool = False,
+    runners_up: int = 3,
     source_language: str | None = None,
     target_language: str | None = None,
     labels: Sequence[str] | str = ...,
@@ -3650,6 +3662,10 @@ def predict(
             text2text-generation.
         seed: Seed of what is drawn. For text-generation, text2text-generation.
         prefix: Text that stands before each prompt. For text-generation, text2text-generation.
+        chat: Each prompt is what a user says, in the model's chat template. For text-generation.
+        show_probabilities: Show how likely each token was. For text-generation.
+        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
+            text-generation.
         source_language: Text to text: code of the language of the texts, as the tokenizer has it
             (en_XX). Default: the tokenizer's. For text2text-generation.
         target_language: Text to text: code of the language that is written (de_DE). Default: the

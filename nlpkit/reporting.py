@@ -68,6 +68,16 @@ def _bracketed(part: str, label: str | None) -> str:
 
 
 @dataclass(frozen=True)
+class Shaded:
+    """A text in pieces, each with its probability: coloured by it on a terminal, plain elsewhere."""
+
+    pieces: Sequence[tuple[str, float]]
+
+    def __str__(self) -> str:
+        return "".join(piece for piece, _ in self.pieces)
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A figure with the interval in which that of other rows might lie: `0.76 (0.66 to 0.84)`.
 
@@ -109,7 +119,7 @@ def titled(names: Sequence[str], notes: Mapping[str, str]) -> list[str]:
     return [f"{name} {notes[name]}" if name in notes else name for name in names]
 
 
-Cell = str | int | float | Estimate | Pieces | Marked | None
+Cell = str | int | float | Estimate | Pieces | Marked | Shaded | None
 
 
 @dataclass
@@ -145,7 +155,7 @@ def _parts_of(value: Cell) -> fragments.Parts:
 def to_left(table: Table) -> list[bool]:
     """Which columns are aligned to the left: the first, those of texts in parts, or all."""
     return [
-        table.to_left or i == 0 or any(isinstance(row[i], Pieces | Marked) for row in table.rows)
+        table.to_left or i == 0 or any(isinstance(row[i], Pieces | Marked | Shaded) for row in table.rows)
         for i in range(len(table.header))
     ]
 
@@ -265,6 +275,22 @@ class Progress(Protocol):
     def expect(self, total: int) -> None: ...
 
 
+class Writing(Protocol):
+    """A text that is shown while it is written.
+
+    Attributes:
+        text: what was added so far.
+    """
+
+    text: str
+
+    def begin(self, prompt: str, *, shaded: bool) -> None:
+        """Show what the text stands behind; its pieces may be coloured by their probability."""
+
+    def add(self, piece: str, probability: float) -> None:
+        """Show what comes next."""
+
+
 class Reporter:
     """The silent reporter, and the interface of the others."""
 
@@ -296,6 +322,11 @@ class Reporter:
             unit: what is counted; "bytes" are shown as kB, MB, ...
         """
         yield _Silent()
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing | None]:
+        """What shows a text while the block writes it; None where nobody looks on, as away from a terminal."""
+        yield None
 
 
 class _Silent:
@@ -342,6 +373,11 @@ class Listener(Reporter):
     def progress(self, description: str, total: int, unit: str = "rows") -> Iterator[Progress]:
         with self.to.progress(description, total, unit) as progress:
             yield progress
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing | None]:
+        with self.to.writing() as writing:
+            yield writing
 
 
 class _OfPart(Reporter):

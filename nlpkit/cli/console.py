@@ -19,7 +19,9 @@ from nlpkit.reporting import (
     Progress,
     Report,
     Reporter,
+    Shaded,
     Table,
+    Writing,
     cell,
     duration,
     is_unicode,
@@ -35,6 +37,13 @@ PLAIN_PROGRESS_SECONDS = 15.0
 # Columns of a terminal from which a bar leaves room for the figures beside it, and for the rate, too.
 FIGURES_FROM, RATE_FROM = 70, 100
 PIECE_STYLES = ("black on bright_cyan", "black on bright_yellow")  # neighbouring pieces of a text
+# Least probability of a piece of text, what stands in the legend, and its colour.
+SHADES = (
+    (0.5, "50 % and more", "green"),
+    (0.2, "20 to 50 %", "cyan"),
+    (0.05, "5 to 20 %", "yellow"),
+    (0.0, "below 5 %", "red"),
+)
 LABEL_COLOURS = ("bright_cyan", "bright_yellow", "bright_green", "bright_magenta", "bright_blue", "bright_red", "white")
 
 
@@ -172,17 +181,34 @@ class RichReporter(Reporter):
                 no_wrap=whole and not left,
                 min_width=words[len(drawn.columns)] if whole else None,
             )
-        colours = self.console.color_system is not None and not self.console.no_color
+        colours = self._colours
         between = " " if self._fits(table) else "\n"
         for row in table.rows:
             cells = (
                 _coloured(value)
-                if isinstance(value, Pieces | Marked) and colours
+                if isinstance(value, Pieces | Marked | Shaded) and colours
                 else Text(between.join(value.parts()) if isinstance(value, Estimate) else shown(cell(value)))
                 for value in row
             )
             drawn.add_row(*cells)
         self.console.print(drawn)
+        if colours and any(isinstance(value, Shaded) for row in table.rows for value in row):
+            self.console.print(_legend())
+
+    @property
+    def _colours(self) -> bool:
+        return self.console.color_system is not None and not self.console.no_color
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing | None]:
+        if self.errors is not None:  # the answers go to standard output
+            yield None
+            return
+        writing = _RichWriting(self.console, colours=self._colours)
+        try:
+            yield writing
+        finally:  # of a text that was interrupted, too
+            writing.end()
 
     def _fits(self, table: Table) -> bool:
         """Whether each row fits on a line; else intervals stand below their figures."""
@@ -214,6 +240,37 @@ class RichReporter(Reporter):
         with bar:
             task = bar.add_task(shown(description), total=total or None, done="", rate="", figures="")
             yield _RichProgress(bar, task, unit)
+
+
+class _RichWriting:
+    """A text that grows; the terminal breaks its lines."""
+
+    def __init__(self, console: Any, *, colours: bool) -> None:
+        self.console, self.colours = console, colours
+        self.begun = self.shaded = False
+        self.text = ""
+
+    def begin(self, prompt: str, *, shaded: bool) -> None:
+        self.begun, self.shaded = True, shaded and self.colours
+        self._show(prompt, "bold")
+
+    def add(self, piece: str, probability: float) -> None:
+        interrupts.check()
+        self.text += piece
+        self._show(piece, _shade(probability) if self.shaded else "")
+
+    def end(self) -> None:
+        if self.begun:
+            self.console.print()
+        if self.shaded:
+            self.console.print(_legend())
+
+    def _show(self, piece: str, style: str) -> None:
+        from rich.text import Text
+
+        lines = "\n".join(shown(line) for line in piece.split("\n"))
+        self.console.print(Text(lines, style=style), end="", soft_wrap=True)
+        self.console.file.flush()
 
 
 class _RichProgress:
@@ -263,10 +320,28 @@ def _turned(table: Table) -> Table:
     return Table(table.title, header, rows, to_left=table.to_left)
 
 
-def _coloured(value: Pieces | Marked) -> Any:
+def _shade(probability: float) -> str:
+    return next(style for least, _, style in SHADES if probability >= least)
+
+
+def _legend() -> Any:
     from rich.text import Text
 
     drawn = Text()
+    drawn.append("probability of a token: ", style="dim")
+    for _, name, style in SHADES:
+        drawn.append(f"{name}  ", style=style)
+    return drawn
+
+
+def _coloured(value: Pieces | Marked | Shaded) -> Any:
+    from rich.text import Text
+
+    drawn = Text()
+    if isinstance(value, Shaded):
+        for piece, probability in value.pieces:
+            drawn.append(shown(piece), style=_shade(probability))
+        return drawn
     if isinstance(value, Pieces):
         for i, piece in enumerate(value.pieces):
             drawn.append(shown(piece), style=PIECE_STYLES[i % len(PIECE_STYLES)])

@@ -8,6 +8,7 @@ text at a time, as it tells no padding before a text from the text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
@@ -29,12 +30,14 @@ class Text:
         chances: log-probability of each token under the model, before anything is left out for drawing.
         others: of each token the most likely ones, with their log-probabilities; empty unless asked for.
         ended: by a token or a text that ends it; False: at --max-new-tokens, or where the model takes no more.
+        characters: of what the tokens say, those that stand before the text that ended it; None: all.
     """
 
     ids: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
     others: list[list[tuple[int, float]]] = field(default_factory=list)
     ended: bool = False
+    characters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,18 +56,25 @@ class Ends:
     decode: Callable[[Sequence[int]], str]
     most: int | None = None
 
-    def found_in(self, ids: Sequence[int]) -> int | None:
-        """How many of the first tokens of a text to keep where one of the stop texts is in it; None where none is."""
+    def found_in(self, ids: Sequence[int]) -> tuple[int, int] | None:
+        """How many characters stand before the first of the stop texts, and how many tokens say these.
+
+        The last of the tokens may say a part of the stop text too, as one that is a full stop and the end of a line.
+
+        Returns:
+            (tokens, characters); None where no stop text is there.
+        """
         if not self.stop:
             return None
         text = self.decode(ids)
         places = [text.find(stop) for stop in self.stop if stop in text]
         if not places:
             return None
+        characters = min(places)
         keep = len(ids)
-        while keep and len(self.decode(ids[:keep])) > min(places):
+        while keep and len(self.decode(ids[: keep - 1])) >= characters:
             keep -= 1
-        return keep
+        return keep, characters
 
 
 def write(
@@ -82,7 +92,7 @@ def write(
         model: one that goes on with a text, or that writes from what its encoder read.
         batch: `input_ids` and `attention_mask` (rows, length), padded on the left.
         ends: where texts end.
-        runners_up: likely tokens to note beside each that is written.
+        runners_up: likely tokens to note of each place; one of them may be what is written there.
         on_token: is told the number of a text and what it is so far, whenever a token was added.
     """
     ids, mask = batch["input_ids"], batch["attention_mask"]
@@ -283,12 +293,25 @@ def _added(text: Text, token: int, chance: float, others: list[Any], ends: Ends,
     text.ids.append(token)
     text.chances.append(chance)
     text.others.append(others)
-    keep = ends.found_in(text.ids)
-    if keep is not None:
+    found = ends.found_in(text.ids)
+    if found is not None:
+        keep, text.characters = found
         del text.ids[keep:], text.chances[keep:], text.others[keep:]
         text.ended = True
         return False
     return ends.most is None or before + len(text.ids) < ends.most
+
+
+@contextmanager
+def _unsettled(model: Any) -> Iterator[None]:
+    """Let `generate` follow what it is given alone: it fills up what is left open with the model's own settings."""
+    from transformers import GenerationConfig
+
+    own, model.generation_config = model.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, ends: Ends) -> list[Text]:
@@ -330,7 +353,8 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
     history.extend(own_rules(model, settings))
     if has_encoder(model):
         config.decoder_start_token_id = writer.generation_config.decoder_start_token_id
-    made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history)
+    with nullcontext() if has_encoder(model) else _unsettled(writer):
+        made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history)
     chances = writer.compute_transition_scores(made.sequences, made.scores, made.beam_indices, normalize_logits=False)
     texts = []
     for row, scores in zip(made.sequences[:, longest:].tolist(), chances.tolist(), strict=True):

@@ -61,6 +61,8 @@ class Settings:
         Raises:
             UserError: saying which.
         """
+        if "" in self.stop:
+            raise UserError("--stop is empty: every text would end before it begins", "Name a text, or leave it out.")
         if not self.draws:
             usual = Settings()
             for name, flag in (("top_k", "--top-k"), ("top_p", "--top-p"), ("min_p", "--min-p")):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlpkit.generation.loop import Text
 
 ANCHOR = "a"  # a word that tokens are put behind: a first one loses the blank before it in many tokenizers
 
@@ -18,3 +22,86 @@ def continuation(tokenizer: Any, ids: Sequence[int]) -> str:
     before = tokenizer.decode(anchor, skip_special_tokens=True)
     whole = tokenizer.decode([*anchor, *ids], skip_special_tokens=True)
     return str(whole.removeprefix(before) if whole.startswith(before) else tokenizer.decode(ids))
+
+
+def said(tokenizer: Any, token: int) -> str:
+    """What a token says behind others; the name of one that says nothing, as that which ends a text."""
+    return continuation(tokenizer, [token]) or str(tokenizer.convert_ids_to_tokens(token))
+
+
+class Unfolding:
+    """A text whose tokens come one by one, as far as it is settled.
+
+    Held back are bytes that are no whole character yet, and what may be the beginning of a text that ends the writing.
+
+    Args:
+        tokenizer: of the model.
+        stop: texts that end the writing.
+
+    Attributes:
+        text: what was given out.
+    """
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str] = ()) -> None:
+        self.tokenizer, self.stop = tokenizer, stop
+        self.text = ""
+
+    def take(self, ids: Sequence[int], *, whole: bool = False, characters: int | None = None) -> str:
+        """What is settled now and was not before.
+
+        Args:
+            ids: all tokens so far.
+            whole: whether these are all that will come.
+            characters: of what they say, those that belong to the text; None: all.
+        """
+        text = continuation(self.tokenizer, ids)[:characters]
+        if not whole:
+            text = text.rstrip("\ufffd")
+            text = text[: len(text) - max((_begun(text, stop) for stop in self.stop), default=0)]
+        if not text.startswith(self.text):  # a tokenizer that takes blanks back, or a part that is held back again
+            return ""
+        new = text[len(self.text) :]
+        self.text = text
+        return new
+
+
+def _begun(text: str, stop: str) -> int:
+    """How many characters at the end of a text are the beginning of another one."""
+    return next((size for size in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:size])), 0)
+
+
+class Growing:
+    """Tells a text that is written token by token, as far as it is settled; `loop.write` calls it.
+
+    Args:
+        tokenizer: of the model.
+        stop: texts that end the writing.
+        tell: is told each part, and the probability of its last token.
+    """
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], tell: Callable[[str, float], None]) -> None:
+        self.unfolding, self.tell = Unfolding(tokenizer, stop), tell
+
+    def __call__(self, number: int, text: Text) -> None:
+        self._tell(text, self.unfolding.take(text.ids, whole=text.ended, characters=text.characters))
+
+    def end(self, text: Text) -> None:
+        """Tell what was held back of a text that stopped before its end."""
+        self._tell(text, self.unfolding.take(text.ids, whole=True, characters=text.characters))
+
+    def _tell(self, text: Text, new: str) -> None:
+        if new:
+            self.tell(new, math.exp(text.chances[-1]))
+
+
+def unfolded(tokenizer: Any, text: Text) -> list[str]:
+    """What each token of a text adds to it; the last byte of a character adds the whole of it.
+
+    Together they are the text, unless its tokenizer changes what stands there already.
+    """
+    unfolding = Unfolding(tokenizer)
+    last = len(text.ids)
+    return [
+        unfolding.take(text.ids[:i], whole=i == last, characters=text.characters if i == last else None)
+        for i in range(1, last + 1)
+    ]

@@ -146,6 +146,7 @@ def open_trained(
             "Is it a checkpoint that was fine-tuned for this task, with the config.json that belongs to its weights?",
         )
     fitting.fit(model, tokenizer)
+    task = task.opened(model)
     limit = opening.max_positions(model.config, tokenizer, model)
     most = opening.takes(model.config, model)
     length, training_length = task.max_length, task.training_length
@@ -234,6 +235,10 @@ class Predictor(Generic[R]):
         if reader.task.feature_settings == self.task.feature_settings:
             return self
         return self._with(reader.task, self.batch_tokens)
+
+    def asking(self, task: R) -> Predictor[R]:
+        """A predictor with the same model that answers by another setting of its task."""
+        return self._with(task, self.batch_tokens)
 
     def _with(self, task: R, batch_tokens: int | None) -> Predictor[R]:
         return Predictor(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import glob
 import itertools
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from nlpkit.data.typed import is_file, is_there, require_texts
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
 from nlpkit.options import FolderOptions, ReadingOptions, flag_of, option, option_like
-from nlpkit.reporting import Report
+from nlpkit.reporting import Report, Writing
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks import registry
 from nlpkit.tasks.abstaining import ABSTAINED
@@ -136,9 +137,15 @@ def answered(predictor: Predictor, config: Config) -> Report:
     if config.input:
         return _predict_file(predictor, config)
     rows, reader = task.reader().typed(config)
-    answers = predictor.answers(rows, reader)
+    with reporting.current().writing() as writing:
+        predictor = _watched(predictor, reader, rows, writing if config.output is None else None)
+        answers = predictor.answers(rows, reader)
+    seen = writing is not None and predictor.task is not task and writing.text == answers[0]["prediction"]
     left_out = _LeftOut(config, task)
     left_out.take(answers)
+    stopped = _Stopped(task)
+    stopped.take(answers)
+    stopped.warn()
     _warn_of_cuts(reader.task, predictor.cut, [f"text {i}" for i, answer in enumerate(answers, 1) if answer.get("cut")])
     if config.output is not None:
         entries = [{**row, **answer_columns(answer)} for row, answer in zip(rows, answers, strict=True)]
@@ -148,10 +155,24 @@ def answered(predictor: Predictor, config: Config) -> Report:
             write(entries)
     record = [{**row, **answer_columns(answer), **_cut_of(answer)} for row, answer in zip(rows, answers, strict=True)]
     failed = all(answer.get("error") for answer in answers)
-    tables = task.view.answer_tables(rows, answers)
+    tables = task.view.watched_tables(answers[0]) if seen else task.view.answer_tables(rows, answers)
     message = f"no text could be answered; {answers[0].get('error')}"
     told = {"model": config.model, "answers": record, **left_out.recorded()}
     return Report(told, tables, left_out.lines(), exit_code=1 if failed else 0, failure=message)
+
+
+def _watched(
+    predictor: Predictor, reader: Reader[Any], rows: Sequence[Mapping[str, Any]], writing: Writing | None
+) -> Predictor:
+    """What answers so that a text is seen while it is written, where the task writes and somebody looks on."""
+    if writing is None or len(rows) != 1:
+        return predictor
+    try:
+        inputs = reader.inputs(rows[0])
+    except ValueError:  # which is told with the answer
+        return predictor
+    task = predictor.task.watched(inputs, writing)
+    return predictor if task is None else predictor.asking(task)
 
 
 def _typed(config: Config) -> dict[str, Any]:
@@ -237,7 +258,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     task, reader = predictor.task, predictor.task.reader()
     source = _source(predictor, config, config.input)
     done = failed = 0
-    left_out = _LeftOut(config, task)
+    left_out, stopped = _LeftOut(config, task), _Stopped(task)
     start = time.monotonic()
     first_error, hint, prefix = "", "", "prediction"
     cut_at: list[str] = []
@@ -273,6 +294,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         for (chunk, prefix, bound), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
             reader = bound  # the writer asks for it
             left_out.take(answers)
+            stopped.take(answers)
             entries, errors, shortened = _answered(task, chunk, answers, prefix, unit(source.format))
             if kept is None:
                 write(entries)
@@ -287,6 +309,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
             bar.advance(len(chunk))
     seconds = time.monotonic() - start
     _warn_of_cuts(reader.task, cut, cut_at)
+    stopped.warn()
     failure = config.tell_of_failures(failed, done, f"answer (column {prefix}_error)", first_error, hint)
     record = {
         **_written(config, predictor),
@@ -404,6 +427,33 @@ class _LeftOut:
     def margin(self) -> float | None:
         """--min-margin, where it is asked for."""
         return self.options.min_margin if isinstance(self.options, MarginOptions) else None
+
+
+class _Stopped:
+    """How many of the texts that were written were stopped before their end.
+
+    Args:
+        task: that answers.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.texts = 0
+        self.by: Counter[str] = Counter()
+
+    def take(self, answers: Sequence[Mapping[str, Any]]) -> None:
+        """Count those of some more answers."""
+        for answer in answers:
+            if not answer.get("error"):
+                stopped = self.task.unfinished(answer)
+                self.texts += len(stopped)
+                self.by.update(why for why in stopped if why)
+
+    def warn(self) -> None:
+        """Say how many, and by what."""
+        for why, count in self.by.items():
+            written = reporting.counted(self.texts, "text", "texts")
+            reporting.current().warn(f"{count:,} of {written} written {why}")
 
 
 def _written(config: Config, predictor: Predictor) -> dict[str, Any]:

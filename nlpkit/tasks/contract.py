@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
+from nlpkit.reporting import Writing
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import REQUESTS, Forward, Part
 from nlpkit.tasks.outputs import Outputs
@@ -189,6 +190,10 @@ class Task(ABC):
         """
         return self
 
+    def opened(self, model: Any) -> Self:
+        """The task with what the opened model tells of it besides its config."""
+        return self
+
     def configured(self, options: Config) -> Self:
         """The task as a command or a request asks for it: a config with the task's own options for that."""
         return self
@@ -233,6 +238,16 @@ class Task(ABC):
         """Tokens an input that the model's folder tells other programs of; None: what its tokenizer says, as of an
         encoder that is there to be trained further."""
         return self.max_length
+
+    def cut_in_words(self, texts: int, rows: int, longest: int) -> str:
+        """What was left out of texts; "" where all beyond `max_length` is.
+
+        Args:
+            texts: that were not read whole.
+            rows: of how many.
+            longest: tokens of the longest of them.
+        """
+        return ""
 
     @property
     def uncut(self) -> str:
@@ -382,6 +397,19 @@ class Task(ABC):
     def listed(self) -> str:
         """What an answer lists, of which those that are not sure enough are left out; "" where an answer is one."""
         return ""
+
+    def watched(self, inputs: Mapping[str, Any], writing: Writing) -> Self | None:
+        """The task that shows the answer to a single input while it is written; None where an answer comes at once.
+
+        Args:
+            inputs: what is read of a row, as the reader gives it.
+            writing: shows it.
+        """
+        return None
+
+    def unfinished(self, answer: Mapping[str, Any]) -> Sequence[str]:
+        """Of each text that was written for an answer, what stopped it before its end; "" where nothing did."""
+        return ()
 
     def no_answer(self) -> dict[str, Any]:
         """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""

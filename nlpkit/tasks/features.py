@@ -186,6 +186,8 @@ class Truncation:
 
         if not self.texts:
             return None
+        if said := task.cut_in_words(self.texts, self.rows, self.longest):
+            return Finding(level, "truncation", f"{split}: {said}", self.texts)
         share = f"{self.texts:,} of {self.rows:,} texts are longer than {self.limit} tokens and were cut there"
         message = f"{split}: {share}, the longest has {self.longest:,}{remedy(task, self.limit, settable=settable)}"
         return Finding(level, "truncation", message, self.texts)

@@ -82,6 +82,10 @@ class View(Generic[TaskShown]):
             body.append([*row.values(), prediction, answer.get("score")])
         return [Table("predictions", [*rows[0], "prediction", "score"], body)]
 
+    def watched_tables(self, answer: Mapping[str, Any]) -> list[Table]:
+        """What stands below an answer that was seen while it was written, see `Task.watched`."""
+        return []
+
     def answer_formats(self, reader: Callable[[], Reader[Any]]) -> Mapping[str, Format]:
         """Files of answers that only this task writes, text or not: file name suffix -> format.
 

@@ -16,6 +16,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "nanochat": {**SHAPE, "intermediate_size": 64, "max_position_embeddings": 64},
     "gpt_neox": {**SHAPE, "intermediate_size": 64, "max_position_embeddings": 64},
     "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 2},
+    "opt": {**SHAPE, "ffn_dim": 64, "word_embed_proj_dim": 32, "max_position_embeddings": 64},
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
+from nlpkit.generation.words import continuation
 from nlpkit.options import Config
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.outputs import Outputs
@@ -153,7 +154,13 @@ class Text2Text(Task):
         """Answers with `prediction`, the text that was written; `score`, its probability per token (geometric mean);
         `tokens`, how many; `ended`, whether it came to an end by itself. Of several, the likeliest is the answer, and
         `texts` holds all."""
-        return worded(outputs, lambda ids: str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip())
+
+        def words(text: Text) -> str:
+            if text.characters is None:
+                return str(self.tokenizer.decode(text.ids, skip_special_tokens=True)).strip()
+            return continuation(self.tokenizer, text.ids)[: text.characters].strip()
+
+        return worded(outputs, words)
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), "tokens": None, "ended": None}

@@ -7,6 +7,7 @@ from typing import Any
 
 from nlpkit.data import pieces
 from nlpkit.data.ignored import IGNORED
+from nlpkit.errors import UserError
 
 
 def first_token(tokenizer: Any) -> int:
@@ -15,14 +16,22 @@ def first_token(tokenizer: Any) -> int:
     return int(begin if begin is not None else tokenizer.eos_token_id)
 
 
-def prompts(tokenizer: Any, texts: Sequence[str], most: int | None, wanted: int) -> dict[str, list[Any]]:
+def room_for_prompts(most: int, wanted: int) -> int:
+    """Tokens of a prompt at most: what the text that is wanted leaves, but half of what the model takes at least."""
+    return max(most - wanted, most // 2, 1)
+
+
+def prompts(
+    tokenizer: Any, texts: Sequence[str], most: int | None, wanted: int, *, templated: bool = False
+) -> dict[str, list[Any]]:
     """The prompts that a model goes on from, with the special tokens that its tokenizer puts before a text.
 
-    A prompt that leaves less room than is wanted loses its beginning, but keeps half of what the model takes.
+    A prompt that leaves less room than is wanted loses its beginning, see `room_for_prompts`.
 
     Args:
         most: tokens of prompt and text that the model takes; None for any number.
         wanted: tokens that are to be written.
+        templated: the texts hold their special tokens.
 
     Returns:
         Features; `lost` is how many tokens of each were left out.
@@ -30,17 +39,39 @@ def prompts(tokenizer: Any, texts: Sequence[str], most: int | None, wanted: int)
     end, first = tokenizer.eos_token_id, first_token(tokenizer)
     out: dict[str, list[Any]] = {"input_ids": [], "example": [], "lost": [], "length": []}
     for example, text in enumerate(texts):
-        ids = tokenizer(text, verbose=False)["input_ids"]
-        if len(ids) > 1 and ids[-1] == end:  # which would tell the model that the text is over
+        ids = tokenizer(text, add_special_tokens=not templated, verbose=False)["input_ids"]
+        if not templated and len(ids) > 1 and ids[-1] == end:  # which would tell the model that the text is over
             ids = ids[:-1]
-        room = max(most - wanted, most // 2) if most is not None else len(ids)
-        lost = max(len(ids) - max(room, 1), 0)
-        ids = ids[lost:] or [first]
+        lost = 0 if most is None else max(len(ids) - room_for_prompts(most, wanted), 0)
+        if lost and not templated and ids[0] == tokenizer.bos_token_id:  # models go astray without it
+            ids = [ids[0], *ids[lost + 1 :]]
+        else:
+            ids = ids[lost:] or [first]
         out["input_ids"].append(ids)
         out["example"].append(example)
         out["lost"].append(lost)
         out["length"].append(len(ids))
     return out
+
+
+def said_by_user(tokenizer: Any, text: str) -> str:
+    """A prompt as the one message of a user, up to where the model is to answer, by the template of its tokenizer.
+
+    Raises:
+        UserError: the template cannot word it.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        made: str = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError as error:
+        raise UserError(
+            f"--chat: the chat template of the tokenizer takes no message of a user alone: {error}",
+            "Word the conversation yourself, and leave --chat out.",
+        ) from error
+    return made
 
 
 def judged(

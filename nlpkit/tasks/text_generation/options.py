@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
-from nlpkit.options import Config, SeedOptions, Strings, option, option_like
+from nlpkit.options import Config, SeedOptions, Strings, flag_of, option, option_like
 from nlpkit.tasks.options import LengthOptions, TextOptions
 
 PANEL = "Writing"
@@ -42,7 +44,12 @@ class GenerationOptions(Config):
 class TextGenerationAnswerOptions(GenerationOptions, TextOptions):
     """Options of `predict`."""
 
-    prefix: str = option("", "Text that stands before each prompt.", panel="Input", metavar="TEXT")
+    prefix: str = option("", "Text that stands before each prompt.", panel=PANEL, metavar="TEXT")
+    chat: bool = option(False, "Each prompt is what a user says, in the model's chat template.", panel=PANEL)
+    show_probabilities: bool = option(False, "Show how likely each token was.", panel=PANEL)
+    runners_up: int = option(
+        3, "Tokens listed beside each that was written.", panel=PANEL, ge=0, only_with="show_probabilities"
+    )
 
 
 class TextGenerationJudgeOptions(TextOptions):
@@ -87,3 +94,25 @@ def settings_of(options: GenerationOptions, usual: int | None) -> Settings:
     )
     settings.require_sense()
     return settings
+
+
+def advised_by(own: Any) -> str:
+    """The options that ask for what the generation_config.json of a model asks for; "" for nothing.
+
+    Args:
+        own: its GenerationConfig; None where it has none.
+    """
+    drawn = ("temperature", "top_k", "top_p", "min_p", "typical_p") if getattr(own, "do_sample", None) else ()
+    usual, made = Settings(), []
+    for name, theirs in (
+        *((name, name) for name in drawn),
+        ("repetition_penalty", "repetition_penalty"),
+        ("no_repeat_ngram", "no_repeat_ngram_size"),
+        ("beams", "num_beams"),
+    ):
+        value = getattr(own, theirs, None)
+        if name == "temperature" and value is None:
+            value = 1.0
+        if value is not None and value != getattr(usual, name):
+            made.append(f"{flag_of(name)} {value:g}")
+    return " ".join(made)

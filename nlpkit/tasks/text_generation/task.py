@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from nlpkit import reporting
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import Settings
-from nlpkit.generation.words import continuation
+from nlpkit.generation.words import Growing, continuation, said, unfolded
 from nlpkit.options import Config
+from nlpkit.reporting import Writing
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
@@ -25,6 +27,7 @@ from nlpkit.tasks.text_generation.options import (
     TextGenerationAnswerOptions,
     TextGenerationJudgeOptions,
     TextGenerationOptions,
+    advised_by,
     settings_of,
 )
 from nlpkit.tasks.text_generation.record import TextGenerationRecord
@@ -55,7 +58,12 @@ class TextGeneration(Judged):
         stride: tokens from one window of a judged text to the next; None: `max_length`.
         settings: how a text is written; None: as `configured` or the model says.
         prefix: what stands before each prompt.
+        chat: whether a prompt is what a user says in the conversation that the model was trained for.
+        shows_probabilities: whether answers hold the probability of each token.
+        runners_up: likely tokens beside each of them.
+        writing: shows a text while it is written; None: nobody looks on.
         usual_tokens: that are written at most, as the model's folder says; None: it does not.
+        advised: options that ask for what the model's folder asks for.
         tokenizer: of the model.
     """
 
@@ -64,7 +72,12 @@ class TextGeneration(Judged):
     stride: int | None = None
     settings: Settings = field(default_factory=Settings)
     prefix: str = ""
+    chat: bool = False
+    shows_probabilities: bool = False
+    runners_up: int = 0
+    writing: Writing | None = None
     usual_tokens: int | None = None
+    advised: str = ""
     tokenizer: Any = None
 
     name: ClassVar[str] = "text-generation"
@@ -135,9 +148,36 @@ class TextGeneration(Judged):
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.bos_token
         return self.with_(tokenizer=tokenizer)
 
+    def opened(self, model: Any) -> Self:
+        own = getattr(model, "generation_config", None)
+        return self.with_(usual_tokens=getattr(own, "max_new_tokens", None), advised=advised_by(own))
+
     def configured(self, options: Config) -> Self:
         if isinstance(options, TextGenerationAnswerOptions):
-            return self.with_(settings=settings_of(options, self.usual_tokens), prefix=options.prefix)
+            settings = settings_of(options, self.usual_tokens)
+            if self.advised and settings == Settings(max_new_tokens=settings.max_new_tokens, stop=settings.stop):
+                reporting.current().note(
+                    f"the model's generation_config.json asks for {self.advised}: give these, else the likeliest token "
+                    "is written each time"
+                )
+            if options.show_probabilities and settings.beams > 1:
+                raise UserError(
+                    "--show-probabilities is of texts that are written token by token, --beams compares whole ones",
+                    "Leave one of them out.",
+                )
+            if options.chat and not self.tokenizer.chat_template:
+                raise UserError(
+                    "--chat: the tokenizer of the model has no chat template",
+                    "Leave it out: the model goes on with the text as it stands. Models that were trained to converse "
+                    "have one, as a rule those with -Instruct or -Chat in their names.",
+                )
+            return self.with_(
+                settings=settings,
+                prefix=options.prefix,
+                chat=options.chat,
+                shows_probabilities=options.show_probabilities,
+                runners_up=options.runners_up if options.show_probabilities else 0,
+            )
         if isinstance(options, TextGenerationJudgeOptions):
             return self.with_(stride=options.stride)
         return self
@@ -148,7 +188,10 @@ class TextGeneration(Judged):
         """Prompts, see `features.prompts`, of what `inputs` made; else windows, see `features.judged` and `pairs`."""
         if "prompt" in examples:
             texts = [self.prefix + prompt for prompt in examples["prompt"]]
-            return features.prompts(tokenizer, texts, self.model_length, self.settings.max_new_tokens)
+            if self.chat:
+                texts = [features.said_by_user(tokenizer, text) for text in texts]
+            wanted = self.settings.max_new_tokens
+            return features.prompts(tokenizer, texts, self.model_length, wanted, templated=self.chat)
         if "good" in examples:
             return pairs.windows(tokenizer, examples, self.max_length, self.stride)
         return features.judged(tokenizer, examples["text"], self.max_length, self.stride)
@@ -172,13 +215,26 @@ class TextGeneration(Judged):
         return padded
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """What is written behind each prompt: ids, their log-probabilities, how many there are, whether it ended."""
+        """What is written behind each prompt, see `packed`."""
         from nlpkit.generation import loop
 
-        ways = loop.beams if self.settings.beams > 1 else loop.write
         ends = ends_of(model, self.tokenizer, self.settings.stop, self.model_length)
-        texts: list[Text] = ways(model, batch, self.settings, ends)
+        if self.settings.beams > 1:
+            texts = loop.beams(model, batch, self.settings, ends)
+        else:
+            noted = self.runners_up + 1 if self.runners_up else 0  # what is written may be among them
+            growing = None if self.writing is None else Growing(self.tokenizer, self.settings.stop, self.writing.add)
+            texts = loop.write(model, batch, self.settings, ends, runners_up=noted, on_token=growing)
+            if growing is not None:
+                growing.end(texts[0])
         return packed(texts, len(batch["input_ids"]), self.settings.sequences)
+
+    def watched(self, inputs: Mapping[str, Any], writing: Writing) -> Self | None:
+        """None of beams too, of which the likeliest is known at the end alone, and of several texts for a prompt."""
+        if self.settings.beams > 1 or self.settings.sequences > 1:
+            return None
+        writing.begin(self.prefix + inputs["prompt"], shaded=self.shows_probabilities)
+        return self.with_(writing=writing)
 
     def judge(
         self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
@@ -209,7 +265,7 @@ class TextGeneration(Judged):
         return made
 
     def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
-        """Of judged rows their sums, shape (rows, 4); of others the texts of each: (ids, log-probabilities, ended)."""
+        """Of judged rows their sums, shape (rows, 4); of others the list of the `Text`s of each."""
         if "sums" in reduced:
             return reduced["sums"].numpy()
         return collected(reduced)
@@ -272,11 +328,53 @@ class TextGeneration(Judged):
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers with `prediction`, what was written behind the prompt; `score`, its probability per token (geometric
         mean); `tokens`, how many; `ended`, whether it came to an end by itself. Of several texts for a prompt, the
-        likeliest is the answer, and `texts` holds all."""
-        return worded(outputs, partial(continuation, self.tokenizer))
+        likeliest is the answer, and `texts` holds all. `probabilities`, where they are asked for, has a dict for each
+        token: `token`, what it says by itself, `id`, `probability`, `text`, what it adds to the text, and `runners_up`,
+        others with the first three."""
+
+        def words(text: Text) -> str:
+            return continuation(self.tokenizer, text.ids)[: text.characters]
+
+        return worded(outputs, words, self._probabilities if self.shows_probabilities else None)
+
+    def _probabilities(self, text: Text) -> list[dict[str, Any]]:
+        def told(token: int, chance: float) -> dict[str, Any]:
+            return {"token": said(self.tokenizer, token), "id": token, "probability": exact(math.exp(chance))}
+
+        made = []
+        parts = unfolded(self.tokenizer, text)
+        for i, (token, chance) in enumerate(zip(text.ids, text.chances, strict=True)):
+            entry = {**told(token, chance), "text": parts[i]}
+            if self.runners_up:
+                others = [one for one in text.others[i] if one[0] != token]
+                entry["runners_up"] = [told(*one) for one in others[: self.runners_up]]
+            made.append(entry)
+        return made
+
+    def cut_in_words(self, texts: int, rows: int, longest: int) -> str:
+        if self.model_length is None:
+            return ""
+        wanted = self.settings.max_new_tokens
+        room = features.room_for_prompts(self.model_length, wanted)
+        return (
+            f"{texts:,} of {rows:,} prompts have more than {room:,} tokens and lost their beginning, the longest has "
+            f"{longest:,}; the model takes {self.model_length:,} together with what it writes (--max-new-tokens "
+            f"{wanted:,})"
+        )
+
+    def unfinished(self, answer: Mapping[str, Any]) -> Sequence[str]:
+        return ["" if one["ended"] else self._stopped_by(one["tokens"]) for one in (answer.get("texts") or [answer])]
+
+    def _stopped_by(self, tokens: int) -> str:
+        most = self.settings.max_new_tokens
+        if tokens < most:
+            return f"ended where the model takes no more: {self.model_length:,} tokens with the prompt"
+        return f"ended at the limit of {most:,} tokens; --max-new-tokens sets another one"
 
     def no_answer(self) -> dict[str, Any]:
-        return {**super().no_answer(), "tokens": None, "ended": None}
+        texts = {"texts": None} if self.settings.sequences > 1 else {}
+        probabilities = {"probabilities": None} if self.shows_probabilities else {}
+        return {**super().no_answer(), "tokens": None, "ended": None, **probabilities, **texts}
 
 
 def _padded_left(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
@@ -309,41 +407,74 @@ def ends_of(model: Any, tokenizer: Any, stop: Sequence[str], most: int | None) -
 
 
 def packed(texts: Sequence[Text], rows: int, sequences: int) -> dict[str, torch.Tensor]:
-    """Texts as tensors: `ids` and `chances` (rows, sequences, tokens), `counts` and `ended` (rows, sequences)."""
+    """Texts as tensors: `ids` and `chances` (rows, sequences, tokens), `counts`, `ended` and `characters`, -1 for all,
+    (rows, sequences); where likely tokens were noted, `likely` and `likely_chances`, with one more axis."""
     import torch
 
     most = max(1, *(len(text.ids) for text in texts))
 
-    def filled(parts: Sequence[Sequence[Any]], kind: torch.dtype) -> torch.Tensor:
-        made = torch.zeros((len(parts), most), dtype=kind)
+    def filled(parts: Sequence[Sequence[Any]], kind: torch.dtype, *each: int) -> torch.Tensor:
+        made = torch.zeros((len(parts), most, *each), dtype=kind)
         for i, part in enumerate(parts):
-            made[i, : len(part)] = torch.tensor(part, dtype=kind)
-        return made.view(rows, sequences, most)
+            if len(part):
+                made[i, : len(part)] = torch.tensor(part, dtype=kind)
+        return made.view(rows, sequences, most, *each)
 
-    return {
+    def single(values: Sequence[Any]) -> torch.Tensor:
+        return torch.tensor(values).view(rows, sequences)
+
+    def likely(part: int) -> list[list[list[Any]]]:
+        return [[[one[part] for one in others] for others in text.others] for text in texts]
+
+    made = {
         "ids": filled([text.ids for text in texts], torch.long),
         "chances": filled([text.chances for text in texts], torch.float64),
-        "counts": torch.tensor([len(text.ids) for text in texts]).view(rows, sequences),
-        "ended": torch.tensor([text.ended for text in texts]).view(rows, sequences),
+        "counts": single([len(text.ids) for text in texts]),
+        "ended": single([text.ended for text in texts]),
+        "characters": single([-1 if text.characters is None else text.characters for text in texts]),
     }
+    noted = max((len(others) for text in texts for others in text.others), default=0)
+    if noted:
+        made["likely"] = filled(likely(0), torch.long, noted)
+        made["likely_chances"] = filled(likely(1), torch.float64, noted)
+    return made
 
 
 def collected(reduced: Mapping[str, torch.Tensor]) -> Outputs:
-    """Of what `packed` made: for each row its texts, each (ids, log-probabilities, ended)."""
-    columns = (reduced[name].tolist() for name in ("ids", "chances", "counts", "ended"))
-    return [
-        [(ids[i][:count], chances[i][:count], ended[i]) for i, count in enumerate(counts)]
-        for ids, chances, counts, ended in zip(*columns, strict=True)
-    ]
+    """Of what `packed` made: for each row the list of its texts."""
+    from nlpkit.generation.loop import Text
+
+    columns = {name: tensor.tolist() for name, tensor in reduced.items()}
+    made = []
+    for row, counts in enumerate(columns["counts"]):
+        texts = []
+        for i, count in enumerate(counts):
+            ids, chances, characters = (columns[name][row][i] for name in ("ids", "chances", "characters"))
+            likely = [columns[name][row][i][:count] for name in ("likely", "likely_chances") if name in columns]
+            others = [list(zip(*both, strict=True)) for both in zip(*likely, strict=True)]
+            known = None if characters < 0 else characters
+            texts.append(Text(ids[:count], chances[:count], others, columns["ended"][row][i], known))
+        made.append(texts)
+    return made
 
 
-def worded(outputs: Outputs, words: Callable[[Sequence[int]], str]) -> Iterator[dict[str, Any]]:
-    """Answers of what was `collected`: the likeliest text of each row, and `texts` with all where there are several."""
+def worded(
+    outputs: Outputs,
+    words: Callable[[Text], str],
+    probabilities: Callable[[Text], list[dict[str, Any]]] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Answers of what was `collected`: the likeliest text of each row, and `texts` with all where there are several.
+
+    Args:
+        words: what a text says.
+        probabilities: tells those of its tokens; None: answers have none.
+    """
     for texts in outputs:
         made = []
-        for ids, chances, ended in texts:
-            mean = float(np.mean(chances)) if chances else 0.0
-            score = exact(math.exp(mean)) if chances else None
-            made.append({"prediction": words(ids), "score": score, "tokens": len(ids), "ended": ended})
+        for text in texts:
+            mean = float(np.mean(text.chances)) if text.chances else 0.0
+            score = exact(math.exp(mean)) if text.chances else None
+            one = {"prediction": words(text), "score": score, "tokens": len(text.ids), "ended": text.ended}
+            made.append(one if probabilities is None else {**one, "probabilities": probabilities(text)})
         best = max(made, key=lambda one: -1.0 if one["score"] is None else one["score"])
         yield {**best, "texts": made} if len(made) > 1 else best

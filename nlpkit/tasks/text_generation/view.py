@@ -6,13 +6,48 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.reporting import Table, typed
+from nlpkit.reporting import Shaded, Table, typed
 from nlpkit.tasks import usage
 from nlpkit.tasks.text_generation.task import TextGeneration
 from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+
+FACTS = ["tokens", "up to", "probability per token"]
+
+
+def _facts(one: Mapping[str, Any]) -> list[Any]:
+    return [one["tokens"], "its end" if one["ended"] else "the limit", one["score"]]
+
+
+def _shaded(one: Mapping[str, Any]) -> str | Shaded:
+    """A text, with the probabilities of its tokens where they are there and the tokens make it up."""
+    pieces = [(token["text"], token["probability"]) for token in one.get("probabilities") or ()]
+    whole = "".join(piece for piece, _ in pieces)
+    return Shaded(pieces) if pieces and whole == one["prediction"] else one["prediction"]
+
+
+def _token_tables(answer: Mapping[str, Any]) -> list[Table]:
+    """A row for each token of an answer, or of its several texts."""
+    tables = []
+    for one in answer.get("texts") or [answer]:
+        listed = any("runners_up" in token for token in one.get("probabilities") or ())
+        body = []
+        for token in one.get("probabilities") or ():
+            others = [f"{_quoted(other['token'])} {other['probability']:.4f}" for other in token.get("runners_up", ())]
+            body.append([_quoted(token["token"]), token["probability"], *(["  ".join(others)] if listed else [])])
+        if body:
+            tables.append(
+                Table("tokens", ["token", "probability", *(["runners-up"] if listed else [])], body, to_left=True)
+            )
+    return tables
+
+
+def _quoted(token: str) -> str:
+    """A token with what marks its blanks."""
+    return f"'{token}'"
 
 
 class TextGenerationView(View[TextGeneration]):
@@ -31,6 +66,9 @@ class TextGenerationView(View[TextGeneration]):
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table: each prompt with what was written behind it."""
         return written("prompt", rows, answers)
+
+    def watched_tables(self, answer: Mapping[str, Any]) -> list[Table]:
+        return [Table("written", FACTS, [_facts(answer)]), *_token_tables(answer)]
 
     @classmethod
     def example_call(cls, folder: Path) -> str:
@@ -66,6 +104,6 @@ def written(what: str, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapp
             body.append([row["text"], answer["error"], None, None, None])
             continue
         for one in answer.get("texts") or [answer]:
-            end = "its end" if one["ended"] else "the limit"
-            body.append([row["text"], one["prediction"], one["tokens"], end, one["score"]])
-    return [Table("written", [what, "written", "tokens", "up to", "probability per token"], body)]
+            body.append([row["text"], _shaded(one), *_facts(one)])
+    tables = [Table("written", [what, "written", *FACTS], body)]
+    return tables + [table for answer in answers if not answer.get("error") for table in _token_tables(answer)]
