@@ -119,7 +119,16 @@ def make(folder: Path) -> None:
     import every_task
     from conftest import make_model
 
-    from nlpkit.recipes import benchmark, distill, finetune_cls, pretrain_mlm, prune, quantize, train_tokenizer
+    from nlpkit.recipes import (
+        benchmark,
+        distill,
+        finetune_cls,
+        pretrain_clm,
+        pretrain_mlm,
+        prune,
+        quantize,
+        train_tokenizer,
+    )
     from nlpkit.tasks.sentence_embedding.folder import writing
     from nlpkit.tasks.sentence_embedding.vectors import Vectors
 
@@ -158,6 +167,13 @@ def make(folder: Path) -> None:
         pretrain_mlm.Config(
             data=[str(text)], model=str(model), output=folder / "lm", max_steps=2, max_length=16, batch_size=8,
             device="cpu", threads=1,
+        )
+    )  # fmt: skip
+    pretrain_clm.run(
+        pretrain_clm.Config(
+            data=[str(text)], model=str(every_task.make_run("causal-lm", folder / "writer-made", model)),
+            output=folder / "writer", document_end="file", max_steps=2, max_length=16, batch_size=8, device="cpu",
+            threads=1,
         )
     )  # fmt: skip
     benchmark.run(
@@ -227,9 +243,17 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
             *QUICK,
         ]
     if kind == "topics":
-        yield ["topics", name, "--input", corpus, "--output", str(run.parent / "out"), *QUICK]
-        yield ["predict", name, TEXT, "--json", *QUICK]
+        yield ["topics", name, "--input", corpus, "--output", str(run.parent / "out.csv"), "--overwrite", *QUICK]
+        yield ["predict", name, "--input", corpus, *QUICK]
     dry = ["--dry-run", "--output", str(run.parent / "out")]
+    if kind == "writer":
+        yield ["predict", name, TEXT, "--max-new-tokens", "4", "--json", *QUICK]
+        yield ["evaluate", name, "--data", corpus, "--no-save", *QUICK]
+        yield ["tokenize", "--tokenizer", name, TEXT]
+        yield ["benchmark", name, "--sequence-lengths", "8", "--batch-sizes", "1", *dry, *QUICK]
+        yield ["quantize", name, "--to", "bf16", *dry, *QUICK]
+        yield ["pretrain-clm", "--config", record, *dry, *QUICK]
+        yield ["pretrain-clm", "--data", corpus, "--model", name, *SHORT, *dry, *QUICK]
     tune = "finetune-qa" if kind == "qa" else "finetune-ner" if kind == "ner" else "finetune-cls"
     if kind in MODELS:
         asked = ["--question", "who was warm", "--context", TEXT] if kind == "qa" else [TEXT.replace("film", "[MASK]")]
@@ -263,13 +287,20 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
         yield ["benchmark", "--config", record, *dry]
     if kind == "interrupted":
         yield ["finetune-cls", "--output", name, "--resume"]
-    if kind in ("cls", "distilled", "pruned", "lm"):
-        command = {"cls": "finetune-cls", "distilled": "distill", "pruned": "prune", "lm": "pretrain-mlm"}[kind]
-        yield [command, "--output", name, "--resume"]
+    if kind in RESUMED:
+        yield [RESUMED[kind], "--output", name, "--resume"]
 
 
+RESUMED = {
+    "cls": "finetune-cls",
+    "distilled": "distill",
+    "pruned": "prune",
+    "lm": "pretrain-mlm",
+    "writer": "pretrain-clm",
+}
+"""The commands that go on with runs of a kind."""
 MODELS = ("cls", "ner", "qa", "distilled", "pruned", "onnx-int8", "bf16", "lm")
-KINDS = (*EMBEDDERS, *MODELS, "tokenizer", "benchmark", "interrupted", "index", "index-begun", "topics")
+KINDS = (*EMBEDDERS, *MODELS, "writer", "tokenizer", "benchmark", "interrupted", "index", "index-begun", "topics")
 
 
 # --- cases ---
