@@ -196,7 +196,7 @@ def prepare(
     model_config, tokenizer = _open_tokenizer(config, task_class)
     judges_train = "--cv judges them too" if config.cv else kind.judges_train
     loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder, judges_train)
-    examples["train"], more = task.extended(examples["train"], config, other_models.asking(config, config))
+    examples["train"], more = task.extended(examples["train"], config, other_models.Asking(config, config))
     supervised.settle_findings(more)
     findings += more
     begun = _begun(config, folder, task_class)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from nlpkit import reporting
 from nlpkit.data import cache
 from nlpkit.hardware import devices
 from nlpkit.inference.predictor import Predictor, open_trained
+from nlpkit.models import opening
 from nlpkit.options import DeviceOptions, ModelOptions
 from nlpkit.tasks import features
-from nlpkit.tasks.asking import Ask
 from nlpkit.tasks.roles import Judged
 
 OUTPUTS = "outputs.npy"
@@ -24,16 +25,21 @@ SAID = "cut.txt"  # which texts were not read to their end
 ROWS = 64  # of a forward pass, which keeps no gradients
 
 
-def asking(trained: ModelOptions, device_options: DeviceOptions) -> Ask:
-    """What asks a model, on the device of a run.
+@dataclass(frozen=True)
+class Asking:
+    """Asks models on the device of a run, see `Ask`.
 
     Args:
         trained: which model the run begins with.
         device_options: where it runs.
     """
 
-    def ask(model: str | None, task: str, examples: Mapping[str, Sequence[Any]], flag: str) -> np.ndarray:
-        device = devices.choose(device_options)
+    trained: ModelOptions
+    device_options: DeviceOptions
+
+    def __call__(self, model: str | None, task: str, examples: Mapping[str, Sequence[Any]], flag: str) -> np.ndarray:
+        trained = self.trained
+        device = devices.choose(self.device_options)
         name, revision = (trained.model, trained.model_revision) if model is None else (model, None)
         other = open_trained(
             name, trained, Judged, "finetune", revision=revision, flag=flag, exported=False, task_name=task
@@ -53,7 +59,9 @@ def asking(trained: ModelOptions, device_options: DeviceOptions) -> Ask:
             reporting.current().note(said)
         return outputs
 
-    return ask
+    def labels(self, model: str, flag: str) -> list[str]:
+        config = opening.load_config(opening.resolve(model, flag), trust_remote_code=self.trained.trust_remote_code)
+        return opening.label_names(config)
 
 
 def _save(place: Path, outputs: np.ndarray, said: str) -> None:

@@ -9,15 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from nlpkit.data.spelling import folded
+from nlpkit.data.affirmative import affirmative
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
 from nlpkit.models import opening
 
 TOGETHER = 8  # pairs that are read together: the budget is looked at after each
-YES = frozenset({"1", "yes", "true", "positive", "relevant", "label 1"})
-NO = frozenset({"0", "no", "false", "negative", "label 0"})
-DENIALS = ("not", "no", "non", "un", "ir", "dis")  # of the other label, as in not_equivalent beside equivalent
 
 
 @dataclass
@@ -94,16 +91,6 @@ class Reranker:
         scores = np.concatenate(found) if found else np.empty(0, np.float32)
         order = np.argsort(-scores, kind="stable")
         return order.tolist(), scores[order]
-
-
-def affirmative(names: Sequence[str]) -> int | None:
-    """Which of two labels says yes, by their names and never by their places; None where they do not tell."""
-    first, second = (folded(name.replace("_", " ").replace("-", " ")) for name in names)
-    for number, (yes, no) in enumerate(((first, second), (second, first))):
-        denied = {f"{denial}{gap}{yes}" for denial in DENIALS for gap in ("", " ")}
-        if no in denied or (yes in YES and no in NO):
-            return number
-    return None
 
 
 HINT = "Train one: nlpkit finetune-cls --problem relevance --text-column query --text-pair-column passage."

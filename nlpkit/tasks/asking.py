@@ -24,3 +24,10 @@ class Ask(Protocol):
         Raises:
             UserError: it cannot be opened, or is not for that task.
         """
+
+    def labels(self, model: str, flag: str) -> list[str]:
+        """The names of a model's labels, in the order of its outputs.
+
+        Raises:
+            UserError: it cannot be opened.
+        """

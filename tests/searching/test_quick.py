@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import RunOf, write_jsonl
 
+from nlpkit.data.affirmative import affirmative
 from nlpkit.errors import UserError
 from nlpkit.recipes import index, quantize, search
 from nlpkit.searching import quick, rerank, sides
@@ -118,8 +119,8 @@ def test_the_best_are_put_into_the_order_of_a_cross_encoder(run_of: RunOf, tmp_p
 
 def test_which_of_two_labels_says_that_a_text_answers_is_seen_by_their_names() -> None:
     for yes, no in (("1", "0"), ("LABEL_1", "LABEL_0"), ("equivalent", "not_equivalent"), ("relevant", "irrelevant")):
-        assert rerank.affirmative([no, yes]) == 1 and rerank.affirmative([yes, no]) == 0
-    assert rerank.affirmative(["sports", "world"]) is None
+        assert affirmative([no, yes]) == 1 and affirmative([yes, no]) == 0
+    assert affirmative(["sports", "world"]) is None
 
 
 def test_labels_that_do_not_say_yes_put_nothing_into_an_order(run_of: RunOf, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ TRAIN = Dataset.from_dict({"text": [a for a, _ in PAIRS], "text_pair": [b for _,
 class Asked:
     """Answers as models would: vectors of one text's words, scores of two texts' common words."""
 
-    def __init__(self, outputs: int = 1) -> None:
-        self.outputs = outputs
+    def __init__(self, outputs: int = 1, names: Sequence[str] = ("not_equivalent", "equivalent")) -> None:
+        self.outputs, self.names = outputs, list(names)
         self.calls: list[tuple[str | None, str]] = []
 
     def __call__(self, model: str | None, task: str, examples: Mapping[str, Sequence[Any]], flag: str) -> np.ndarray:
@@ -40,6 +40,9 @@ class Asked:
         both = zip(examples["text"], examples["text_pair"], strict=True)
         score = [len(set(a.split()) & set(b.split())) for a, b in both]
         return np.array([[0.0] * (self.outputs - 1) + [x] for x in score], np.float32)
+
+    def labels(self, model: str, flag: str) -> list[str]:
+        return self.names
 
 
 def options(**given: Any) -> NegativeOptions:
@@ -85,6 +88,15 @@ def test_a_cross_encoder_says_by_how_much_it_prefers_the_positive(outputs: int, 
         "negatives": ["a red fruit"],
         "margins": [1.0],
     }
+
+
+def test_the_label_that_says_yes_is_found_by_its_name() -> None:
+    """Labels in the other order turn the margins round; those that do not tell are refused."""
+    given = options(mine_negatives=1, negatives_margin="none", from_cross_encoder="judge")
+    turned, _ = mining.extended(TRAIN, given, 1, Asked(2, ("equivalent", "not_equivalent")))
+    assert turned["label"][:] == [[-1.0], [-2.0], [0.0], [-1.0]]
+    with pytest.raises(UserError, match="'sports' and 'world', and neither says"):
+        mining.extended(TRAIN, given, 1, Asked(2, ("sports", "world")))
 
 
 def test_what_cannot_be_mined_or_scored_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nlpkit import process, reporting
 from nlpkit.data import writers
+from nlpkit.data.affirmative import affirmative
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
@@ -108,9 +109,8 @@ def _with_margins(train: Dataset, model: str, ask: Ask) -> tuple[Dataset, Findin
         )
     )
     columns = {"text": [text for text, _ in pairs], "text_pair": [second for _, second in pairs]}
-    scores = dict(
-        zip(pairs, _relevance(ask(model, "text-classification", columns, "--from-cross-encoder")), strict=True)
-    )
+    logits = ask(model, "text-classification", columns, "--from-cross-encoder")
+    scores = dict(zip(pairs, _relevance(logits, model, ask), strict=True))
     margins = [
         [scores[text, positive] - scores[text, second] for second in wrong]
         for text, positive, wrong in zip(texts, positives, others, strict=True)
@@ -123,18 +123,29 @@ def _with_margins(train: Dataset, model: str, ask: Ask) -> tuple[Dataset, Findin
     return train.add_column("label", margins), Finding("note", "cross-encoder", message, len(pairs))
 
 
-def _relevance(logits: np.ndarray) -> list[float]:
-    """One number per pair, of logits (pairs, outputs): the only one, or the second of two less the first.
+def _relevance(logits: np.ndarray, model: str, ask: Ask) -> list[float]:
+    """One number per pair, of logits (pairs, outputs): the only one, or of two that of the label which says yes less
+    the other one, found by their names.
 
     Raises:
-        UserError: there are more.
+        UserError: there are more, or the names do not tell.
     """
     if logits.shape[1] > 2:
         raise UserError(
             f"--from-cross-encoder: the model has {logits.shape[1]} labels; how relevant a text is takes one or two",
             "Train one with `nlpkit finetune-cls --problem relevance`.",
         )
-    numbers = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+    numbers = logits[:, 0]
+    if logits.shape[1] == 2:
+        names = ask.labels(model, "--from-cross-encoder")
+        yes = affirmative(names)
+        if yes is None:
+            raise UserError(
+                f"--from-cross-encoder {model}: its labels are '{names[0]}' and '{names[1]}', and neither says that a "
+                "text answers another",
+                "Train one with `nlpkit finetune-cls --problem relevance`.",
+            )
+        numbers = logits[:, yes] - logits[:, 1 - yes]
     found: list[float] = numbers.astype(np.float64).tolist()
     return found
 
