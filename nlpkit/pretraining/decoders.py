@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Decoder = Literal["gpt2", "llama", "qwen3", "nanochat"]
 DecoderSize = Literal["nano", "tiny", "mini", "small", "base"]
 
+RATE, RATE_WIDTH, MOST = 6e-4, 768, 3e-3  # of GPT-3's smallest (Brown et al. 2020); narrower ones take more
 GATED_STEP = 32  # widths of gated feed-forward layers are a multiple of it
 
 
@@ -58,6 +59,12 @@ class DecoderOptions(Config):
         ArchitectureOptions, "intermediate_size", shown_default="4 x width; llama and qwen3 8/3 x width"
     )
     max_positions: int | None = option_like(ArchitectureOptions, "max_positions")
+
+
+def learning_rate(options: DecoderOptions) -> float:
+    """The peak learning rate of a model from scratch: 6e-4 for a width of 768 (Brown et al. 2020), in inverse
+    proportion to the width (Yang et al. 2022), at most 3e-3."""
+    return min(RATE * RATE_WIDTH / (options.hidden_size or SIZES[options.size].hidden), MOST)
 
 
 def new_config(options: DecoderOptions, tokenizer: Any, max_length: int) -> PreTrainedConfig:

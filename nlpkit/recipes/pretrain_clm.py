@@ -25,7 +25,7 @@ from nlpkit.experiment import lifecycle, pretrain
 from nlpkit.experiment.pretrain import Pretraining
 from nlpkit.options import CorpusOptions, ModelOptions, NotWith, RunOptions, Strings, option, option_like
 from nlpkit.pretraining import method, text
-from nlpkit.pretraining.decoders import DecoderOptions, new_config
+from nlpkit.pretraining.decoders import DecoderOptions, learning_rate, new_config
 from nlpkit.pretraining.method import Method, PretrainOptions
 from nlpkit.reporting import Report
 
@@ -75,6 +75,9 @@ class Config(PretrainOptions, DecoderOptions, ModelOptions, CorpusOptions):
     )
     model: str | None = option_like(  # type: ignore[assignment]
         PretrainOptions, "model", help="Folder or hub name of the model to go on with."
+    )
+    learning_rate: float = option_like(
+        PretrainOptions, "learning_rate", shown_default="6e-4 x 768 / width, at most 3e-3; 5e-5 with --model"
     )
     max_minutes: float | None = option_like(PretrainOptions, "max_minutes", help="Stop after N minutes of training.")
     weight_decay: float = option_like(
@@ -302,6 +305,8 @@ def _settled(config: Config) -> Config:
             f"--stride {config.stride} is more than --max-length {config.max_length}: tokens between would be left out",
             "Give at most --max-length.",
         )
+    if "learning_rate" not in config.given and not config.model:
+        config = config.changed(learning_rate=learning_rate(config))
     return method.settled(config)
 
 

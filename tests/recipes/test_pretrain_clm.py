@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from writers import byte_tokenizer, make_writer
 
 from nlpkit.errors import Interrupted, UserError
+from nlpkit.pretraining.decoders import DecoderOptions, learning_rate
 from nlpkit.recipes import evaluate, predict, pretrain_clm
 
 pytestmark = pytest.mark.slow
@@ -115,6 +116,11 @@ def test_it_goes_on_with_a_model(sources: dict[str, Any], tmp_path: Path) -> Non
     before, after = weights(begun), weights(made)
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(("hidden_size", "rate"), [(768, 6e-4), (384, 1.2e-3), (32, 3e-3)])
+def test_narrow_models_learn_at_a_higher_rate(hidden_size: int, rate: float) -> None:
+    assert learning_rate(DecoderOptions(hidden_size=hidden_size)) == pytest.approx(rate)
 
 
 def test_muon_learns_and_resumes(sources: dict[str, Any], tmp_path: Path) -> None:
