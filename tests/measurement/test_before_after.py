@@ -68,8 +68,9 @@ SESSION = {"date": "2026-01-02T03:04:05+0000", "device": ["cpu", "cpu"]}
     ],
 )
 def test_points_lost(task: Any, metric: str, before: float, after: float, lost: float) -> None:
+    point = task.point.fget(None) if isinstance(task.point, property) else task.point
     self = SimpleNamespace(
-        main_metric=metric, point=task.point, higher_is_better=lambda name: name not in task.lower_is_better
+        main_metric=metric, point=point, higher_is_better=lambda name: name not in task.lower_is_better
     )
     assert task.points_lost(self, {metric: before}, {metric: after}) == pytest.approx(lost)
     assert task.points_lost(self, {metric: after}, {metric: before}) == pytest.approx(-lost)
