@@ -7,6 +7,7 @@ text at a time, as it tells no padding before a text from the text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -135,6 +136,9 @@ def write(
         staying = []
         for row, (i, token) in enumerate(zip(alive, chosen.tolist(), strict=True)):
             others = [] if best is None else list(zip(best[1][row].tolist(), best[0][row].tolist(), strict=True))
+            if math.isnan(chances[row]):  # nothing can be chosen; whoever reads the chances says so
+                texts[i].chances.append(chances[row])
+                continue
             if _added(texts[i], token, chances[row], others, ends, len(prompts[i])):
                 staying.append(row)
             if on_token is not None:

@@ -210,3 +210,15 @@ def test_wrong_usage_is_one_message(writer: Path, options: dict[str, Any], said:
     with pytest.raises(NlpkitError) as error:
         answer(writer, **options)
     assert said in str(error.value)
+
+
+def test_weights_that_give_no_numbers_are_told(tmp_path: Path) -> None:
+    import torch
+
+    model = make_model()
+    with torch.no_grad():
+        model.transformer.ln_f.weight.fill_(float("nan"))
+    model.save_pretrained(tmp_path / "broken")
+    byte_tokenizer().save_pretrained(tmp_path / "broken")
+    with pytest.raises(NlpkitError, match="is no number"):
+        ask(tmp_path / "broken", "the film")

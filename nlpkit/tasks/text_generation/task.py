@@ -408,10 +408,12 @@ def ends_of(model: Any, tokenizer: Any, stop: Sequence[str], most: int | None) -
 
 def packed(texts: Sequence[Text], rows: int, sequences: int) -> dict[str, torch.Tensor]:
     """Texts as tensors: `ids` and `chances` (rows, sequences, tokens), `counts`, `ended` and `characters`, -1 for all,
-    (rows, sequences); where likely tokens were noted, `likely` and `likely_chances`, with one more axis."""
+    (rows, sequences); where likely tokens were noted, `likely` and `likely_chances`, with one more axis; `NAN`."""
     import torch
 
-    most = max(1, *(len(text.ids) for text in texts))
+    from nlpkit.tasks.contract import NAN
+
+    most = max(1, *(len(text.chances) for text in texts))
 
     def filled(parts: Sequence[Sequence[Any]], kind: torch.dtype, *each: int) -> torch.Tensor:
         made = torch.zeros((len(parts), most, *each), dtype=kind)
@@ -427,6 +429,7 @@ def packed(texts: Sequence[Text], rows: int, sequences: int) -> dict[str, torch.
         return [[[one[part] for one in others] for others in text.others] for text in texts]
 
     made = {
+        NAN: torch.tensor(any(math.isnan(chance) for text in texts for chance in text.chances)),
         "ids": filled([text.ids for text in texts], torch.long),
         "chances": filled([text.chances for text in texts], torch.float64),
         "counts": single([len(text.ids) for text in texts]),
