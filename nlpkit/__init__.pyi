@@ -1387,14 +1387,14 @@ def check_data(
         output: Report to write: .html or .json.
         strict: Exit with 1 when there are warnings.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, sentence-embedding.
+            token-classification, fill-mask, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
             sentence-embedding.
         label_columns: Columns of 0 and 1, one for each label. For text-classification.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data. For
-            text-classification, token-classification, fill-mask, question-answering, text-generation,
+            text-classification, token-classification, fill-mask, question-answering,
             sentence-embedding.
         label_delimiter: Separator of several labels in one cell (makes it multi-label). For
             text-classification.

@@ -248,7 +248,9 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
         looked = [{name: value for name, value in row.items() if name not in HIDDEN} for row in islice(rows, LOOKED_AT)]
         # A task that nothing is trained for takes rows as they come: their columns tell of no other one.
         others = classes() if task.trained_by and not any(map(task.suits, looked)) else ()
-        other = next((one for one in others if one.trained_by and any(map(one.suits, looked))), None)
+        # of tasks that read the same none is another one
+        others = (one for one in others if one.trained_by and one.reads != task.reads)
+        other = next((one for one in others if any(map(one.suits, looked))), None)
         if other is None:
             raise
         way = way.format(task=other.name, command=other.trained_by)

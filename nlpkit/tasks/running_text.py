@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlpkit import reporting
 from nlpkit.data import checks
@@ -12,11 +12,30 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
+from nlpkit.reporting import Table
+from nlpkit.tasks.view import Featured, View
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from nlpkit.data.sources import LoadedData
+
+
+TaskShown = TypeVar("TaskShown", bound=Featured)
+
+
+class RunningTextView(View[TaskShown]):
+    """What people see of texts that are judged by their own words: their size, and no answers."""
+
+    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
+        body: list[list[Any]] = []
+        for split, rows in examples.items():
+            texts = rows["text"][:]
+            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
+        return [Table("texts", ["split", "rows", "words", "characters"], body)]
+
+    def judged_answers(self, outputs: Any, examples: Dataset) -> None:
+        """Judged outputs hold losses, and no tokens."""
 
 
 def texts_of(

@@ -118,3 +118,14 @@ def test_what_float32_cannot_tell_apart_is_a_tie_and_not_won() -> None:
     assert found["pair_accuracy"] == 0.25 and found["ties"] == 2
     estimates = {name: found[name] for name in ("pair_accuracy", "log_ratio")}
     assert pairs.evidence(nll).observed() == pytest.approx(estimates)
+
+
+def test_a_wrong_column_points_to_no_other_task(run_of: Any, tmp_path: Path) -> None:
+    """Fill-mask reads the same rows, and is no way out."""
+    (tmp_path / "texts.txt").write_text("a good film\nthe soup was cold\n", encoding="utf-8")
+    config = evaluate.Config(
+        model=str(run_of("causal-lm")), data=str(tmp_path / "texts.txt"), text_column="nope", device="cpu"
+    )
+    with pytest.raises(UserError, match="no text column 'nope'") as error:
+        evaluate.run(config)
+    assert "pretrain-mlm" not in str(error.value)

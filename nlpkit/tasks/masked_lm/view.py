@@ -8,26 +8,16 @@ from typing import TYPE_CHECKING, Any
 from nlpkit.reporting import Table
 from nlpkit.tasks import usage
 from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
-from nlpkit.tasks.view import View
+from nlpkit.tasks.running_text import RunningTextView
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    pass
 
 CONTEXT = 60  # characters of the text to each side of a mask that the printed table shows
 
 
-class MaskedLMView(View[MaskedLanguageModeling]):
+class MaskedLMView(RunningTextView[MaskedLanguageModeling]):
     """See the module's docstring."""
-
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        body: list[list[Any]] = []
-        for split, rows in examples.items():
-            texts = rows["text"][:]
-            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
-        return [Table("texts", ["split", "rows", "words", "characters"], body)]
-
-    def judged_answers(self, outputs: Any, examples: Dataset) -> None:
-        """Judged outputs hold losses, and no tokens."""
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table a text: each candidate in its sentence, where other masks stay as they are."""

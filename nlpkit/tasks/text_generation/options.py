@@ -6,7 +6,7 @@ from typing import Any
 
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.options import Config, SeedOptions, Strings, flag_of, option, option_like
-from nlpkit.tasks.options import LengthOptions, TextOptions
+from nlpkit.tasks.options import TextOptions
 
 PANEL = "Writing"
 
@@ -62,10 +62,6 @@ class TextGenerationJudgeOptions(TextOptions):
         ge=1,
         shown_default="--max-length",
     )
-
-
-class TextGenerationOptions(LengthOptions, TextOptions):
-    """Options of the task itself."""
 
 
 def settings_of(options: GenerationOptions, usual: int | None) -> Settings:

@@ -26,7 +26,6 @@ from nlpkit.tasks.text_generation import features, pairs
 from nlpkit.tasks.text_generation.options import (
     TextGenerationAnswerOptions,
     TextGenerationJudgeOptions,
-    TextGenerationOptions,
     advised_by,
     settings_of,
 )
@@ -87,7 +86,6 @@ class TextGeneration(Judged):
     trained_by: ClassVar[str] = "pretrain-clm"
     reads: ClassVar[str] = "running text without labels"
     operations: ClassVar[Sequence[str]] = ()
-    data_options: ClassVar[type[Config]] = TextGenerationOptions
     predict_options: ClassVar[type[Config]] = TextGenerationAnswerOptions
     evaluate_options: ClassVar[type[Config]] = TextGenerationJudgeOptions
     column_options: ClassVar[type[Config]] = TextOptions

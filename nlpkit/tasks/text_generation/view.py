@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit.reporting import Shaded, Table, typed
 from nlpkit.tasks import usage
+from nlpkit.tasks.running_text import RunningTextView
 from nlpkit.tasks.text_generation.task import TextGeneration
-from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    pass
 
 
 FACTS = ["tokens", "up to", "probability per token"]
@@ -50,18 +50,8 @@ def _quoted(token: str) -> str:
     return f"'{token}'"
 
 
-class TextGenerationView(View[TextGeneration]):
+class TextGenerationView(RunningTextView[TextGeneration]):
     """See the module's docstring."""
-
-    def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
-        body: list[list[Any]] = []
-        for split, rows in examples.items():
-            texts = rows["text"][:]
-            body.append([split, len(texts), sum(len(text.split()) for text in texts), sum(map(len, texts))])
-        return [Table("texts", ["split", "rows", "words", "characters"], body)]
-
-    def judged_answers(self, outputs: Any, examples: Dataset) -> None:
-        """Judged outputs hold losses, and no tokens."""
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table: each prompt with what was written behind it."""
