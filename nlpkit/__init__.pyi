@@ -4882,7 +4882,7 @@ def topics(
 def train_tokenizer(
     data: Data | None = None,
     *,
-    style: Literal['bert', 'roberta', 'albert', 'gpt2'] | None = None,
+    style: Literal['bert', 'roberta', 'albert', 'gpt2', 't5'] | None = None,
     vocab_size: int | None = None,
     like: str | PathLike[str] | None = None,
     extend: str | PathLike[str] | None = None,
@@ -4934,7 +4934,7 @@ def train_tokenizer(
         style: Family whose normalizer, special tokens and templates it has. Default: that of kind. (not
             with like; not with extend)
         vocab_size: Tokens in all, special ones included. Default: the style's: 30522, 50265, 30000,
-            50257; with like the model's. (not with extend)
+            50257, 32000; with like the model's. (not with extend)
         like: Train the pipeline of this tokenizer anew.
         extend: Add tokens to the tokenizer of this model.
         add: Number of tokens to add. (only with extend)

@@ -15,7 +15,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config, NotWith, Strings, option, suggest
 
 Kind = Literal["wordpiece", "bpe", "byte-bpe", "unigram", "character"]
-StyleName = Literal["bert", "roberta", "albert", "gpt2"]
+StyleName = Literal["bert", "roberta", "albert", "gpt2", "t5"]
 Form = Literal["nfc", "nfd", "nfkc", "nfkd", "none"]
 
 PANEL = "Tokenizer"
@@ -40,6 +40,8 @@ class Style:
         token_types: whether the model tells the texts of a pair apart by token type ids.
         max_length: tokens that the published model takes.
         lowercase, strip_accents, form: what its normalizer does.
+        blank_first: a first word is cut as one inside a text, from bytes too (of others a Metaspace does
+            that); decoded texts do not show it.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Style:
     lowercase: bool = False
     strip_accents: bool = False
     form: Form = "none"
+    blank_first: bool = False
 
 
 STYLES: dict[str, Style] = {
@@ -116,6 +119,16 @@ STYLES: dict[str, Style] = {
         pair="$A $B",
         max_length=1024,
     ),
+    "t5": Style(
+        kind="unigram",
+        stock="T5Tokenizer",
+        vocab_size=32_000,
+        roles={"pad": "<pad>", "eos": "</s>", "unk": "<unk>"},
+        first=("<pad>", "</s>", "<unk>"),
+        single="$A </s>",
+        pair="$A </s> $B </s>",
+        blank_first=True,
+    ),
 }
 STYLE_OF_KIND: dict[str, StyleName] = {
     "wordpiece": "bert",
@@ -155,7 +168,7 @@ class PipelineOptions(Config):
         panel=PANEL,
         only_with=IN_TRAINING,
         ge=1,
-        shown_default="the style's: 30522, 50265, 30000, 50257; with --like the model's",
+        shown_default="the style's: 30522, 50265, 30000, 50257, 32000; with --like the model's",
     )
     min_frequency: int | None = option(
         None,
@@ -339,6 +352,8 @@ class Pipeline:
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
+            if self.style.blank_first:
+                tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
         elif self.kind == "character":
             # a BPE that finds nothing to join, as each of its words is one character
             tokenizer = Tokenizer(models.BPE(unk_token=unknown))
@@ -398,6 +413,8 @@ class Pipeline:
             parts.append(forms[style.form]())
         if style.lowercase:
             parts.append(normalizers.Lowercase())
+        if style.blank_first and self.kind == "byte-bpe":
+            parts.append(normalizers.Prepend(" "))
         return normalizers.Sequence(parts) if parts else None
 
     def trainer(self) -> Any:
@@ -474,6 +491,8 @@ class Pipeline:
             return {"do_lower_case": style.lowercase, "strip_accents": None if follows else style.strip_accents}
         if self.name == "albert":
             return {"do_lower_case": style.lowercase, "keep_accents": not style.strip_accents}
+        if self.name == "t5":
+            return {"extra_ids": 0}
         return {}
 
     def record(self) -> dict[str, Any]:

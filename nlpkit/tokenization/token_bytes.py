@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def bytes_per_token(tokenizer: Any) -> np.ndarray:
 
 def _byte_letters(backend: Any) -> set[str]:
     """The characters that stand for one byte each in tokens of a byte-level tokenizer; none of another."""
-    from tokenizers import decoders, pre_tokenizers
+    from tokenizers import pre_tokenizers
 
-    return set(pre_tokenizers.ByteLevel.alphabet()) if isinstance(backend.decoder, decoders.ByteLevel) else set()
+    decoder = json.dumps(json.loads(backend.to_str())["decoder"])  # one that has others in it does not show them
+    return set(pre_tokenizers.ByteLevel.alphabet()) if '"ByteLevel"' in decoder else set()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DROPOUT_NAMES = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "classifier_dropout_prob", "dropout",
     "attention_dropout", "seq_classif_dropout", "embedding_dropout", "mlp_dropout", "resid_pdrop", "embd_pdrop",
-    "attn_pdrop", "summary_last_dropout", "pooler_dropout", "cls_dropout",
+    "attn_pdrop", "summary_last_dropout", "pooler_dropout", "cls_dropout", "dropout_rate",
 )  # fmt: skip
 
 

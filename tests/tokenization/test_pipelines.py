@@ -19,13 +19,19 @@ from nlpkit.tokenization.pipelines import STYLES, Pipeline, PipelineOptions
 
 pytestmark = pytest.mark.slow
 
-NATIVE = [("bert", "wordpiece"), ("roberta", "byte-bpe"), ("albert", "unigram"), ("gpt2", "byte-bpe")]
+NATIVE = [
+    ("bert", "wordpiece"),
+    ("roberta", "byte-bpe"),
+    ("albert", "unigram"),
+    ("gpt2", "byte-bpe"),
+    ("t5", "unigram"),
+]
 OTHERS = [
     (style, kind)
     for style in ("bert", "roberta", "albert")
     for kind in ("wordpiece", "bpe", "byte-bpe", "unigram")
     if (style, kind) not in NATIVE
-]
+] + [("t5", "byte-bpe")]
 
 
 OPEN_ALL = """
@@ -82,7 +88,7 @@ def test_a_fresh_process_encodes_as_it_was_trained(style: str, kind: str, folder
 def test_own_kind_opens_as_the_class_of_the_model(style: str, kind: str, folders: Any) -> None:
     assert folders[style, kind][2]["class"] == STYLES[style].stock
     assert Pipeline.of(PipelineOptions(style=style)).kind == kind
-    if style != "gpt2":
+    if style not in ("gpt2", "t5"):
         assert Pipeline.of(PipelineOptions(kind=kind)).name == style
 
 
@@ -97,6 +103,7 @@ def test_special_tokens_have_their_places(style: str, kind: str, folders: Any) -
             "roberta": {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "<mask>": last},
             "albert": {"<pad>": 0, "<unk>": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4},
             "gpt2": {"<|padding|>": last - 1, "<|endoftext|>": last},
+            "t5": {"<pad>": 0, "</s>": 1, "<unk>": 2},
         }[style]
     )
 
@@ -106,12 +113,14 @@ def test_pairs_padding_and_truncation(style: str, kind: str, folders: Any) -> No
     _, backend, said = folders[style, kind]
     first, second = (backend.encode(text, add_special_tokens=False).ids for text in ("good", "film"))
     special = {role: number for role, (_, number) in said["special"].items()}
-    cls, sep = special["cls_token"], special["sep_token"]
+    cls, sep, end = special["cls_token"], special["sep_token"], special["eos_token"]
     ids, types = said["pair"]["input_ids"], said["pair"].get("token_type_ids")
     if style == "roberta":
         assert ids == [cls, *first, sep, sep, *second, sep]
     elif style == "gpt2":
         assert ids == first + second
+    elif style == "t5":
+        assert ids == [*first, end, *second, end]
     else:
         assert ids == [cls, *first, sep, *second, sep]
         assert types == [0] * (len(first) + 2) + [1] * (len(second) + 1)
@@ -119,7 +128,9 @@ def test_pairs_padding_and_truncation(style: str, kind: str, folders: Any) -> No
     (short, long), masks = said["padded"]
     assert len(short) == len(long) == 6
     assert all((number == special["pad_token"]) == (not mask) for number, mask in zip(short, masks[0], strict=True))
-    assert style == "gpt2" or long[-1] == sep  # truncation leaves room for the special tokens
+    assert style == "gpt2" or long[-1] == (
+        end if style == "t5" else sep
+    )  # truncation leaves room for the special tokens
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +147,7 @@ def reopened(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     return get
 
 
-@pytest.mark.parametrize(("style", "kind"), [pair for pair in NATIVE if pair[0] != "gpt2"])
+@pytest.mark.parametrize(("style", "kind"), [pair for pair in NATIVE if pair[0] not in ("gpt2", "t5")])
 def test_mask_token_stands_alone_in_a_text(style: str, kind: str, reopened: Any) -> None:
     tokenizer = reopened(style, kind)
     ids = tokenizer(f"the film was {tokenizer.mask_token}.")["input_ids"]
@@ -148,10 +159,10 @@ def test_mask_token_stands_alone_in_a_text(style: str, kind: str, reopened: Any)
 # --- what is lost between text and tokens, and what is not ---
 
 
-@pytest.mark.parametrize("style", ["roberta", "gpt2"])
+@pytest.mark.parametrize("style", ["roberta", "gpt2", "t5"])
 @pytest.mark.parametrize("text", CORNERS)
 def test_bytes_lose_nothing(style: str, text: str, reopened: Any) -> None:
-    tokenizer = reopened(style, texts=TEXTS[:200])  # the corner cases were never seen
+    tokenizer = reopened(style, "byte-bpe", texts=TEXTS[:200])  # the corner cases were never seen
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
     assert tokenizer.unk_token_id not in ids

@@ -1,0 +1,158 @@
+"""Models that read a text and write another, from scratch: an architecture, a size, a tokenizer -> a transformers
+config; or an encoder and a decoder that are there, joined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from nlpkit.errors import UserError
+from nlpkit.options import Config, option, option_like
+from nlpkit.pretraining.architectures import FROM_SCRATCH, HEAD_SIZE, ArchitectureOptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+EncoderDecoder = Literal["marian", "bart", "t5"]
+EncoderDecoderSize = Literal["nano", "tiny", "mini", "small", "base"]
+
+RATE, RATE_WIDTH, MOST = 5e-4, 512, 3e-3  # fairseq's transformer_iwslt_de_en; narrower ones take more
+DROPOUT = 0.3  # of fairseq's recipe for IWSLT'14, whose 160,000 pairs are few as well
+LABEL_SMOOTHING = 0.1  # Vaswani et al. 2017
+# what a step takes together: 25,000 source and 25,000 target tokens in Vaswani et al. 2017, 4,096 in IWSLT'14
+TOKENS_PER_STEP = 4_096
+
+
+class EncoderDecoderShape(NamedTuple):
+    """Layers of encoder and of decoder, width, attention heads and feed-forward width."""
+
+    encoder_layers: int
+    decoder_layers: int
+    hidden: int
+    heads: int
+    feed_forward: int
+
+
+# nano is the Transformer-Tiny of Multi30k (Wu et al. 2021, "Good for Misconceived Reasons"), tiny and mini have the
+# shapes of t5-efficient-tiny and -mini (Tay et al. 2022), small is fairseq's transformer_iwslt_de_en, base that of
+# Vaswani et al. (2017).
+SIZES: dict[str, EncoderDecoderShape] = {
+    "nano": EncoderDecoderShape(4, 4, 128, 4, 256),
+    "tiny": EncoderDecoderShape(4, 4, 256, 4, 1024),
+    "mini": EncoderDecoderShape(4, 4, 384, 8, 1536),
+    "small": EncoderDecoderShape(6, 6, 512, 4, 1024),
+    "base": EncoderDecoderShape(6, 6, 512, 8, 2048),
+}
+
+
+class EncoderDecoderOptions(Config):
+    """A new, untrained model that reads a text and writes another."""
+
+    arch: EncoderDecoder = option("marian", "Architecture from scratch.", panel="Model", only_with=FROM_SCRATCH)
+    size: EncoderDecoderSize = option(
+        "nano", "Layers on each side/width: 4/128 to 6/512.", panel="Model", only_with=FROM_SCRATCH
+    )
+    encoder_layers: int | None = option_like(ArchitectureOptions, "layers", help="Layers that read.")
+    decoder_layers: int | None = option_like(ArchitectureOptions, "layers", help="Layers that write.")
+    hidden_size: int | None = option_like(ArchitectureOptions, "hidden_size")
+    heads: int | None = option_like(ArchitectureOptions, "heads", shown_default="by --size; width / 64")
+    intermediate_size: int | None = option_like(
+        ArchitectureOptions, "intermediate_size", shown_default="by --size; 4 x width"
+    )
+    max_positions: int | None = option_like(
+        ArchitectureOptions, "max_positions", help="Longest text of a model from scratch, in tokens (not t5)."
+    )
+
+
+def shape_of(options: EncoderDecoderOptions) -> EncoderDecoderShape:
+    """The shape that is asked for: that of --size, with what other options change in it.
+
+    Raises:
+        UserError: the heads do not divide the width.
+    """
+    size = SIZES[options.size]
+    hidden = options.hidden_size or size.hidden
+    usual = hidden == size.hidden
+    shape = EncoderDecoderShape(
+        options.encoder_layers or size.encoder_layers,
+        options.decoder_layers or size.decoder_layers,
+        hidden,
+        options.heads or (size.heads if usual else max(hidden // HEAD_SIZE, 1)),
+        options.intermediate_size or (size.feed_forward if usual else 4 * hidden),
+    )
+    if hidden % shape.heads:
+        raise UserError(
+            f"--hidden-size {hidden} is not a multiple of --heads {shape.heads}", "Give heads that divide the width."
+        )
+    return shape
+
+
+def learning_rate(options: EncoderDecoderOptions) -> float:
+    """The peak learning rate of a model from scratch: 5e-4 for a width of 512 (fairseq's recipe for IWSLT'14), in
+    inverse proportion to the width (Yang et al. 2022), at most 3e-3."""
+    return min(RATE * RATE_WIDTH / (options.hidden_size or SIZES[options.size].hidden), MOST)
+
+
+def new_config(options: EncoderDecoderOptions, tokenizer: Any, max_length: int) -> PreTrainedConfig:
+    """The config of an untrained encoder-decoder, whose three tables of tokens are one.
+
+    Marian's has sinusoidal positions and ReLU (Vaswani et al. 2017), BART's learned ones and GELU, T5's relative ones
+    and ReLU (Raffel et al. 2020). Marian's and T5's decoder begins with padding, BART's with the end of a text, as the
+    published ones do. The end of a text is never forced, so that outputs that are cut can be told from those that end.
+
+    Args:
+        options: architecture and dimensions.
+        tokenizer: gives vocabulary size and special ids; it must have one for padding and one for the end of a text.
+        max_length: tokens of the longest source or target; longer ones are taken only where `max_positions` says so
+            (T5 takes any).
+
+    Raises:
+        UserError: the heads do not divide the width, or fewer positions than `max_length`.
+    """
+    from transformers import CONFIG_MAPPING
+
+    shape = shape_of(options)
+    special = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+    }
+    settings: dict[str, Any] = {"vocab_size": len(tokenizer), "d_model": shape.hidden, **special}
+    if options.arch == "t5":
+        if options.max_positions:
+            raise UserError("--max-positions with --arch t5: its positions are relative, and it takes any text")
+        settings |= {
+            "num_layers": shape.encoder_layers,
+            "num_decoder_layers": shape.decoder_layers,
+            "num_heads": shape.heads,
+            "d_kv": shape.hidden // shape.heads,
+            "d_ff": shape.feed_forward,
+            "dropout_rate": DROPOUT,
+            "decoder_start_token_id": tokenizer.pad_token_id,
+        }
+        return CONFIG_MAPPING["t5"](**settings)
+    positions = options.max_positions or max_length
+    if positions < max_length:
+        raise UserError(f"--max-positions {positions} is below the longest text, {max_length} tokens")
+    marian = options.arch == "marian"
+    settings |= {
+        "encoder_layers": shape.encoder_layers,
+        "decoder_layers": shape.decoder_layers,
+        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), shape.heads),
+        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), shape.feed_forward),
+        "max_position_embeddings": positions,
+        "activation_function": "relu" if marian else "gelu",
+        "dropout": DROPOUT,
+        # tokens as large as positions are, and logits of about 1 where training begins
+        "scale_embedding": True,
+        "init_std": shape.hidden**-0.5,
+        "decoder_start_token_id": tokenizer.pad_token_id if marian else tokenizer.eos_token_id,
+        "forced_eos_token_id": None,
+    }
+    return CONFIG_MAPPING[options.arch](**settings)
+
+
+def new_model(config: PreTrainedConfig) -> Any:
+    """An untrained model of a config, in training mode, which `AutoModelForSeq2SeqLM` opens once it is saved."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    return AutoModelForSeq2SeqLM.from_config(config).train()
