@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,12 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from nlpkit import reporting
-from nlpkit.data import cache
+from nlpkit.data import cache, sentences
 
 if TYPE_CHECKING:
     from nlpkit.data.corpus import Batch, Corpus
 
 _TEXTS_AT_ONCE = 2**16
-_SENTENCE_END = re.compile(r"(?<=[.!?])([\"'”’)]*)\s+(?=[\"'“‘(]*[A-Z0-9])")
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ class Encoder:
     def encode(self, texts: list[str], starts: list[bool]) -> tuple[list[np.ndarray], list[bool]]:
         """Ids of each text, and whether it starts a document; texts that give no token are left out."""
         if self.sentences:
-            pieces = [_sentences(text) for text in texts]
+            pieces = [sentences.split(text) for text in texts]
             starts = [start and i == 0 for parts, start in zip(pieces, starts, strict=True) for i in range(len(parts))]
             texts = [part for parts in pieces for part in parts]
         if self.joined:
@@ -130,15 +128,6 @@ class Encoder:
                 kept.append(pending)
                 pending = False
         return rows, kept
-
-
-def _sentences(text: str) -> list[str]:
-    """The text in parts, each with the quotes and brackets that close it."""
-    parts, start = [], 0
-    for end in _SENTENCE_END.finditer(text):
-        parts.append(text[start : end.end(1)])
-        start = end.end()
-    return [*parts, text[start:]]
 
 
 class _Builder:
