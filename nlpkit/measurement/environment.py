@@ -25,6 +25,7 @@ from nlpkit.runs.folder import human_bytes
 EXTRAS = {
     "embed": ("bm25s", "sentence-transformers"),
     "search": ("bm25s", "usearch"),
+    "generate": ("sacrebleu", "rouge-score"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "torchao": ("torchao",),
     "track": ("tensorboard", "wandb"),
