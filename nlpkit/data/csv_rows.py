@@ -102,7 +102,8 @@ def _delimiter(source: Input, lines: delimited.Lines) -> str:
 def columns_of(source: Input, record: delimited.Record, rows: Callable[[], list[list[str]]]) -> tuple[list[str], bool]:
     """The names of the columns: those that the user gives, else those in the first row; and whether that names them.
 
-    Words with their tags have names of their own where the first row is one of them.
+    Words with their tags, and texts with what is to be written for them, have names of their own where the first row is
+    one of them.
 
     Args:
         source: of the rows.
@@ -125,6 +126,10 @@ def columns_of(source: Input, record: delimited.Record, rows: Callable[[], list[
     elif source.reading.wanted.content == "words" and conll.begins_with_a_word(record.cells, rows()):
         names = conll.names(record.cells)
         source.say(f"the first row is a word with its tag, and names no columns: {', '.join(names)} (--columns)")
+        source.columns = names
+        return names, False
+    elif source.reading.wanted.content == "pairs" and (names := delimited.names_of_texts(record.cells, rows())):
+        source.say(f"the first row is a row as any other, and names no columns: {', '.join(names)} (--columns)")
         source.columns = names
         return names, False
     else:

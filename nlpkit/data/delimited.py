@@ -10,12 +10,14 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+import statistics
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from nlpkit.data import columns as column_names
+from nlpkit.data import sides
 from nlpkit.data.rows import LONGEST
 from nlpkit.reporting import counted
 
@@ -23,6 +25,7 @@ HEAD_LINES = 1_000  # lines that are looked at before one is read,
 HEAD_CHARACTERS = 2**20  # or fewer long ones
 MARKS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*', re.IGNORECASE)  # how Excel is told the separator of a file
+SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 MANY_WORDS = 8  # from which a cell is no name of a column
 KNOWN_NAMES = frozenset(
     (
@@ -437,6 +440,32 @@ def looks_like_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool
         ):
             return True
     return False
+
+
+def names_of_texts(first: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Names for the columns of texts and what is to be written for them where the first row is such a pair itself;
+    none where it names the columns.
+
+    It names them where a name is known or all are codes of languages, or where its cells are no sentences but those
+    below are longer.
+    """
+    cells = [cell.strip() for cell in first]
+    if names_columns(cells) or all(map(sides.is_side, cells)):
+        return []
+    columns = [[row[place].strip() for row in rows if len(row) > place] for place in range(len(cells))]
+    texts = [place for place, below in enumerate(columns) if not all(map(_is_number, [cells[place], *below]))]
+    if len(texts) < 2 or not (looks_like_data(cells, rows) or _are_texts([(cells[i], columns[i]) for i in texts])):
+        return []
+    called = dict(zip(texts, ("source", "target"), strict=False))
+    return [called.get(place, f"column_{place + 1}") for place in range(len(cells))]
+
+
+def _are_texts(columns: Sequence[tuple[str, Sequence[str]]]) -> bool:
+    """Whether the first cells of columns are texts as those below: one ends as a sentence does, or all are as long."""
+    if any(cell.endswith(SENTENCE_ENDS) for cell, _ in columns):
+        return True
+    usual = [statistics.mean([len(text.split()) for text in below] or [0]) for _, below in columns]
+    return all(2 * len(cell.split()) > words for (cell, _), words in zip(columns, usual, strict=True))
 
 
 def _is_number(text: str) -> bool:

@@ -86,7 +86,7 @@ _BLOCK = 2**20  # bytes of text decoded at a time
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
-Content = Literal["texts", "words", "questions"]
+Content = Literal["texts", "words", "questions", "pairs"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Wanted:
     """What the rows of a file are read for.
 
     Attributes:
-        content: what the task labels: whole texts, their words, or questions; None where no task is known.
+        content: what the task labels: whole texts, their words, or questions; or texts beside what is to be written for
+            them (pairs); None where no task is known.
         labelled: whether labels are wanted; without them no row is left out for its label.
     """
 
@@ -198,6 +199,8 @@ class Input:
                 raise missing(file)
             pipes.require_file(file)
             format = reading.format_of(file)
+            if format is None and reading.wanted.content == "pairs" and file.suffix.lower() not in _UNREAD:
+                format = "txt"  # of a text a line, whose name ends in its language
             if not keep:  # answers are given as rows come; all else may look at a file more than once
                 file = pipes.on_disk(file)
         else:

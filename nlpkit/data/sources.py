@@ -12,18 +12,19 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
-from nlpkit.data import collections, hub, inputs, memory, pipes, places, readers, split_names
+from nlpkit.data import collections, hub, inputs, memory, pipes, places, readers, sides, split_names
 from nlpkit.data.collections import Collection, Corpus
-from nlpkit.data.inputs import AS_FOUND, FORMATS, Reading, Wanted
-from nlpkit.data.layouts import aligned, brat, class_folders
+from nlpkit.data.inputs import AS_FOUND, FORMATS, Input, Reading, Wanted
+from nlpkit.data.layouts import aligned, brat, class_folders, label_files, translation
 from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.one_type import agreed, type_conflict
 from nlpkit.data.places import FILE, HIDDEN, PLACE
+from nlpkit.data.sides import Unit
 from nlpkit.data.split_names import SPLIT_NAMES
 from nlpkit.errors import UserError
 from nlpkit.nearby import expanded
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
+PAIRS = Wanted("pairs", labelled=True)
 NOT_DATA = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|requirements|dataset_infos?)\b.*", re.IGNORECASE)
 
 
@@ -175,6 +177,8 @@ def load(
         else:
             source.kind = "hub"
             _add_hub(loaded, data, config, revision)
+        if reading.wanted.content == "pairs" and source.kind in ("disk", "hub"):
+            loaded.splits = {split: translation.flattened(rows) for split, rows in loaded.splits.items()}
     for split, paths in {**files, **explicit}.items():
         rows = _read(loaded, split, paths, reading)
         parts = _parted(loaded, rows, paths) if split in explicit or set(files) == {"train"} else {}
@@ -213,7 +217,7 @@ def find_files(data: str, *, config: str | None = None, reading: Reading = AS_FO
         return {"train": paths}
     named = _by_split(paths)
     if None not in named:
-        return {split: _shards(split, files) for split, files in named.items() if split}
+        return {split: _shards(split, files, reading) for split, files in named.items() if split}
     if set(named) <= {None, "train"}:
         return {"train": paths}
     raise UserError(
@@ -330,15 +334,18 @@ def _find_in_folder(folder: Path, config: str | None, reading: Reading) -> dict[
         if named:
             if others:
                 reporting.current().note(f"{place}: not named after a split, left out: {_names(others)}")
-            return {split: _shards(split, files) for split, files in sorted(named.items(), key=_split_order) if split}
-        if len(others) == 1:
+            return {
+                split: _shards(split, files, reading)
+                for split, files in sorted(named.items(), key=_split_order)
+                if split
+            }
+        if len(_units(others, reading)) == 1:
             return {"train": others}
         if others:
             raise UserError(
                 f"{place}: no file is named after a split: {_names(others)}",
                 "Name them train, validation and test, or pass --train-file and --validation-file; "
-                f"'{place}/*{others[0].suffix}' reads all of them as one set."
-                f"{_known_layouts(reading)}",
+                f"{_all_of(place, others, reading)}{_known_layouts(reading)}",
             )
     for path in sorted(root.iterdir()):
         if refusal := inputs.spacy_binary(path):
@@ -379,7 +386,7 @@ def _nested(place: Path, reading: Reading) -> dict[str, list[Path]]:
                 f"{place}: several folders could be {split}: {_names([*splits[split], *paths])}", "Keep one."
             )
         if paths:
-            splits[split] = _shards(split, paths)
+            splits[split] = _shards(split, paths, reading)
     if splits and unnamed:
         reporting.current().note(f"{place}: folders not named after a split, left out: {_names(unnamed)}")
     return dict(sorted(splits.items(), key=_split_order))
@@ -395,16 +402,24 @@ def _data_files(folder: Path, reading: Reading) -> list[Path]:
     files = sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and path.name[0] != "." and reading.format_of(path) and not NOT_DATA.fullmatch(path.name)
+        if path.is_file()
+        and path.name[0] != "."
+        and (reading.format_of(path) or _is_side(path, reading))
+        and not NOT_DATA.fullmatch(path.name)
     )
     labels = {_labels_of(path, reading) for path in files}
     return [path for path in files if path not in labels]
 
 
+def _is_side(path: Path, reading: Reading) -> bool:
+    """Whether a file whose format is not known is to be read beside others, line by line."""
+    return reading.wanted.content == "pairs" and sides.side_of(path) is not None
+
+
 def _labels_of(path: Path, reading: Reading) -> Path | None:
     """The file that has the labels of a file of plain texts, line by line; None where it has none of its own."""
     plain = reading.format_of(path) in ("txt", None)
-    return aligned.labels_of(path) if plain and reading.wanted == Wanted("texts", labelled=True) else None
+    return label_files.labels_of(path) if plain and reading.wanted == Wanted("texts", labelled=True) else None
 
 
 def _by_split(paths: Iterable[Path]) -> dict[str | None, list[Path]]:
@@ -421,20 +436,41 @@ def _split_order(item: tuple[str | None, list[Path]]) -> int:
     return ["train", "validation", "test"].index(item[0] or "train")
 
 
-def _shards(split: str, paths: list[Path]) -> list[Path]:
-    """The files, if they can only be the numbered parts of one."""
-    if len({re.sub(r"\d+", "0", path.name) for path in paths}) > 1:
+def _shards(split: str, paths: list[Path], reading: Reading) -> list[Path]:
+    """The files, if they can only be the numbered parts of one, or of several that are read beside one another."""
+    named = [unit.stem for unit in _units(paths, reading)]
+    if len({re.sub(r"\d+", "0", name) for name in named}) > 1:
         raise UserError(
             f"{paths[0].parent}: several files could be {split}: {_names(paths)}",
             f"Keep one, or pass --{split}-file with those that you mean.",
         )
-    promised = re.search(r"-of-(\d+)", paths[0].name)
-    if promised and int(promised[1]) != len(paths):
+    promised = re.search(r"-of-(\d+)", named[0])
+    if promised and int(promised[1]) != len(named):
         raise UserError(
-            f"{paths[0].parent}: {len(paths)} of {int(promised[1])} parts of {split} are there: {_names(paths)}",
+            f"{paths[0].parent}: {len(named)} of {int(promised[1])} parts of {split} are there: {_names(paths)}",
             "Fetch the parts that are missing.",
         )
     return paths
+
+
+def _units(paths: Sequence[Path], reading: Reading) -> list[Unit]:
+    """The files that are read by themselves, and those that are read line by line beside one another."""
+    if reading.wanted.content != "pairs":
+        return [Unit.of(path) for path in paths]
+    plain = [path for path in paths if _is_plain(path, reading)]
+    return [*sides.units(plain), *(Unit.of(path) for path in paths if path not in plain)]
+
+
+def _is_plain(path: Path, reading: Reading) -> bool:
+    return reading.format_of(path) in (None, "txt") and not path.is_dir()
+
+
+def _all_of(place: Path, others: list[Path], reading: Reading) -> str:
+    """How the files of a folder are named that belong together."""
+    together = [unit.paths for unit in _units(others, reading) if len(unit.paths) > 1]
+    if together:
+        return f"--data {','.join(map(str, together[0]))} reads some line by line beside one another."
+    return f"'{place}/*{others[0].suffix}' reads all of them as one set."
 
 
 def _names(paths: list[Path]) -> str:
@@ -449,10 +485,11 @@ def _read(loaded: LoadedData, split: str, paths: list[Path], reading: Reading) -
 
     kinds = [reading.format_of(path) for path in paths]
     before = [pipes.state(path) for path in paths]
-    parts = [_part(path, reading) for path in paths]
+    units = _beside(_units(paths, reading), reading)
+    parts = [_part(unit, reading) for unit in units]
     for path, state in zip(paths, before, strict=True):
         pipes.tell_changed(path, state)
-    tables = _agreeing([part.table for part in parts], paths)
+    tables = _agreeing([part.table for part in parts], [unit.paths[0] for unit in units])
     table = pa.concat_tables(tables, promote_options="permissive")
     for index, column in enumerate(table.schema):
         if pa.types.is_null(column.type):  # nothing but empty cells: text, as in every other column of a csv file
@@ -511,7 +548,7 @@ def _tell_unparted(loaded: LoadedData, rows: Dataset, column: str, paths: list[P
 
 @dataclass
 class _Part:
-    """What one of the paths of a split holds.
+    """What a file of a split holds, a folder, or files that are read beside one another.
 
     Attributes:
         origins: as `LoadedData.origins`; of a path with one file per row, one origin for each.
@@ -522,8 +559,58 @@ class _Part:
     infos: list[FileInfo]
 
 
-def _part(path: Path, reading: Reading) -> _Part:
-    """Read a file, a file with its labels beside it, or a folder of texts: one for each class, or with annotations."""
+def _beside(units: list[Unit], reading: Reading) -> list[Unit]:
+    """The same units; where each is a file of plain texts whose name tells nothing, they can only be the sides of the
+    same rows, in the order in which they are named."""
+    if reading.wanted != PAIRS or len(units) == 1:
+        return units
+    lone = [unit.paths[0] for unit in units if len(unit.paths) == 1 and _is_plain(unit.paths[0], reading)]
+    if len(lone) < len(units) or any(_has_tabs(path, reading) for path in lone):
+        return units
+    return [Unit("", tuple(lone))]
+
+
+def _has_tabs(path: Path, reading: Reading) -> bool:
+    return aligned.has_tabs(Input.of(path, replace(reading, format="txt", columns=())))
+
+
+def _alone(path: Path, reading: Reading) -> Reading:
+    """How one file is read of texts and what is to be written for them.
+
+    Raises:
+        UserError: it holds texts alone, where both are needed.
+    """
+    if reading.wanted.content != "pairs" or reading.format is not None or not _is_plain(path, reading):
+        return reading
+    if _has_tabs(path, reading):
+        reporting.current().note(f"{path}: tabs stand between texts, read as columns (--format tsv)")
+        return replace(reading, format="tsv")
+    if reading.wanted.labelled:
+        raise UserError(
+            f"{path}: a text a line, and nothing that belongs to them",
+            f"Name the file of the other side too, with a comma between: {path},{_other_side(path)}. "
+            f"{layouts.known('pairs')}",
+        )
+    return replace(reading, format="txt")
+
+
+def _other_side(path: Path) -> str:
+    """A file that may be the other side of the rows of a file."""
+    stem = path.name.split(".")[0]
+    others = (other for other in sorted(path.parent.glob(f"{glob.escape(stem)}*")) if other != path)
+    return str(next(others, path.with_name(f"{stem}.de")))
+
+
+def _part(unit: Unit, reading: Reading) -> _Part:
+    """Read a file, a file with its labels beside it, files beside one another, or a folder of texts: one for each
+    class, or with annotations."""
+    path = unit.paths[0]
+    if len(unit.paths) > 1:
+        files = sides.named(unit.paths)
+        aligned.tell(files)
+        infos = [FileInfo.of(file) for file in unit.paths]
+        return _Part(aligned.read_table(files, reading), [(str(path), "line")], infos)
+    reading = _alone(path, reading)
     if path.is_dir() or path.suffix == brat.SUFFIX:
         if path.suffix == brat.SUFFIX:
             texts = brat.read([path], reading)
@@ -534,11 +621,11 @@ def _part(path: Path, reading: Reading) -> _Part:
         info = FileInfo(str(path), texts.sha256, texts.bytes)
         return _Part(texts.table, [(str(file), "line") for file in texts.files], [info])
     if labels := _labels_of(path, reading):
-        table = aligned.read_table(path, labels, reading)
+        table = label_files.read_table(path, labels, reading)
         return _Part(table, [(str(path), "line")], [FileInfo.of(path), FileInfo.of(labels)])
-    unit = inputs.unit(reading.format_of(path) or "")
+    counted_by = inputs.unit(reading.format_of(path) or "")
     name = memory.SHOWN if memory.is_name(path) else str(path)
-    return _Part(readers.read_table(path, reading), [(name, unit)], [FileInfo.of(path)])
+    return _Part(readers.read_table(path, reading), [(name, counted_by)], [FileInfo.of(path)])
 
 
 def _agreeing(tables: list[pa.Table], paths: list[Path]) -> list[pa.Table]:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.data import columns as column_names
+from nlpkit.data import sides
 from nlpkit.data.findings import Finding
-from nlpkit.data.inputs import PACKED, Reading, missing, unit
+from nlpkit.data.inputs import Reading, missing, unit
 from nlpkit.data.labels import as_number, is_missing
+from nlpkit.data.layouts import aligned
 from nlpkit.data.readers import read_rows
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
@@ -173,40 +175,15 @@ def _sibling(path: Path) -> str:
     return str(others[0]) if others else "train.de"
 
 
-def _ending(path: Path) -> str:
-    """What names the language of a file: `de` of train.de, train.de.gz and de.txt."""
-    name = path.name
-    for suffix in (*PACKED, ".txt", ".text"):
-        name = name.removesuffix(suffix)
-    return name.rpartition(".")[2]
-
-
 def _aligned(paths: list[Path], reading: Reading) -> tuple[list[str], Iterator[_Lines]]:
-    names = [_ending(path) for path in paths]
-    if len(set(names)) < len(names):
-        names = [path.name for path in paths]
-    if len(set(names)) < len(names):
-        raise UserError(f"{paths[0]} is named twice", "Name each file of a language once.")
-    plain = replace(reading, format="txt", columns=())
+    files = sides.named(paths)
 
     def rows() -> Iterator[_Lines]:
-        files = [read_rows(path, plain, on_error="keep") for path in paths]
-        for number, lines in enumerate(itertools.zip_longest(*files), start=1):
-            if None in lines:
-                ended = paths[lines.index(None)]
-                counts = [number - 1 if line is None else number + sum(1 for _ in rest) for line, rest in
-                          zip(lines, files, strict=True)]  # fmt: skip
-                told = ", ".join(f"{path} {count:,}" for path, count in zip(paths, counts, strict=True))
-                raise UserError(
-                    f"the files are not line-aligned: {told} lines",
-                    f"{ended} ends first. Line 7 of one file must be the translation of line 7 of the other.",
-                )
-            where = f"{paths[0]} line {number}"
-            errors = [line.error for line in lines if line.error is not None]
-            texts = {name: str(line.values["text"]).strip() for name, line in zip(names, lines, strict=True)}
-            yield _Lines(where, texts, errors[0] if errors else None)
+        for row in aligned.rows(files, reading, keep=True):
+            texts = {name: str(text).strip() for name, text in row.values.items()}
+            yield _Lines(f"{paths[0]} line {row.line}", texts, row.error)
 
-    return names, rows()
+    return list(files), rows()
 
 
 def _table(path: Path, reading: Reading, languages: Sequence[str]) -> tuple[list[str], Iterator[_Lines]]:

@@ -1,14 +1,18 @@
-"""A file of texts, one a line, beside a file of labels: line 7 of one belongs to line 7 of the other."""
+"""Files that are aligned line by line: line 7 of one belongs to line 7 of the others."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import re
-from collections.abc import Iterator
+import itertools
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlpkit import reporting
+from nlpkit.data.inputs import Input
+from nlpkit.data.places import LINE
+from nlpkit.data.rows import Row
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
 
@@ -17,63 +21,121 @@ if TYPE_CHECKING:
 
     from nlpkit.data.inputs import Reading
 
-SHAPE = "train.txt beside train.labels (also text.txt and label.txt, train_text.txt and train_labels.txt)"
-# name of the file of texts -> names that its labels may have
-_NAMES = (
-    (r"(.+)\.(?:txt|text)", (r"\1.labels", r"\1.label", r"\1.labels.txt", r"\1.label.txt")),
-    (r"(.+)\.(?:txt|text)", (r"\1_labels.txt", r"\1_label.txt", r"\1-labels.txt", r"\1-label.txt")),
-    (r"(.*)(?:texts?|sentences?|inputs?)\b(.*\.txt)", (r"\1labels\2", r"\1label\2")),
-    (r"[Xx]_(.+\.txt)", (r"y_\1", r"Y_\1")),
-)
+HEAD = 100  # lines that are looked at for tabs
 
 
-def labels_of(path: Path) -> Path | None:
-    """The file beside `path` that has its labels by its name; None where there is none."""
-    for pattern, names in _NAMES:
-        if match := re.fullmatch(pattern, path.name):
-            for name in names:
-                other = path.with_name(match.expand(name))
-                if other != path and other.is_file():
-                    return other
-    return None
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    """A line without its end, and message and hint where it cannot be read."""
+
+    text: str
+    problem: tuple[str, str] | None = None
+
+    @property
+    def blank(self) -> bool:
+        return self.problem is None and not self.text.strip()
 
 
-def read_table(texts: Path, labels: Path, reading: Reading) -> pa.Table:
-    """The texts with their labels, and `places.LINE`.
+class Unequal(UserError):
+    """One file has more lines than another."""
+
+
+_NONE = _Line("")  # stands for the lines behind the end of a file
+
+
+def rows(files: Mapping[str, Path], reading: Reading, *, keep: bool = False) -> Iterator[Row]:
+    """A row for each line, with the texts of all files by the names that these are given; a blank line is a text that
+    is empty, but lines at the end that are blank in all files, or behind the end of some, are no rows.
+
+    Args:
+        files: in which a line is a text.
+        reading: how they are encoded.
+        keep: lines that cannot be read give a row with an error.
 
     Raises:
-        UserError: the files do not have the same number of lines, or cannot be read.
+        Unequal: one of the files ends where another goes on.
+        UserError: a line cannot be read, unless it is kept.
+    """
+    plain = dataclasses.replace(reading, format="txt", columns=())
+    sources = [Input.of(path, plain, keep=keep) for path in files.values()]
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(contextlib.closing(_lines(source))) for source in sources]
+        ends: dict[int, int] = {}
+        blank: list[int] = []
+        for number, found in enumerate(itertools.zip_longest(*streams), start=1):
+            if None in found:
+                ends = {i: number - 1 for i, line in enumerate(found) if line is None} | ends
+            lines = [line or _NONE for line in found]
+            if all(line.blank for line in lines):
+                blank.append(number)
+                continue
+            if ends:
+                raise _unequal(files, [ends.get(i, number) + sum(1 for _ in rest) for i, rest in enumerate(streams)])
+            for skipped in blank:
+                yield Row(skipped, dict.fromkeys(files, ""))
+            blank.clear()
+            values = {name: line.text for name, line in zip(files, lines, strict=True)}
+            bad = [
+                (source, line.problem) for source, line in zip(sources, lines, strict=True) if line.problem is not None
+            ]
+            if bad:
+                source, (message, hint) = bad[0]
+                yield source.bad(number, message, hint, values)
+            else:
+                yield Row(number, values)
+        if blank:
+            what = counted(len(blank), "blank line at the end is no row", "blank lines at the end are no rows")
+            sources[0].say(f"{what}, here and in what is aligned with it")
+
+
+def _lines(source: Input) -> Generator[_Line]:
+    with source.failures(), source.text(newline="\n") as text:
+        for line in text:
+            yield _Line(line.rstrip("\r\n"), text.take_problem())
+
+
+def _unequal(files: Mapping[str, Path], counts: Sequence[int]) -> Unequal:
+    paths = list(files.values())
+    told = ", ".join(f"{path} {count:,}" for path, count in zip(paths, counts, strict=True))
+    first = paths[counts.index(min(counts))]
+    return Unequal(
+        f"the files are not line-aligned: {told} lines",
+        f"{first} ends first. Line 7 of one file must belong to line 7 of the others.",
+    )
+
+
+def read_table(files: Mapping[str, Path], reading: Reading) -> pa.Table:
+    """The texts of all files as columns, and `places.LINE`.
+
+    Args:
+        files, reading: as for `rows`.
+
+    Raises:
+        UserError: as `rows`; or there is no row.
     """
     import pyarrow as pa
 
-    from nlpkit.data.places import LINE
-
-    columns = [list(_lines(path, reading)) for path in (texts, labels)]
-    if len(columns[0]) != len(columns[1]):
-        raise UserError(
-            f"{texts} has {counted(len(columns[0]), 'line', 'lines')}, its labels in {labels} {len(columns[1]):,}",
-            f"Each line of one needs its line in the other. Without labels: move {labels.name} elsewhere.",
-        )
-    if not columns[0]:
-        raise UserError(f"{texts}: the file holds no rows", "Check that it was written to its end.")
-    reporting.current().note(f"{texts}: read with the labels in {labels}, line by line")
-    numbers = pa.array(range(1, len(columns[0]) + 1), pa.int64())
-    return pa.table({"text": columns[0], "label": [line.strip() for line in columns[1]], LINE: numbers})
+    columns: dict[str, list[str]] = {name: [] for name in files}
+    numbers = []
+    for row in rows(files, reading):
+        numbers.append(row.line)
+        for name, column in columns.items():
+            column.append(row.values[name])
+    if not numbers:
+        shown = ", ".join(map(str, files.values()))
+        raise UserError(f"{shown}: the files hold no rows", "Check that they were written to their end.")
+    table = {name: pa.array(texts, pa.string()) for name, texts in columns.items()}
+    return pa.table({**table, LINE: pa.array(numbers, pa.int64())})
 
 
-def _lines(path: Path, reading: Reading) -> Iterator[str]:
-    """All lines but blank ones at the end; those between count, as the other file has lines for them."""
-    from nlpkit.data.inputs import Input
+def tell(files: Mapping[str, Path]) -> None:
+    """Say which files are read together, and what their columns are called."""
+    named = ", ".join(f"{path.name} ({name})" for name, path in files.items())
+    reporting.current().note(f"{next(iter(files.values())).parent}: read line by line beside one another: {named}")
 
-    source = Input.of(path, dataclasses.replace(reading, format="txt", columns=()))
-    blank = 0
-    with source.failures(), source.text(newline="\n") as text:
-        for line in text:
-            if problem := text.take_problem():
-                raise UserError(f"{source.at(text.number)}: {problem[0]}", problem[1])
-            if not line.strip():
-                blank += 1
-                continue
-            yield from [""] * blank
-            blank = 0
-            yield line.rstrip("\r\n")
+
+def has_tabs(source: Input) -> bool:
+    """Whether the first lines of a file hold a tab each, as many in all of them: it is a table."""
+    with contextlib.closing(_lines(source)) as lines:
+        tabs = {line.text.count("\t") for line in itertools.islice(lines, HEAD) if not line.blank}
+    return len(tabs) == 1 and tabs != {0}

@@ -11,20 +11,21 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.data import conll
+from nlpkit.data import conll, sides
 from nlpkit.data.inputs import Content, Wanted
 from nlpkit.data.layouts import (
-    aligned,
     brat,
     cells,
     class_folders,
     contents,
     fasttext,
+    label_files,
     label_studio,
     pandas,
     paragraphs,
     prodigy,
     spacy,
+    translation,
     word_objects,
     word_rows,
 )
@@ -44,6 +45,7 @@ LAYOUTS: tuple[Layout, ...] = (
     word_rows.LAYOUT,
     paragraphs.LAYOUT,
     fasttext.LAYOUT,
+    translation.LAYOUT,
 )
 """In the order in which they are asked."""
 
@@ -57,7 +59,7 @@ HEAD = 100  # rows by which a layout is recognised
 
 # what files without a layout hold, for the message about one that is not known
 _PLAIN: dict[Content, tuple[str, ...]] = {
-    "texts": ("columns text and label", aligned.SHAPE, class_folders.SHAPE),
+    "texts": ("columns text and label", label_files.SHAPE, class_folders.SHAPE),
     "words": (
         'rows {"tokens": [...], "ner_tags": [...]}',
         'rows {"text": "...", "spans": [{"start": 0, "end": 9, "label": "PER"}]}',
@@ -67,6 +69,7 @@ _PLAIN: dict[Content, tuple[str, ...]] = {
     "questions": (
         'columns question, context and answers ({"text", "answer_start"}, or a text beside a column answer_start)',
     ),
+    "pairs": ("columns source and target", sides.SHAPE, "text TAB text in each line"),
 }
 
 
