@@ -69,11 +69,13 @@ def _bare(path: Path) -> str:
 
 def is_side(part: str) -> bool:
     """Whether a part of a file's name, or the name of a column, is a code of a language or a word for one side."""
-    lower = part.lower()
-    if lower in WORDS:
-        return True
+    return part.lower() in WORDS or is_language(part)
+
+
+def is_language(part: str) -> bool:
+    """Whether it is a code of ISO 639-1, or may be one of ISO 639-3."""
     code = _CODE.fullmatch(part)
-    if code is None or lower in SPLIT_NAMES:
+    if code is None or part in SPLIT_NAMES:
         return False
     return code[1] in LANGUAGES or (len(code[1]) == 3 and code[1] not in _NO_LANGUAGE)
 
