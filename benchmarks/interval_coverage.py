@@ -9,15 +9,18 @@ coverage is the share of test sets whose interval holds it. 95 % is right; below
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
-from nlpkit.metrics import intervals, resampled, squad
+from nlpkit.metrics import intervals, resampled, squad, written
 from nlpkit.metrics.evidence import Evidence
 
 SIZES = (20, 50, 100, 1_000)
 POPULATION = 400_000
+TEXTS = 10_000  # different ones, of which that population consists
 Draw = Callable[[np.random.Generator, int], Evidence]
 
 
@@ -54,11 +57,37 @@ def questions(generator: np.random.Generator, rows: int) -> Evidence:
     return squad.evidence_1([squad.Match(*pair) for pair in zip(exact, f1, strict=True)], units)
 
 
+@functools.cache
+def texts() -> written.Written:
+    """Outputs that differ from a reference of 4 to 20 frequent and rare words in some words, some rows in most."""
+    generator = np.random.default_rng(10**7)
+    said, wanted = [], []
+    for wrong in generator.beta(1.5, 2.5, size=TEXTS):
+        words = generator.zipf(1.3, size=generator.integers(4, 21)) % 5_000
+        kept = words[generator.random(len(words)) > 0.3 * wrong]
+        other = generator.zipf(1.3, size=len(kept)) % 5_000
+        said.append(" ".join(map(str, np.where(generator.random(len(kept)) < wrong, other, kept))))
+        wanted.append([" ".join(map(str, words))])
+    return written.compared(said, wanted)
+
+
+def written_texts(generator: np.random.Generator, rows: int) -> Evidence:
+    """Rows of these texts."""
+    chosen, pool = generator.integers(0, TEXTS, size=rows), texts()
+    of_sacrebleu = pool.statistics
+    statistics = dataclasses.replace(
+        of_sacrebleu, bleu=of_sacrebleu.bleu[chosen], chrf=of_sacrebleu.chrf[chosen], ter=of_sacrebleu.ter[chosen]
+    )
+    shares = {name: hits[chosen] for name, hits in pool.shares.items()}
+    return dataclasses.replace(pool, statistics=statistics, rouge=pool.rouge[chosen], shares=shares).evidence()
+
+
 CASES: dict[str, tuple[Draw, tuple[str, ...]]] = {
     "two labels": (two_labels, ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc", "roc_auc")),
     "ten labels": (ten_labels, ("accuracy", "f1_macro", "f1_weighted", "mcc")),
     "numbers": (scores, ("pearson", "spearman", "rmse", "mae")),
     "questions, five a context": (questions, ("exact_match", "f1")),
+    "written texts": (written_texts, ("bleu", "chrf", "ter", "rouge1", "rouge2", "rougeL")),
 }
 
 
@@ -77,8 +106,12 @@ def main() -> None:
     """Print the coverage of each metric and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=2_000, help="test sets of each size")
-    sets = parser.parse_args().sets
+    parser.add_argument("--only", choices=CASES, help="one of the kinds of rows")
+    options = parser.parse_args()
+    sets = options.sets
     for title, (draw, names) in CASES.items():
+        if options.only not in (None, title):
+            continue
         truth = draw(np.random.default_rng(10**6), POPULATION).observed()
         print(f"{title}: " + ", ".join(f"{name} {truth[name]:.3f}" for name in names))
         for rows in SIZES:

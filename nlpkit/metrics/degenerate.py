@@ -13,9 +13,10 @@ TIMES = 3
 def loops(text: str) -> bool:
     """Whether a text repeats itself: a phrase of two words or more stands there three times or more in a row.
 
-    That is the repetition of Holtzman et al. 2020 (https://arxiv.org/abs/1904.09751), who ask for it at the end of a
-    text; here it may stand anywhere. One word six times is such a phrase, too. Words are compared in lower case and
-    without punctuation, unless there is nothing else.
+    A loop as Holtzman et al. 2020 (https://arxiv.org/abs/1904.09751) count them, but of words, and anywhere: their
+    program asks for three tokens or more, twice or more, at the end of a text. Said twice may be said on purpose. One
+    word six times is such a phrase, too. Words are compared in lower case and without punctuation, unless there is
+    nothing else.
     """
     words = text_words.plain(text)
     numbers = {word: i for i, word in enumerate(dict.fromkeys(words))}

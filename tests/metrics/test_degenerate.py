@@ -46,10 +46,14 @@ def test_a_copy_stands_in_its_source_word_for_word(text: str, source: str, copie
 def test_outputs_that_need_no_model() -> None:
     parted = ["It rains.", "We stay.", "He reads.", "She sleeps."]
     for source in (parted, " ".join(parted)):
-        assert untrained.outputs([source, "One sentence."]) == {
-            "source": [" ".join(parted), "One sentence."],
-            "lead-1": ["It rains.", "One sentence."],
-            "lead-3": ["It rains. We stay. He reads.", "One sentence."],
+        assert untrained.outputs([source, source, "One sentence."]) == {
+            "source": [" ".join(parted), " ".join(parted), "One sentence."],
+            "lead-1": ["It rains.", "It rains.", "One sentence."],
+            "lead-3": ["It rains. We stay. He reads."] * 2 + ["One sentence."],
         }
-    assert untrained.outputs(["One sentence.", "Another"]) == {"source": ["One sentence.", "Another"]}
     assert list(untrained.outputs(["Two are. There."])) == ["source", "lead-1"]
+
+
+def test_leads_of_single_sentences_are_not_shown_beside_them() -> None:
+    captions = ["A man sleeps.", "A dog  runs", "Two men. One sits."]
+    assert untrained.outputs(captions) == {"source": captions}
