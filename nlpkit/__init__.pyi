@@ -137,6 +137,8 @@ class Predictor(_Predictor):
         show_probabilities: Show how likely each token was. For text-generation.
         runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
             text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
         source_language: Text to text: code of the language of the texts, as the tokenizer has it
             (en_XX). Default: the tokenizer's. For text2text-generation.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
@@ -214,6 +216,7 @@ class Predictor(_Predictor):
         chat: bool = False,
         show_probabilities: bool = False,
         runners_up: int = 3,
+        prefix_column: str | None = None,
         source_language: str | None = None,
         target_language: str | None = None,
         labels: Sequence[str] | str = ...,
@@ -838,6 +841,227 @@ def finetune(
 
 @overload
 def finetune(
+    task: Literal['seq2seq', 'text2text-generation'],
+    data: Data | None = None,
+    *,
+    text_column: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    model: str | PathLike[str] | None = None,
+    arch: Literal['marian', 'bart', 't5'] = 'marian',
+    epochs: float = 3.0,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 5e-05,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
+    baseline: bool = False,
+    cv: int | None = None,
+    size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'nano',
+    encoder_layers: int | None = None,
+    decoder_layers: int | None = None,
+    hidden_size: int | None = None,
+    heads: int | None = None,
+    intermediate_size: int | None = None,
+    max_positions: int | None = None,
+    vocab_size: int | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    max_length: int | None = None,
+    max_target_length: int | None = None,
+    measure: Literal['translation', 'summary'] | None = None,
+    beams: int = 1,
+    separator: str | None = None,
+    label_smoothing: float = 0.1,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Train a model to turn a text into another: a translation, a summary, an answer. Writes a run folder: model, metrics,
+    worst texts, plots, model card.
+
+    From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), or small from scratch with
+    arch and a tokenizer that is learned from the rows. What the model writes is judged, by BLEU or ROUGE.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        text_column: Column of the text. Default: guessed.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed.
+        model: Folder or hub name of the model to begin with. Default: none: arch.
+        arch: Architecture from scratch. (not with model)
+        epochs: Passes over the train split.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step on each device, in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
+        baseline: Also train a classical model, for comparison.
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
+        size: Layers on each side/width: 4/128 to 6/512. (not with model)
+        encoder_layers: Layers that read. Default: by size. (not with model)
+        decoder_layers: Layers that write. Default: by size. (not with model)
+        hidden_size: Width of the hidden states. Default: by size. (not with model)
+        heads: Attention heads. Default: by size; width / 64. (not with model)
+        intermediate_size: Width of the feed-forward layer. Default: by size; 4 x width. (not with
+            model)
+        max_positions: Longest text of a model from scratch, in tokens (not t5). Default: max_length.
+            (not with model)
+        vocab_size: Pieces of the tokenizer that is learned from sources and targets. Default: by the
+            rows: 8,000 for 29,000 pairs. (not with model; not with tokenizer)
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing.
+        prefix_column: Column of a text that stands before each text. Default: none.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data.
+        measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
+            as long as texts.
+        beams: Continuations followed side by side, at the end of training and by default afterwards.
+        separator: Models without an encoder: what stands between a text and its answer. Default: a line
+            end.
+        label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+@overload
+def finetune(
     task: Literal['embed', 'sentence-embedding'],
     data: Data | None = None,
     *,
@@ -1115,6 +1339,11 @@ def benchmark(
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -1196,8 +1425,8 @@ def benchmark(
             (repeatable).
         output: Folder to write. Default: runs/benchmark-<models>.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            zero-shot-by-embedding, sentence-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -1221,6 +1450,16 @@ def benchmark(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -1343,6 +1582,15 @@ def check_data(
     id_column: str | None = None,
     doc_stride: int = 128,
     max_answer_length: int = 30,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    max_target_length: int | None = None,
+    measure: Literal['translation', 'summary'] | None = None,
+    beams: int = 1,
+    separator: str | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
     vector_column: str | None = None,
@@ -1387,7 +1635,7 @@ def check_data(
         output: Report to write: .html or .json.
         strict: Exit with 1 when there are warnings.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, sentence-embedding.
+            token-classification, fill-mask, text2text-generation, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -1395,7 +1643,7 @@ def check_data(
         label_columns: Columns of 0 and 1, one for each label. For text-classification.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data. For
             text-classification, token-classification, fill-mask, question-answering,
-            sentence-embedding.
+            text2text-generation, sentence-embedding.
         label_delimiter: Separator of several labels in one cell (makes it multi-label). For
             text-classification.
         label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0. For
@@ -1425,6 +1673,24 @@ def check_data(
         doc_stride: QA: tokens that windows of a long context share (BERT's SQuAD script). For
             question-answering.
         max_answer_length: QA: most tokens per answer (BERT's SQuAD script). For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
+        max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data. For
+            text2text-generation.
+        measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
+            as long as texts. For text2text-generation.
+        beams: Continuations followed side by side, at the end of training and by default afterwards.
+            For text2text-generation.
+        separator: Models without an encoder: what stands between a text and its answer. Default: a line
+            end. For text2text-generation.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
         negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
             sentence-embedding.
@@ -1621,6 +1887,23 @@ def compare(
     null_threshold: float | None = None,
     breakdown: bool = False,
     stride: int | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    max_new_tokens: int | None = None,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    typical_p: float = 1.0,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    repetition_penalty: float = 1.0,
+    no_repeat_ngram: int = 0,
+    sequences: int = 1,
+    stop: Sequence[str] | str = ...,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -1686,8 +1969,8 @@ def compare(
         fail_if: Exit with 1 if a run is worse than the first by more than chance. (only with judge)
         judge: Ask the models; no_judge compares the records alone.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            zero-shot-by-embedding, sentence-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -1712,7 +1995,7 @@ def compare(
             token-classification.
         mlm_probability: Masked LM: share of the tokens predicted. Default: as trained, or 0.15. For
             fill-mask.
-        seed: Masked LM: seed of the masks. For fill-mask.
+        seed: Masked LM: seed of the masks. For fill-mask, text2text-generation.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
             question-answering.
@@ -1731,6 +2014,33 @@ def compare(
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
         stride: Models that write: tokens from one window of a long text to the next; fewer: more is
             read before each. Default: max_length. For text-generation.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
+        max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
+            text2text-generation.
+        temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
+            text2text-generation.
+        top_k: Draw one of the N most likely tokens; 0: of all. For text2text-generation.
+        top_p: Draw one of those with this probability together. For text2text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For
+            text2text-generation.
+        typical_p: Draw one of typical surprise, of those with this probability together. For
+            text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text2text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For
+            text2text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text2text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text2text-generation.
+        sequences: Texts for each prompt. For text2text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -1833,6 +2143,11 @@ def distill(
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -1961,8 +2276,8 @@ def distill(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            zero-shot-by-embedding, sentence-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -1986,6 +2301,16 @@ def distill(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -2291,6 +2616,23 @@ def evaluate(
     null_threshold: float | None = None,
     breakdown: bool = False,
     stride: int | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    max_new_tokens: int | None = None,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    typical_p: float = 1.0,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    repetition_penalty: float = 1.0,
+    no_repeat_ngram: int = 0,
+    sequences: int = 1,
+    stop: Sequence[str] | str = ...,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -2359,8 +2701,8 @@ def evaluate(
             each row, or the files of the data.
         fail_under: Exit with 1 if a metric is lower (repeatable).
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            zero-shot-by-embedding, sentence-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -2391,7 +2733,7 @@ def evaluate(
             token-classification.
         mlm_probability: Masked LM: share of the tokens predicted. Default: as trained, or 0.15. For
             fill-mask.
-        seed: Masked LM: seed of the masks. For fill-mask.
+        seed: Masked LM: seed of the masks. For fill-mask, text2text-generation.
         question_column: QA: column of the question. Default: guessed. For question-answering.
         context_column: QA: column of the text that holds the answer. Default: guessed. For
             question-answering.
@@ -2410,6 +2752,33 @@ def evaluate(
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
         stride: Models that write: tokens from one window of a long text to the next; fewer: more is
             read before each. Default: max_length. For text-generation.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
+        max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
+            text2text-generation.
+        temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
+            text2text-generation.
+        top_k: Draw one of the N most likely tokens; 0: of all. For text2text-generation.
+        top_p: Draw one of those with this probability together. For text2text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For
+            text2text-generation.
+        typical_p: Draw one of typical surprise, of those with this probability together. For
+            text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text2text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For
+            text2text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text2text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text2text-generation.
+        sequences: Texts for each prompt. For text2text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -3331,6 +3700,225 @@ def finetune_qa(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def finetune_seq2seq(
+    data: Data | None = None,
+    *,
+    text_column: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    model: str | PathLike[str] | None = None,
+    arch: Literal['marian', 'bart', 't5'] = 'marian',
+    epochs: float = 3.0,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    gradient_checkpointing: bool = False,
+    compile: bool = False,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
+    early_stopping: int | None = None,
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    gradient_accumulation_steps: int = 1,
+    batching: Literal['length', 'random'] = 'length',
+    learning_rate: float = 5e-05,
+    schedule: Literal['linear', 'cosine', 'constant', 'wsd', 'cosine_with_restarts', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'polynomial', 'inverse_sqrt', 'reduce_lr_on_plateau', 'greedy'] = 'linear',
+    warmup: float = 0.06,
+    weight_decay: float = 0.0,
+    max_grad_norm: float = 1.0,
+    layer_decay: float = 1.0,
+    freeze: str = 'none',
+    dropout: float | None = None,
+    seed: int = 42,
+    full_determinism: bool = False,
+    eval_steps: int | float | None = None,
+    logging_steps: int | float | None = None,
+    best_metric: str | None = None,
+    checkpoint_minutes: float = 10.0,
+    trainer: Mapping[str, Any] = ...,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    keep_checkpoints: bool = False,
+    report_to: Literal['none', 'tensorboard', 'wandb', 'all'] = 'none',
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
+    push_to_hub: str | bool | None = None,
+    public: bool = False,
+    seeds: Sequence[int] | str | int = ...,
+    baseline: bool = False,
+    cv: int | None = None,
+    size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'nano',
+    encoder_layers: int | None = None,
+    decoder_layers: int | None = None,
+    hidden_size: int | None = None,
+    heads: int | None = None,
+    intermediate_size: int | None = None,
+    max_positions: int | None = None,
+    vocab_size: int | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    max_length: int | None = None,
+    max_target_length: int | None = None,
+    measure: Literal['translation', 'summary'] | None = None,
+    beams: int = 1,
+    separator: str | None = None,
+    label_smoothing: float = 0.1,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Train a model to turn a text into another: a translation, a summary, an answer. Writes a run folder: model, metrics,
+    worst texts, plots, model card.
+
+    From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), or small from scratch with
+    arch and a tokenizer that is learned from the rows. What the model writes is judged, by BLEU or ROUGE.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        text_column: Column of the text. Default: guessed.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed.
+        model: Folder or hub name of the model to begin with. Default: none: arch.
+        arch: Architecture from scratch. (not with model)
+        epochs: Passes over the train split.
+        output: Run folder to write. Default: runs/<data>-<model>.
+        resume: Go on with the interrupted run in output.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        gradient_checkpointing: Save memory: recompute activations.
+        compile: torch.compile the model.
+        max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
+        max_minutes: Stop training after N minutes of wall time.
+        early_stopping: Stop after N evaluations without a better metric.
+        batch_size: Rows per step on each device.
+        eval_batch_size: Rows per step on each device, in evaluation.
+        gradient_accumulation_steps: Batches summed before a step.
+        batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
+            trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
+        warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
+        weight_decay: AdamW weight decay; biases and norms are exempt.
+        max_grad_norm: Clip the gradient to this L2 norm; 0 = off.
+        layer_decay: Learning rate factor per layer, from the head down (ELECTRA: 0.8); 1 = off.
+        freeze: Keep fixed: none, embeddings, encoder, or N (embeddings and first N layers).
+        dropout: Dropout probability everywhere. Default: the model's.
+        seed: Seed of initialisation, order and dropout.
+        full_determinism: Deterministic kernels on GPU too (slower).
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
+            run.
+        best_metric: Metric that picks the best checkpoint. Default: the task's.
+        checkpoint_minutes: Also save a checkpoint when the last is N minutes old.
+        trainer: Any other TrainingArguments field (repeatable).
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and model, show the plan, stop.
+        keep_checkpoints: Keep best and last checkpoint after the run.
+        report_to: Send metrics to a tracker, or to all that are installed.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
+        push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
+            (private unless public).
+        public: Make a new repository public. (only with push_to_hub)
+        seeds: Train once with each of these seeds, keep the model that is best on validation, show the
+            spread; the rows that are held out are those of seed.
+        baseline: Also train a classical model, for comparison.
+        cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
+            the saved model is that of the run without it. (not with seeds)
+        size: Layers on each side/width: 4/128 to 6/512. (not with model)
+        encoder_layers: Layers that read. Default: by size. (not with model)
+        decoder_layers: Layers that write. Default: by size. (not with model)
+        hidden_size: Width of the hidden states. Default: by size. (not with model)
+        heads: Attention heads. Default: by size; width / 64. (not with model)
+        intermediate_size: Width of the feed-forward layer. Default: by size; 4 x width. (not with
+            model)
+        max_positions: Longest text of a model from scratch, in tokens (not t5). Default: max_length.
+            (not with model)
+        vocab_size: Pieces of the tokenizer that is learned from sources and targets. Default: by the
+            rows: 8,000 for 29,000 pairs. (not with model; not with tokenizer)
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing.
+        prefix_column: Column of a text that stands before each text. Default: none.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
+        max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data.
+        measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
+            as long as texts.
+        beams: Continuations followed side by side, at the end of training and by default afterwards.
+        separator: Models without an encoder: what stands between a text and its answer. Default: a line
+            end.
+        label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def index(
     data: Sequence[str | PathLike[str]] | str = ...,
     *,
@@ -3553,6 +4141,7 @@ def predict(
     chat: bool = False,
     show_probabilities: bool = False,
     runners_up: int = 3,
+    prefix_column: str | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
     labels: Sequence[str] | str = ...,
@@ -3666,6 +4255,8 @@ def predict(
         show_probabilities: Show how likely each token was. For text-generation.
         runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
             text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
         source_language: Text to text: code of the language of the texts, as the tokenizer has it
             (en_XX). Default: the tokenizer's. For text2text-generation.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
@@ -4136,6 +4727,11 @@ def prune(
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -4252,8 +4848,8 @@ def prune(
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            zero-shot-by-embedding, sentence-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -4277,6 +4873,16 @@ def prune(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.
@@ -4427,6 +5033,11 @@ def quantize(
     answers_column: str | None = None,
     answer_start_column: str | None = None,
     id_column: str | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
     labels: Sequence[str] | str = ...,
     labels_file: str | PathLike[str] | None = None,
     template: str = 'This example is {}.',
@@ -4502,8 +5113,8 @@ def quantize(
         output: Run folder to write. Default: runs/<data>-<model>-<format>.
         overwrite: Replace an earlier run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
-            token-classification, fill-mask, text-generation, zero-shot-classification,
-            zero-shot-by-embedding, sentence-embedding.
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         text_pair_column: Column of the second text of a pair. For text-classification,
             zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
         label_column: Column of the label. Default: guessed. For text-classification,
@@ -4527,6 +5138,16 @@ def quantize(
         answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
             question-answering.
         id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
         labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
         labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
             zero-shot-by-embedding.

@@ -23,9 +23,7 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: dict[str, CommandEntry] = {
-    "check-data": CommandEntry(
-        "nlpkit.recipes.check_data", "Find what is wrong with data before training on them.", "Data"
-    ),
+    "check-data": CommandEntry("nlpkit.recipes.check_data", "Find what is wrong with data before training.", "Data"),
     "recipes": CommandEntry("nlpkit.recipes.recipes", "List the experiments that ship, for --config.", "Data"),
     "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
@@ -44,18 +42,19 @@ COMMANDS: dict[str, CommandEntry] = {
     "finetune-embed": CommandEntry(
         "nlpkit.recipes.finetune_embed", "Fine-tune a model that turns texts into vectors.", "Train"
     ),
+    "finetune-seq2seq": CommandEntry(
+        "nlpkit.recipes.finetune_seq2seq", "Train a model to translate, summarize, answer.", "Train"
+    ),
     "distill": CommandEntry("nlpkit.recipes.distill", "Teach a small model what a large one knows.", "Compress"),
     "prune": CommandEntry("nlpkit.recipes.prune", "Make a model smaller, or sparse.", "Compress"),
     "quantize": CommandEntry(
         "nlpkit.recipes.quantize",
-        "Store a model in fewer bits: int8, fp16; ONNX, torch.",
+        "Store a model in fewer bits: int8, ONNX, torch.",
         "Compress",
     ),
     "tokenize": CommandEntry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": CommandEntry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
-    "zero-shot": CommandEntry(
-        "nlpkit.recipes.zero_shot", "Sort texts into labels of your own, without training.", "Use"
-    ),
+    "zero-shot": CommandEntry("nlpkit.recipes.zero_shot", "Sort texts into your own labels, without training.", "Use"),
     "embed": CommandEntry("nlpkit.recipes.embed", "Turn texts into vectors with any encoder.", "Use"),
     "cluster": CommandEntry("nlpkit.recipes.cluster", "Find groups in texts, or texts that say the same.", "Use"),
     "index": CommandEntry("nlpkit.recipes.index", "Make documents searchable by meaning and by words.", "Use"),

@@ -19,10 +19,10 @@ from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.experiment import folds, inherited_data, lifecycle, other_models, repeats, spreads, supervised
-from nlpkit.experiment.repeats import RepeatedOptions
+from nlpkit.experiment.beginnings import Beginning, BeginningOptions, PreTrained
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
-from nlpkit.models import fitting, opening
-from nlpkit.options import DataOptions, ModelOptions, NotWith, option
+from nlpkit.models import opening
+from nlpkit.options import DataOptions, NotWith, option
 from nlpkit.reporting import Report, counted
 from nlpkit.runs import records
 from nlpkit.runs.folder import RunFolder, read_record
@@ -30,11 +30,9 @@ from nlpkit.tasks import features, registry
 from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.roles import Trainable
-from nlpkit.tokenization import extend
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedConfig
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.hardware.devices import Device
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
 
 
-class FinetuneOptions(RepeatedOptions, ModelOptions, DataOptions):
+class FinetuneOptions(BeginningOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
     baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
@@ -75,11 +73,9 @@ class Parts:
     command: str
     task: Trainable
     loaded: LoadedData
-    model_config: PreTrainedConfig
-    tokenizer: Any
+    begin: Beginning
     head: Head
     device: Device
-    name: str
     lengths: str
     kind: type[Finetuning]
 
@@ -107,6 +103,20 @@ class Finetuning(SupervisedExperiment):
     @property
     def trains(self) -> bool:
         return self.by_trainer
+
+    @classmethod
+    def settled(cls, config: FinetuneOptions) -> FinetuneOptions:
+        """The config with what hangs on other options filled in.
+
+        Raises:
+            UserError: they do not go together.
+        """
+        return config
+
+    @classmethod
+    def begun(cls, config: FinetuneOptions, task_class: type[Trainable]) -> Beginning:
+        """What a run with such options begins with."""
+        return PreTrained(config, task_class)
 
     @classmethod
     def opened(cls, model: Any) -> None:
@@ -160,11 +170,17 @@ class Finetuning(SupervisedExperiment):
             folds.clear(self.folder)
 
 
-def run(config: FinetuneOptions, command: str, task_class: type[Trainable]) -> Report:
-    """Fine-tune and write the run folder; returns the result table."""
+def run(
+    config: FinetuneOptions, command: str, task_class: type[Trainable], kind: type[Finetuning] | None = None
+) -> Report:
+    """Fine-tune and write the run folder; returns the result table.
+
+    Args:
+        kind: of the run, where it is one of its own.
+    """
 
     def prepared(config: FinetuneOptions) -> Finetuning:
-        return prepare(config, command, task_class)
+        return prepare(config, command, task_class, kind or Finetuning)
 
     def reported(record: dict[str, Any], folder: Path) -> Report:
         report = supervised.report(record, folder, task_class)
@@ -189,13 +205,13 @@ def prepare(
     """
     from nlpkit.hardware import devices
 
+    config = kind.settled(config)
     config.refuse_unread()
-    name = opening.display_name(config.model)
-    folder = lifecycle.usable_folder(config, splits.short_name(config), name)
+    begin = kind.begun(config, task_class)
+    folder = lifecycle.usable_folder(config, splits.short_name(config), begin.name)
     device = devices.choose(config)
-    model_config, tokenizer = _open_tokenizer(config, task_class)
     judges_train = "--cv judges them too" if config.cv else kind.judges_train
-    loaded, task, examples, findings, head = _open_data(config, task_class, model_config, folder, judges_train)
+    loaded, task, examples, findings, head = _open_data(config, task_class, begin, folder, judges_train)
     examples["train"], more = task.extended(examples["train"], config, other_models.Asking(config, config))
     supervised.settle_findings(more)
     findings += more
@@ -203,19 +219,19 @@ def prepare(
     settled = begun is not None and task.max_length is None
     if settled:
         # an earlier nlpkit may have chosen otherwise
-        was = task_class.from_model(model_config, begun)
+        was = task_class.from_model(begin.config, begun)
         task = task.with_(max_length=was.max_length, training_length=was.training_length)
-    limit, most = opening.max_positions(model_config, tokenizer), opening.takes(model_config)
+    begin.settle(task, examples)
+    tokenizer = begin.tokenizer
+    limit, most = opening.max_positions(begin.config, tokenizer), opening.takes(begin.config)
     task, lengths = features.choose_lengths(task, tokenizer, examples, limit, most, config.seed, settled=settled)
     parts = Parts(
         command=command,
         task=task,
         loaded=loaded,
-        model_config=model_config,
-        tokenizer=tokenizer,
+        begin=begin,
         head=head,
         device=device,
-        name=name,
         lengths=lengths,
         kind=kind,
     )
@@ -251,11 +267,12 @@ def _made(
     task = parts.task.with_loss(config, examples["train"])
     if config.baseline:
         task.require_baseline()
-    model, new = _open_model(config, parts.model_config, task, parts.tokenizer, parts.head)
+    begin, tokenizer = parts.begin, parts.begin.tokenizer
+    model, new = begin.model(config, task, parts.head)
     parts.kind.opened(model)
     size = sum(parameter.numel() for parameter in model.parameters())
     lifecycle.require_space(folder, size)
-    task = task.for_model(model, parts.tokenizer, parts.device.name)
+    task = task.for_model(model, tokenizer, parts.device.name)
     splits_ready, findings = ready(task)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         splits_ready["train"] = _redrawn(splits_ready["train"], chosen)
@@ -265,9 +282,9 @@ def _made(
     notes: list[tuple[str, str]] = []
     added: list[TrainerFeature] = []
     if parts.kind.by_trainer:
-        once, notes = _features_once(config, task, model, parts.tokenizer, splits_ready)
+        once, notes = _features_once(config, task, model, tokenizer, splits_ready)
         whole = bool(own or once)
-        added = supervised.cheaper_steps(config, parts.tokenizer, splits_ready, parts.device, embeddings=not whole)
+        added = supervised.cheaper_steps(config, tokenizer, splits_ready, parts.device, embeddings=not whole)
         added += once
     if own:
         added.append(OwnWeights(own))
@@ -278,14 +295,14 @@ def _made(
         loaded=parts.loaded,
         examples=examples,
         splits=splits_ready,
-        tokenizer=parts.tokenizer,
+        tokenizer=tokenizer,
         device=parts.device,
         folder=folder,
         model=model,
         parameters=size,
-        name=parts.name,
+        name=begin.name,
         lengths=parts.lengths,
-        parents={"model": lifecycle.parent(config.model, config.model_revision, model.config)},
+        parents={"model": begin.parent(model.config)},
         new_weights=new,
         findings=findings,
         parts=parts,
@@ -315,22 +332,10 @@ def _features_once(
     return [feature], [("encoder", feature.described())]
 
 
-def _open_tokenizer(config: FinetuneOptions, task_class: type[Trainable]) -> tuple[Any, Any]:
-    """The model's config and the tokenizer, which are small: what is wrong with them is said before data are read."""
-    name = opening.resolve(config.model)
-    trust, slow = config.trust_remote_code, task_class.slow_tokenizers
-    model_config = opening.load_config(name, revision=config.model_revision, trust_remote_code=trust)
-    if config.tokenizer:
-        named = opening.resolve(config.tokenizer, "--tokenizer")
-        return model_config, opening.load_tokenizer(named, trust_remote_code=trust, slow=slow)
-    tokenizer = opening.load_tokenizer(name, revision=config.model_revision, trust_remote_code=trust, slow=slow)
-    return model_config, tokenizer
-
-
 def _open_data(
     config: FinetuneOptions,
     task_class: type[Trainable],
-    model_config: PreTrainedConfig,
+    begin: Beginning,
     folder: RunFolder,
     judges_train: str,
 ) -> tuple[LoadedData, Trainable, dict[str, Dataset], list[Finding], Head]:
@@ -345,57 +350,44 @@ def _open_data(
             raise UserError(
                 f"--cv cuts train and validation up together, and {task.apart}", "Leave out --cv, or --validation-file."
             )
-        begun = (read_record(opening.resolve(config.model)) or {}).get("task")
-        task = task.begun_with(model_config, begun, config)
-        task, head = _with_head(config, model_config, task, folder)
+        task = task.begun_with(begin.config, (begin.record or {}).get("task"), config)
+        task, head = _with_head(config, begin, task, folder)
         reader = task.reader(options=config)
         splits.prepare(loaded, reader, config, config.seed)
         findings = [Finding(head.level, "head", head.note)] if head.note else []
         examples = splits.examples(loaded, reader, findings)
     supervised.stop_on_errors(findings, ALL_FOUND)
-    findings += _trained_on_before(config, model_config, reader, loaded, judges_train)
+    findings += _trained_on_before(begin, reader, loaded, judges_train)
     examples = {split: rows for split, rows in examples.items() if len(rows) or split in ("train", "validation")}
     findings += task.check(examples)
     supervised.settle_findings(findings, ALL_FOUND)
     return loaded, task, examples, findings, head
 
 
-def _trained_on_before(
-    config: FinetuneOptions,
-    model_config: PreTrainedConfig,
-    reader: Reader[Any],
-    loaded: LoadedData,
-    judges_train: str,
-) -> list[Finding]:
+def _trained_on_before(begin: Beginning, reader: Reader[Any], loaded: LoadedData, judges_train: str) -> list[Finding]:
     """Which rows are judged that the model to begin with was trained on for the same task: no training after that makes
     them new to it."""
-    place = opening.resolve(config.model)
-    record = read_record(place)
-    trained = registry.known_task(model_config, (record or {}).get("task"), place)
-    if record is None or trained is None or trained.name != reader.task.name:
+    record, trained = begin.record, begin.trained
+    if record is None or begin.given is None or trained is None or trained.name != reader.task.name:
         return []
-    keys = inherited_data.train_keys(record, config.model, trained)
+    keys = inherited_data.train_keys(record, begin.given, trained)
     findings = []
     for split in loaded.splits:
         if split == "train" and not judges_train:
             continue
-        if problem := inherited_data.trained_on(record, config.model, keys, reader, loaded, split):
+        if problem := inherited_data.trained_on(record, begin.given, keys, reader, loaded, split):
             judged = judges_train if split == "train" else "its figures tell how well these were learnt"
             findings.append(Finding("warning", spreads.SEEN_BEFORE, f"{split}: {problem}: {judged}"))
     return findings
 
 
-def _with_head(
-    config: FinetuneOptions, model_config: PreTrainedConfig, task: Trainable, folder: RunFolder
-) -> tuple[Trainable, Head]:
+def _with_head(config: FinetuneOptions, begin: Beginning, task: Trainable, folder: RunFolder) -> tuple[Trainable, Head]:
     """The task with its labels numbered as the head of the model that is begun with, and what becomes of that."""
-    place = opening.resolve(config.model)
-    record = read_record(place) or {}
-    task, head = with_head_of(task, registry.known_task(model_config, record.get("task"), place))
+    task, head = with_head_of(task, begin.trained)
     begun = _begun(config, folder, type(task))
     if begun is not None:
         # the weights of the checkpoint are numbered as the run was when it began
-        task, _ = task.with_head_of(type(task).from_model(model_config, begun))
+        task, _ = task.with_head_of(type(task).from_model(begin.config, begun))
     return task, head
 
 
@@ -410,36 +402,6 @@ def _begun(config: FinetuneOptions, folder: RunFolder, task_class: type[Trainabl
     if not (begun := (read_record(folder.path) or {}).get("task")):
         return None
     return records.filled(task_class.record_type, begun, folder.path / records.RECORD, ["task"])
-
-
-def _open_model(
-    config: FinetuneOptions, model_config: PreTrainedConfig, task: Trainable, tokenizer: Any, head: Head
-) -> tuple[Any, list[str]]:
-    """The model with its head, frozen where asked, and the names of its new weights."""
-    from transformers import set_seed
-
-    from nlpkit.training import parameters
-
-    # seeded here, so that a new head is the same in a resumed and in a repeated run
-    set_seed(config.seed)
-    place = opening.resolve(config.model)
-    model, new = opening.load_model(
-        place,
-        task.auto_class,
-        revision=config.model_revision,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-        **task.model_arguments(),
-        **parameters.dropout_overrides(model_config, config.dropout),
-    )
-    if not head.kept:
-        new = sorted([*new, *parameters.renew_head(model, new)])
-    if config.tokenizer:
-        trust = config.trust_remote_code
-        extend.grow(model, tokenizer, place, revision=config.model_revision, trust_remote_code=trust)
-    fitting.fit(model, tokenizer)
-    parameters.freeze(model, config.freeze)
-    return model, new
 
 
 def _redrawn(train: Split, chosen: np.ndarray) -> Split:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.hardware.devices import Device
-    from nlpkit.metrics.evidence import Evidence
+    from nlpkit.metrics.evidence import Evidence, Judgement
     from nlpkit.options import RunOptions
     from nlpkit.runs.plots import Plot
     from nlpkit.tasks.outputs import Outputs
@@ -241,6 +241,8 @@ def cut_findings(task: Trainable, ready: Mapping[str, Split], *, settable: bool 
         cut = features.cut_of(task.for_training() if split == "train" else task, features.Columns(made.features))
         per_split.append(cut.finding(task, split, "note" if chosen else "warning", settable=settable))
     findings = [finding for finding in per_split if finding is not None]
+    for split, made in ready.items():
+        findings += task.also_cut(features.Columns(made.features), split)
     settle_findings(findings)
     return findings
 
@@ -413,9 +415,10 @@ def chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], dic
         if name in experiment.unjudged:
             continue
         rows[name] = np.arange(len(split.examples))
-        if name == "train" and len(split.examples) > TRAIN_ROWS_EVALUATED:
+        most = experiment.task.watched_rows or TRAIN_ROWS_EVALUATED
+        if name == "train" and len(split.examples) > most:
             generator = np.random.default_rng(experiment.config.seed)
-            rows[name] = np.sort(generator.choice(rows[name], TRAIN_ROWS_EVALUATED, replace=False))
+            rows[name] = np.sort(generator.choice(rows[name], most, replace=False))
             split = split.subset(rows[name])
         parts[name] = split
     return rows, parts
@@ -455,6 +458,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "judged": {name: len(examples) for name, examples in evaluated.examples.items()},
         "metric_notes": dict(experiment.task.metric_notes),
         "calibration": experiment.calibration,
+        **({"baselines": beside} if (beside := yardsticks(experiment.task, evaluated.examples)) else {}),
         "label_counts": experiment.task.view.label_counts(experiment.labelled),
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
@@ -464,6 +468,35 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "train_seconds": round(trained, 4),
         "train_samples_per_second": round(rows / trained, 3) if trained else None,
     }
+
+
+def yardsticks(task: Judged, examples: Mapping[str, Dataset]) -> list[dict[str, Any]]:
+    """What answers that take no model are worth, as records have it: see `Judged.yardsticks`.
+
+    Args:
+        examples: of each split that is judged.
+    """
+    from nlpkit.metrics import intervals
+
+    by_name: dict[str, dict[str, Judgement]] = {}
+    for split, rows in examples.items():
+        for name, judged in task.yardsticks(rows).items() if split != "train" else ():
+            by_name.setdefault(name, {})[split] = judged
+    made = []
+    for name, of_splits in by_name.items():
+        metrics = {split: dict(judged.metrics) for split, judged in of_splits.items()}
+        told = intervals.record({split: judged.evidence for split, judged in of_splits.items()}, metrics)
+        made.append({"name": name, "metrics": metrics, "metric_intervals": told["metric_intervals"]})
+    return made
+
+
+def beside(record: Mapping[str, Any], split: str, judged: int, names: Sequence[str]) -> list[list[Cell]]:
+    """Rows of a table for what a record has beside the model on a split, see `yardsticks`."""
+    return [
+        [base["name"], judged, *figures(base["metrics"][split], base["metric_intervals"].get(split), names)]
+        for base in record.get("baselines") or ()
+        if split in base["metrics"]
+    ]
 
 
 def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: Evaluated) -> None:
@@ -570,13 +603,17 @@ def _trained_on_few(record: Mapping[str, Any]) -> bool:
 def result_table(record: dict[str, Any]) -> Table:
     """A row for each split, and below it the baseline's; above it that of the model before training."""
     names = [name for name in record["table_metrics"] if any(name in m for m in record["metrics"].values())]
-    baseline = record.get("baseline")
+    baseline, others = record.get("baseline"), record.get("baselines")
     model = (record["parents"].get("model") or {}).get("name")
     between = record.get("metric_intervals") or {}
     rows: list[list[Cell]] = []
     for split in with_figures(record["metrics"], names):
         metrics, judged = record["metrics"][split], record["judged"][split]
-        own: list[Cell] = [*([model] if baseline else []), judged, *figures(metrics, between.get(split), names)]
+        own: list[Cell] = [
+            *([model] if baseline or others else []),
+            judged,
+            *figures(metrics, between.get(split), names),
+        ]
         both = [own]
         if baseline:
             ends = (baseline.get("metric_intervals") or {}).get(split)
@@ -584,6 +621,12 @@ def result_table(record: dict[str, Any]) -> Table:
         if baseline and baseline.get("before"):
             own[0] = "trained"
             both.reverse()
+        both += beside(record, split, judged, names)
         rows += [[split if i == 0 else "", *cells] for i, cells in enumerate(both)]
-    header = ["split", *(["model"] if baseline else []), "rows", *titled(names, record.get("metric_notes", {}))]
+    header = [
+        "split",
+        *(["model"] if baseline or others else []),
+        "rows",
+        *titled(names, record.get("metric_notes", {})),
+    ]
     return Table("result", header, rows)

@@ -28,7 +28,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import FORMATS
 from nlpkit.data.places import user_columns
 from nlpkit.errors import RunError, UserError
-from nlpkit.experiment import inherited_data
+from nlpkit.experiment import inherited_data, supervised
 from nlpkit.experiment.supervised import require_metric, stop_on_errors
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.measurement import breakdown
@@ -133,6 +133,7 @@ def run(config: Config) -> Report:
     metrics: dict[str, dict[str, float]] = {}
     evidence: dict[str, Evidence | None] = {}
     details: dict[str, Any] = {}
+    judged: dict[str, Dataset] = {}
     rows: dict[str, int] = {}
     left_out: dict[str, int] = {}
     groups: dict[str, dict[str, Any]] = {}
@@ -180,7 +181,7 @@ def run(config: Config) -> Report:
         for gate in gates:  # which there are may hang on the answers
             require_metric(gate.flag, gate.metric, metrics[split])
         details[split] = task.details(outputs, examples) | ({} if covered is None else {COVERAGE: covered.details})
-        rows[split] = len(examples)
+        rows[split], judged[split] = len(examples), examples
         if config.breakdown_by is not None:
             places = loaded.places(read, split)
             groups[split] = breakdown.of(task, outputs, examples, evidence[split], group_of, places, answered)
@@ -205,6 +206,7 @@ def run(config: Config) -> Report:
         "rows_left_out": left_out,
         "metrics": metrics,
         **intervals.record(evidence, metrics),
+        **({"baselines": beside} if (beside := supervised.yardsticks(task, judged)) else {}),
         "metric_notes": dict(task.metric_notes),
         "details": details,
         **({} if config.breakdown_by is None else {"breakdown": _breakdown(config.breakdown_by, groups, main)}),
@@ -450,9 +452,11 @@ def _tables(config: Config, task: Judged, record: Mapping[str, Any]) -> list[Tab
     names = [name for name in task.table_metrics if any(name in values for values in metrics.values())]
     named = (*_of_coverage(config), *config.fail_under, *config.fail_over)
     names += [name for name in dict.fromkeys(named) if name not in names]
-    body = [
-        [split, record["rows"][split], *figures(values, between.get(split), names)] for split, values in metrics.items()
-    ]
+    body = []
+    for split, values in metrics.items():
+        count = record["rows"][split]
+        body.append([split, count, *figures(values, between.get(split), names)])
+        body += supervised.beside(record, split, count, names)
     tables = [Table("result", ["split", "rows", *titled(names, record["metric_notes"])], body)]
     for split, found in record.get("breakdown", {}).get("groups", {}).items():
         tables.append(breakdown.table(split, record["breakdown"]["by"], found, names, record["metric_notes"]))

@@ -502,6 +502,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "finetune-cls": _TRAINED,
     "finetune-ner": _TRAINED,
     "finetune-qa": _TRAINED,
+    "finetune-seq2seq": _TRAINED,
     "distill": (*_TRAINED, "price"),
     "prune": (*_TRAINED, "price", "pruning"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),

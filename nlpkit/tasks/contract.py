@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
 # how many were cut off, `longest` how many the longest of several texts has; `texts` how many texts a feature holds
 # where an example has several, and `cut` how many of these lost some; `asked` which of several labels one is about;
-# `side` which of two texts it is a part of, 0 or 1
-BOOKKEEPING = ("length", "example", "offsets", "lost", "longest", "texts", "cut", "asked", "side")
+# `side` which of two texts it is a part of, 0 or 1; `unwritten` tokens that are lost of what is to be written
+BOOKKEEPING = ("length", "example", "offsets", "lost", "longest", "texts", "cut", "asked", "side", "unwritten")
 NAN = "nan"  # among what a batch is reduced to: whether the model gave what is no number
 
 

@@ -81,7 +81,8 @@ def choose_lengths(
     if task.training_length and task.training_length != task.max_length:
         end = f"up to {task.max_length} tokens" if task.max_length else "to their end"
         said += f"; outside training, rows are read {end}"
-    return task, said
+    task, more = task.lengths_chosen(tokenizer, rows[:], most)
+    return task, f"{said}; {more}" if more else said
 
 
 def require_length(max_length: int, most: int | None, whose: str = "the model") -> None:

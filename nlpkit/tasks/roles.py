@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.calibration import Decisions
-    from nlpkit.metrics.evidence import Evidence
+    from nlpkit.metrics.evidence import Evidence, Judgement
     from nlpkit.options import TrainingOptions
 
 
@@ -143,6 +143,11 @@ class Judged(Task):
         """Figures beyond one number a metric (a per-class report), as JSON values."""
         return {}
 
+    def yardsticks(self, examples: Dataset) -> Mapping[str, Judgement]:
+        """What answers that take no model would be worth on these examples, by their names: they stand in the table
+        below the model's. By default there are none."""
+        return {}
+
     def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
         """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
         return None
@@ -258,6 +263,20 @@ class Trainable(Judged):
         """
         return train, []
 
+    def texts_learned(self, train: Dataset) -> list[tuple[str, str]]:
+        """What a tokenizer is learned from, for a model without weights: of each training example what is read and what
+        is written.
+
+        Raises:
+            UserError: models of the task are not trained from scratch.
+        """
+        raise UserError(f"models for {self.name} are not trained from scratch", "Name one to begin with: --model.")
+
+    @property
+    def longest_asked(self) -> int | None:
+        """Tokens of the longest text that the user asks for; None where that is not said."""
+        return self.max_length
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """The task with what its loss takes from the options and the training examples (class weights, ...).
 
@@ -292,6 +311,13 @@ class Trainable(Judged):
 
     # Whether rows that are judged, as `features` makes them, have a loss; else none is told of validation.
     validation_loss: ClassVar[bool] = True
+
+    # Rows of validation that are judged while it trains, where that takes long; None: all. At the end all are.
+    watched_rows: ClassVar[int | None] = None
+
+    def while_training(self) -> Self:
+        """The task as it compares checkpoints, where judging them as the best one is judged at the end takes long."""
+        return self
 
     @property
     def divisible_batches(self) -> bool:
@@ -335,6 +361,25 @@ class Trainable(Judged):
 
     def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
         """What the chosen `max_length` costs: nothing, where long rows are split into windows."""
+        return []
+
+    def lengths_chosen(self, tokenizer: Any, rows: Mapping[str, Sequence[Any]], most: int | None) -> tuple[Self, str]:
+        """The task with the lengths that it chooses from rows besides that of its texts, and what to say of them.
+
+        Args:
+            tokenizer: of the model.
+            rows: columns of examples of train, or of a sample of them.
+            most: tokens that the model takes; None for any number.
+        """
+        return self, ""
+
+    def also_cut(self, made: Mapping[str, Sequence[Any]], split: str) -> list[Finding]:
+        """What features lack besides the ends of their texts.
+
+        Args:
+            made: their columns.
+            split: whose they are.
+        """
         return []
 
     def for_training(self) -> Self:

@@ -371,10 +371,12 @@ class NlpkitTrainer(ResumableTrainer):
         self.grouped = grouped
         self.want: Collection[Part] = {part for feature in features for part in feature.want}
         self._validated: dict[int, Outputs] = {}  # step -> outputs, of the best checkpoint and the newest
+        self.watched = _watched(task, splits["validation"], arguments["args"].seed)
+        self._judging = task.while_training()
         model, tokenizer, device = arguments["model"], arguments["processing_class"], arguments["args"].device
         super().__init__(
             train_dataset=splits["train"].for_training(),
-            eval_dataset=splits["validation"].for_evaluation(),
+            eval_dataset=self.watched.for_evaluation(),
             data_collator=self._collate(model, tokenizer, device),
             **arguments,
         )
@@ -468,9 +470,9 @@ class NlpkitTrainer(ResumableTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """Metrics of the validation split, from what the task keeps of the logits."""
-        split = self.splits["validation"]
-        kept, loss = self._run(dataloader)
+        """Metrics of the validation rows that are watched, from what the task keeps of the logits."""
+        split = self.watched
+        kept, loss = self._run(dataloader, self._judging)
         outputs = split.merged(self.task, kept)
         best = self.state.best_global_step
         self._validated = {step: result for step, result in self._validated.items() if step == best}
@@ -486,7 +488,7 @@ class NlpkitTrainer(ResumableTrainer):
         )
 
     def _validation_metrics(self, outputs: Outputs) -> dict[str, float]:
-        return self.task.score(outputs, self.splits["validation"].examples)
+        return self._judging.score(outputs, self.watched.examples)
 
     def outputs(self, split: Split, *, anew: bool = False) -> Outputs:
         """The best model's merged outputs for a split, in example order; after `train`.
@@ -495,32 +497,35 @@ class NlpkitTrainer(ResumableTrainer):
             anew: compute those of validation even where they are known, as the model was changed since.
         """
         best, known = self.state.best_global_step, self.args.load_best_model_at_end and not anew
-        if known and split is self.splits["validation"] and best in self._validated:
+        as_judged = split is self.watched and self._judging is self.task
+        if known and as_judged and best in self._validated:
             return self._validated[best]  # it was judged to be found the best
         rows = split.for_evaluation()
-        kept, _ = self.halving_batches(lambda: self._run(self.get_test_dataloader(rows)))
+        kept, _ = self.halving_batches(lambda: self._run(self.get_test_dataloader(rows), self.task))
         return split.merged(self.task, kept)
 
-    def _run(self, dataloader: Any) -> tuple[Outputs, float | None]:
-        """What the task keeps of all rows, and their mean loss where they have one, over all processes."""
+    def _run(self, dataloader: Any, task: Trainable) -> tuple[Outputs, float | None]:
+        """What a task keeps of all rows, and their mean loss where they have one, over all processes."""
         self.model.eval()  # type: ignore[union-attr]
         parts: list[Outputs] = []
         own: list[Outputs] = []  # that the other processes do not have yet
         total = torch.zeros(2, dtype=torch.float64)  # loss summed over its entries, and their number
         # one block for all batches: within it the weights are cast once
         with torch.no_grad(), self.accelerator.autocast():
-            for _, evaluated in arriving((None, self._evaluated(*counted)) for counted in self._with_new(dataloader)):
-                if self.task.validation_loss:
+            for _, evaluated in arriving(
+                (None, self._evaluated(task, *counted)) for counted in self._with_new(dataloader)
+            ):
+                if task.validation_loss:
                     loss, entries = float(evaluated.pop("loss")), int(evaluated.pop("entries"))
                     total += torch.tensor([loss * entries if entries else 0.0, entries], dtype=torch.float64)
-                own.append(self.task.collect(evaluated))
+                own.append(task.collect(evaluated))
                 if len(own) == GATHERED:
                     parts, own = parts + self._of_all(own), []
         parts += self._of_all(own)
         total = self.accelerator.reduce(total.to(self.args.device, torch.float32)).cpu()
         # processes have as many batches each: the last of them begin again with the first rows
         outputs = model_outputs.joined(parts)[: len(dataloader.dataset)]
-        return outputs, float(total[0] / total[1].clamp(min=1)) if self.task.validation_loss else None
+        return outputs, float(total[0] / total[1].clamp(min=1)) if task.validation_loss else None
 
     def _with_new(self, dataloader: Any) -> Iterator[tuple[Any, int]]:
         """Batches of an evaluation, and how many rows of each no process has had before it: the last ones of several
@@ -531,7 +536,7 @@ class NlpkitTrainer(ResumableTrainer):
             yield batch, min(max(left - self.accelerator.process_index * rows, 0), rows)
             left -= self.accelerator.num_processes * rows
 
-    def _evaluated(self, batch: Any, new: int) -> dict[str, torch.Tensor]:
+    def _evaluated(self, task: Trainable, batch: Any, new: int) -> dict[str, torch.Tensor]:
         """What the task reduces a batch to, and where it has one its mean `loss` and over how many `entries`; nothing
         waits for it.
 
@@ -540,12 +545,12 @@ class NlpkitTrainer(ResumableTrainer):
         """
         batch = self._prepare_inputs(batch)
         with attention_masks.taken_as_given() if self.args.device.type == "cuda" else contextlib.nullcontext():
-            forward = self.task.run(self.model, batch)
+            forward = task.run(self.model, batch)
         self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        reduced = self.task.judge(self.model, batch, forward)
-        if not self.task.validation_loss:
+        reduced = task.judge(self.model, batch, forward)
+        if not task.validation_loss:
             return reduced
-        loss = self.task.loss(forward.first(new or 1))
+        loss = task.loss(forward.first(new or 1))
         entries = loss.entries if new else torch.zeros_like(loss.entries)
         return {**reduced, "loss": loss.mean(), "entries": entries}
 
@@ -568,3 +573,11 @@ class NlpkitTrainer(ResumableTrainer):
         return self.length_sampler(
             train.lengths, grouped=self.grouped, apart=None if apart is None else apart[train.owner]
         )
+
+
+def _watched(task: Trainable, validation: Split, seed: int) -> Split:
+    """The rows of validation that are judged while it trains: all, or as many as the task says, drawn."""
+    if task.watched_rows is None or len(validation.examples) <= task.watched_rows:
+        return validation
+    rows = np.random.default_rng(seed).choice(len(validation.examples), task.watched_rows, replace=False)
+    return validation.subset(np.sort(rows))

@@ -45,7 +45,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_commands() -> None:
     assert values("") == list(COMMANDS)
-    assert values("finetune-") == ["finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed"]
+    assert values("finetune-") == ["finetune-cls", "finetune-ner", "finetune-qa", "finetune-embed", "finetune-seq2seq"]
     assert values("help", "quant") == ["quantize"]
     assert values("--inst") == ["--install-completion"]
     assert values("--install-completion", "") == ["bash", "zsh", "fish"]

@@ -116,6 +116,12 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
         for split, size in {"train": (64, 1), "validation": (32, 2)}.items():
             write_jsonl(pairs / f"{split}.jsonl", every_task.pairs(*size))
         made["finetune-embed"] = flags(data=pairs, model=model, epochs=2, **TRAINING)
+    if only("finetune-seq2seq"):
+        turned = folder / "turned"
+        turned.mkdir()
+        for split, size in {"train": (64, 1), "validation": (32, 2)}.items():
+            write_jsonl(turned / f"{split}.jsonl", every_task.turned(*size))
+        made["finetune-seq2seq"] = flags(data=turned, epochs=2, **every_task.SMALL_T5, **TRAINING)
     if any(map(only, EMBEDDERS)):
         made |= _of_embedders(folder, model)
     text = folder / "text.txt"
@@ -221,6 +227,7 @@ TRAINS = (
     "finetune-ner",
     "finetune-qa",
     "finetune-embed",
+    "finetune-seq2seq",
     "pretrain-mlm",
     "pretrain-clm",
     "distill",

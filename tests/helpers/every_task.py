@@ -42,6 +42,8 @@ def labelled(task: str, count: int, seed: int) -> list[dict[str, Any]]:
     """Rows of a task on texts, with the column names that are guessed."""
     if task == "embedding":
         return pairs(count, seed)
+    if task == "text-to-text":
+        return turned(count, seed)
     rng = random.Random(seed)
     made: list[dict[str, Any]] = rows(count, seed)
     if task == "pairs":
@@ -76,6 +78,23 @@ def pairs(count: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def turned(count: int, seed: int) -> list[dict[str, Any]]:
+    """Texts, and each with its words in reverse."""
+    texts = [row["text"] for row in rows(count, seed)]
+    return [{"source": text, "target": " ".join(reversed(text.split()))} for text in texts]
+
+
+SMALL_T5: dict[str, Any] = {
+    "arch": "t5",
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "hidden_size": 32,
+    "heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 300,
+}
+
+
 def make_run(task: str, folder: Path, model: Path) -> Path:
     """Train a little; the run's folder, with its data beside it.
 
@@ -88,7 +107,6 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
     untrained = {
         "masked-lm": make_masked_lm,
         "causal-lm": make_causal_lm,
-        "text-to-text": make_text_to_text,
         "zero-shot": make_zero_shot,
         "zero-shot-embedding": make_zero_shot_embedding,
         "embedding": make_embedding,
@@ -102,7 +120,7 @@ def make_run(task: str, folder: Path, model: Path) -> Path:
 
 def training(task: str, folder: Path, model: Path) -> tuple[Any, dict[str, Any]]:
     """The recipe and the options that train a little on data which are written here; see `make_run`."""
-    from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa
+    from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa, finetune_seq2seq
 
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -119,6 +137,8 @@ def training(task: str, folder: Path, model: Path) -> tuple[Any, dict[str, Any]]
         return finetune_qa, {**common, "model": str(reader), "max_length": 48, "doc_stride": 8}
     for split, (count, seed) in splits.items():
         write_jsonl(data / f"{split}.jsonl", labelled(task, count, seed))
+    if task == "text-to-text":
+        return finetune_seq2seq, {**common, "model": None, **SMALL_T5}
     return finetune_embed if task == "embedding" else finetune_cls, common
 
 

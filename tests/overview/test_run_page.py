@@ -73,7 +73,7 @@ def copied(run: Path, to: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize("kind", every_task.kinds(Task))
 def test_every_task_has_a_page(kind: str, run_of: RunOf, tmp_path: Path) -> None:
     run = run_of(kind)
-    if kind in ("masked-lm", "causal-lm", "text-to-text"):  # which are plain Transformers folders, and no runs
+    if kind in ("masked-lm", "causal-lm"):  # which are plain Transformers folders, and no runs
         with pytest.raises(UserError, match="no run folder"):
             page_of(run, tmp_path / "page.html")
         return

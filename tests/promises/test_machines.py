@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import every_task
 import forked
 import pytest
 from conftest import RunOf, nlpkit_command, rows
@@ -68,6 +69,9 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
         reader = run_of("question-answering").parent
         sizes = {"max_length": 48, "doc_stride": 8}
         return [command, *flags(data=reader / "data", model=reader / "reader", **sizes, **TRAINING), *out]
+    if command == "finetune-seq2seq":
+        pairs = run_of("text-to-text").parent / "data"
+        return [command, *flags(data=pairs, **every_task.SMALL_T5, **TRAINING), *out]
     if command == "search":
         index.run(index.Config(data=str(text), model=str(run_of("embedding")), output=folder / "index", **DEVICE))
     shape = {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32, "max_length": 16}

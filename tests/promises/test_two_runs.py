@@ -206,6 +206,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
         "finetune-ner": ["--data", str(tags.parent / "data"), "--model", model],
         "finetune-qa": ["--data", "questions.json", "--model", model],
         "finetune-embed": ["--data", str(run_of("embedding").parent / "data"), "--model", model],
+        "finetune-seq2seq": ["--data", str(run_of("text-to-text").parent / "data"), "--arch", "t5"],
         "distill": [str(run), "--student-layers", "1"],
         "prune": [str(run), "--sparsity", "0.5"],
         "quantize": [str(run), "--to", "bf16"],

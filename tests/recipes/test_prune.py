@@ -23,9 +23,9 @@ from nlpkit.errors import Interrupted, UserError
 from nlpkit.pruning.prepare import largest_sparsity
 from nlpkit.pruning.trainer import SCORES_LEARNING_RATE, GradualPruning, Sparsifier
 from nlpkit.recipes import evaluate, prune
-from nlpkit.tasks.roles import Trainable
+from nlpkit.tasks.roles import Teachable
 
-PRUNED = [kind for kind in every_task.kinds(Trainable) if kind != "embedding"]  # which learns no label of a text
+PRUNED = [kind for kind in every_task.kinds(Teachable) if kind != "embedding"]  # which learns no label of a text
 
 
 def pruned(model: Path, output: Path, **options: Any) -> dict[str, Any]:

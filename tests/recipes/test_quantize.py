@@ -95,7 +95,8 @@ def logits(model: Path, data: Path) -> np.ndarray:
     return predictor.run(batch).logits.numpy()
 
 
-@pytest.mark.parametrize("task", every_task.kinds(Judged))
+# encoder and decoder are graphs of their own, which one graph of a whole model does not hold
+@pytest.mark.parametrize("task", [kind for kind in every_task.kinds(Judged) if kind != "text-to-text"])
 def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     """The export equals torch, int8 is near it, and `evaluate` finds what the price table says."""
     run = run_of(task)

@@ -130,7 +130,7 @@ def test_all_labels_and_many_rows_are_in_the_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", every_task.kinds(Trainable))
 def test_every_task_has_a_report(task: str, tmp_path: Path, tiny_model: Path) -> None:
     same = {"token-classification": None, "question-answering": None, "masked-lm": "fill-mask"}
-    same |= {"embedding": "sentence-embedding"}
+    same |= {"embedding": "sentence-embedding", "text-to-text": "text2text-generation"}
     name = (same[task] or task) if task in same else "text-classification"
     data = {
         "token-classification": "a.conll",

@@ -12,7 +12,7 @@ from conftest import write_csv
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from nlpkit.errors import UserError
-from nlpkit.recipes import evaluate, predict
+from nlpkit.recipes import predict
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 TEXTS = ["a good film", "the soup was cold and the room was late, very late"]
@@ -78,8 +78,3 @@ def test_what_is_refused(model: Path, options: dict[str, Any], message: str) -> 
 def test_an_old_name_points_to_the_task(model: Path) -> None:
     with pytest.raises(UserError, match="Did you mean 'text2text-generation'"):
         answers(model, task="summarization")
-
-
-def test_judging_is_refused_for_now(model: Path) -> None:
-    with pytest.raises(UserError, match="`nlpkit evaluate` needs a task whose answers can be judged"):
-        evaluate.run(evaluate.Config(model=str(model), data="x.csv", **CPU))

@@ -161,9 +161,9 @@ def test_validation_is_run_once_an_epoch(
     """What the best checkpoint gave on validation is kept for the figures, errors and plots of the run."""
     run, judged = NlpkitTrainer._run, []
 
-    def counted(trainer: NlpkitTrainer, loader: Any) -> Any:
+    def counted(trainer: NlpkitTrainer, loader: Any, task: Any) -> Any:
         judged.append(len(loader.dataset))
-        return run(trainer, loader)
+        return run(trainer, loader, task)
 
     monkeypatch.setattr(NlpkitTrainer, "_run", counted)
     record = finetune_cls.run(config(wide_model, reviews, tmp_path / "run", epochs=3)).record

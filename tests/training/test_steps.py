@@ -26,7 +26,16 @@ from transformers import TrainerCallback
 
 from nlpkit.data.batching import id_columns
 from nlpkit.hardware import devices
-from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, finetune_qa, pretrain_mlm, prune
+from nlpkit.recipes import (
+    distill,
+    finetune_cls,
+    finetune_embed,
+    finetune_ner,
+    finetune_qa,
+    finetune_seq2seq,
+    pretrain_mlm,
+    prune,
+)
 from nlpkit.tasks.roles import Trainable
 from nlpkit.training import arguments, dropout, padding
 
@@ -37,6 +46,7 @@ COMMANDS: dict[str, Any] = {
     "token-classification": finetune_ner,
     "question-answering": finetune_qa,
     "embedding": finetune_embed,
+    "text-to-text": finetune_seq2seq,
 }
 
 # what torch.use_deterministic_algorithms says raises on CUDA, of what models of text might call; `nll_loss` alone has a

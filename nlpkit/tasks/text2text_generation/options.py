@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from nlpkit.options import option, option_like
-from nlpkit.tasks.options import TextOptions
+from typing import Literal
+
+from nlpkit.options import Config, Names, option, option_like
+from nlpkit.tasks.options import LengthOptions, TextOptions
 from nlpkit.tasks.text_generation.options import PANEL, GenerationOptions
 
+SMOOTHING = 0.1  # Vaswani et al. 2017
 
-class Text2TextAnswerOptions(GenerationOptions, TextOptions):
-    """Options of `predict`."""
 
-    beams: int = option_like(GenerationOptions, "beams", shown_default="the model's, else 1")
+class SourceOptions(TextOptions):
+    """Which column is read, and how."""
+
     prefix: str | None = option(
         None,
         "Text that stands before each text, as T5 is told what to do.",
         panel="Input",
         metavar="TEXT",
-        shown_default="nothing",
+        shown_default="that of training, else nothing",
+    )
+    prefix_column: str | None = option(
+        None, "Column of a text that stands before each text.", panel="Data", metavar="NAME", shown_default="none"
     )
     source_language: str | None = option(
         None,
@@ -32,3 +38,68 @@ class Text2TextAnswerOptions(GenerationOptions, TextOptions):
         metavar="CODE",
         shown_default="the model's",
     )
+
+
+class PairOptions(SourceOptions):
+    """Which columns of labelled rows are read."""
+
+    target_columns: Names = option(
+        [],
+        "Columns of what is to be written; several: several right answers.",
+        panel="Data",
+        metavar="NAME,...",
+        shown_default="guessed",
+    )
+
+
+class LearnedOptions(LengthOptions, PairOptions):
+    """Options of the task itself: columns, lengths, what is measured."""
+
+    max_target_length: int | None = option(
+        None, "Tokens of what is to be written; the rest is cut.", panel="Task", ge=2, shown_default="from the data"
+    )
+    measure: Literal["translation", "summary"] | None = option(
+        None,
+        "Judge by BLEU and chrF, or by ROUGE.",
+        panel="Task",
+        shown_default="summary where targets are less than half as long as texts",
+    )
+    beams: int = option_like(
+        GenerationOptions,
+        "beams",
+        help="Continuations followed side by side, at the end of training and by default afterwards.",
+        panel="Task",
+    )
+    separator: str | None = option(
+        None,
+        "Models without an encoder: what stands between a text and its answer.",
+        panel="Task",
+        metavar="TEXT",
+        shown_default="a line end",
+    )
+
+
+class LossOptions(Config):
+    """What the loss is."""
+
+    label_smoothing: float = option(
+        SMOOTHING,
+        "Share of the probability that is spread over all tokens (Vaswani et al. 2017).",
+        panel="Optimizer",
+        ge=0,
+        lt=1,
+    )
+
+
+class AnsweringOptions(GenerationOptions):
+    """How a text is written."""
+
+    beams: int = option_like(GenerationOptions, "beams", shown_default="the model's, else 1")
+
+
+class Text2TextAnswerOptions(AnsweringOptions, SourceOptions):
+    """Options of `predict`."""
+
+
+class Text2TextJudgeOptions(AnsweringOptions, PairOptions):
+    """Options of `evaluate`."""

@@ -1,57 +1,99 @@
-"""One text to another: what a model with an encoder and a decoder writes for a text (T5, BART, Marian, ...).
+"""One text to another: what a model with an encoder and a decoder writes for a text (T5, BART, Marian, ...), or what a
+model that goes on with texts (GPT-2, Llama, ...) was taught to answer.
 
-Transformers 5 has no pipelines for translation and summarization any more; such models are asked here.
+Transformers 5 has no pipelines for translation and summarization any more; such models are trained, judged and asked
+here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data.findings import Finding
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.generation.words import continuation
 from nlpkit.options import Config
-from nlpkit.tasks.contract import Task
+from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.features import FREE_LENGTH, PERCENTILE
+from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.text2text_generation.options import Text2TextAnswerOptions
+from nlpkit.tasks.roles import Trainable
+from nlpkit.tasks.text2text_generation import columns as pair_columns
+from nlpkit.tasks.text2text_generation import judging, token_ids
+from nlpkit.tasks.text2text_generation.options import (
+    AnsweringOptions,
+    LearnedOptions,
+    LossOptions,
+    PairOptions,
+    SourceOptions,
+    Text2TextAnswerOptions,
+    Text2TextJudgeOptions,
+)
 from nlpkit.tasks.text2text_generation.record import Text2TextRecord
 from nlpkit.tasks.text_generation.options import settings_of
-from nlpkit.tasks.text_generation.task import collected, ends_of, packed, worded
+from nlpkit.tasks.text_generation.task import as_array, collected, ends_of, from_array, packed, worded
 
 if TYPE_CHECKING:
     import torch
+    from datasets import Dataset
     from transformers import PreTrainedConfig
 
     from nlpkit.generation.loop import Text
+    from nlpkit.metrics.evidence import Evidence, Judgement
+    from nlpkit.metrics.written import Written
 
 TRANSFORMERS_TOKENS = 20  # that transformers writes where nothing is said: a config that says so says nothing
+SPARE = 1.25  # of the longest text that was learned, as what is written may be longer
+WATCHED = 200  # validation rows that are written for at each evaluation of a training
+SEPARATOR = "\n"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Text2Text(Task):
+class Text2Text(Trainable):
     """See the module's docstring.
 
     Args:
-        text: name of the column in the user's rows.
+        text: name of the column in the user's rows that is turned into another.
+        targets: names of those of what is to be written; several are as many right answers.
+        prefix_column: name of that of what stands before each text; None: there is none.
+        prefix: what stands before each text, before that of its row.
+        source, target: codes of the languages of texts and of what is written; None: the tokenizer's, the model's.
+        measure: by what metrics answers are judged.
+        target_length: tokens of what is to be written, with the one that ends it; None: `lengths_chosen` chooses.
+        separator: what stands between a text and its answer, for a model without an encoder; None: it has one.
+        smoothing: share of the probability that the loss spreads over all tokens.
+        every_target: whether each right answer of a row is learned; else the first alone.
+        in_passing: whether what takes long is not measured.
         settings: how a text is written, as far as the user says.
         max_new_tokens, beams: as the user asks for them; None: as the model's folder says.
-        prefix: what stands before each text.
-        source: code of the language of the texts; None: the tokenizer's.
-        begin: id of the token that says in which language to write; None: the model's.
+        start: the token that the decoder begins with, where targets would begin with it too.
         tokenizer: of the model.
     """
 
     text: str = "text"
+    targets: tuple[str, ...] = ()
+    prefix_column: str | None = None
+    prefix: str = ""
+    source: str | None = None
+    target: str | None = None
+    measure: Literal["translation", "summary"] = "translation"
+    target_length: int | None = None
+    separator: str | None = None
+    smoothing: float = 0.0
+    every_target: bool = False
+    in_passing: bool = False
     settings: Settings = field(default_factory=Settings)
     max_new_tokens: int | None = None
     beams: int | None = None
-    prefix: str = ""
-    source: str | None = None
-    begin: int | None = None
+    start: int | None = None
     tokenizer: Any = None
 
     name: ClassVar[str] = "text2text-generation"
@@ -62,65 +104,367 @@ class Text2Text(Task):
         "EncoderDecoderModel",
     )
     pipeline_tag: ClassVar[str | None] = "text2text-generation"
+    trained_by: ClassVar[str] = "finetune-seq2seq"
+    reads: ClassVar[str] = "a text and what is to be written for it"
     operations: ClassVar[Sequence[str]] = ()
+    data_options: ClassVar[type[Config]] = LearnedOptions
     predict_options: ClassVar[type[Config]] = Text2TextAnswerOptions
+    evaluate_options: ClassVar[type[Config]] = Text2TextJudgeOptions
+    column_options: ClassVar[type[Config]] = PairOptions
     record_type: ClassVar[type[TaskRecord]] = Text2TextRecord
     view_class: ClassVar[str] = "nlpkit.tasks.text2text_generation.view:Text2TextView"
     reading_class: ClassVar[str] = "nlpkit.tasks.text2text_generation.reading:Text2TextReader"
     slow_tokenizers: ClassVar[bool] = True
+    has_head: ClassVar[bool] = False
+    watched_rows: ClassVar[int | None] = WATCHED
+    lower_is_better: ClassVar[frozenset[str]] = Trainable.lower_is_better | judging.LOWER_IS_BETTER
 
-    # --- made from a model folder ---
+    def __post_init__(self) -> None:
+        if self.separator is not None:
+            object.__setattr__(self, "auto_class", "AutoModelForCausalLM")
+
+    @property
+    def stated_length(self) -> None:
+        return None
+
+    # --- made from data, from a model folder ---
+
+    @classmethod
+    def from_data(cls, splits: Mapping[str, Dataset], options: Config) -> Text2Text:
+        from nlpkit.data.places import user_columns
+
+        asked = LearnedOptions.of(options)
+        rows = splits["train"]
+        task = cls(
+            max_length=asked.max_length,
+            target_length=asked.max_target_length,
+            prefix=asked.prefix or "",
+            source=asked.source_language,
+            target=asked.target_language,
+            beams=asked.beams,
+            separator=asked.separator,
+        )
+        columns = user_columns(rows.column_names)
+        found = task.reader(columns, asked).task
+        if not found.targets:
+            raise UserError(
+                f"no column looks like what is to be written; the columns are {', '.join(columns)}",
+                "Name it with --target-columns.",
+            )
+        return found.with_(measure=asked.measure or pair_columns.measured_as(rows, found.text, found.targets))
+
+    @classmethod
+    def suits(cls, row: Mapping[str, Any]) -> bool:
+        return pair_columns.is_pair(row)
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> Text2Text:
-        _tell_of_prefixes(config)
         if record is None:
-            return cls()
-        return cls(text=record["columns"]["text"], max_length=record["max_length"])
+            _tell_of_prefixes(config)
+            return cls(separator=None if config.is_encoder_decoder else SEPARATOR)
+        columns, languages = record["columns"], record["languages"]
+        return cls(
+            text=columns["text"],
+            targets=tuple(columns["targets"]),
+            prefix_column=columns["prefix"],
+            max_length=record["max_length"],
+            training_length=record["training_length"],
+            target_length=record["target_length"],
+            prefix=record["prefix"],
+            source=languages["source"],
+            target=languages["target"],
+            measure=record["measure"],
+            separator=record["separator"],
+        )
 
     def record(self) -> dict[str, Any]:
-        return {"name": self.name, "columns": {"text": self.text}, "max_length": self.max_length}
+        return {
+            "name": self.name,
+            "columns": {"text": self.text, "targets": list(self.targets), "prefix": self.prefix_column},
+            "max_length": self.max_length,
+            "training_length": self.training_length,
+            "target_length": self.target_length,
+            "prefix": self.prefix,
+            "languages": {"source": self.source, "target": self.target},
+            "measure": self.measure,
+            "separator": self.separator,
+        }
+
+    @classmethod
+    def claims(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None, place: Any) -> Claim | None:
+        claim = super().claims(config, record, place)
+        return None if claim is Claim.ARCHITECTURE and not config.is_encoder_decoder else claim
+
+    def begun_with(self, config: PreTrainedConfig, record: Mapping[str, Any] | None, options: Config) -> Self:
+        """With the prefix and the languages of a model that was trained for the task before; and with what parts a text
+        from its answer, where the model has no encoder."""
+        asked, task = LearnedOptions.of(options), self
+        if record and record.get("name") == self.name:
+            taken = {
+                "prefix": record.get("prefix") or "",
+                "source": (record.get("languages") or {}).get("source"),
+                "target": (record.get("languages") or {}).get("target"),
+            }
+            given = {"prefix": asked.prefix, "source": asked.source_language, "target": asked.target_language}
+            taken = {name: value for name, value in taken.items() if value and given[name] is None}
+            if taken:
+                told = ", ".join(f"{name} {value!r}" for name, value in taken.items())
+                reporting.current().note(f"as the model was trained before: {told}")
+            task = task.with_(**taken)
+        if config.is_encoder_decoder:
+            if asked.separator is not None:
+                raise UserError(
+                    f"--separator: {config.model_type} has an encoder, which reads the text by itself", "Leave it out."
+                )
+            return task
+        known = record.get("separator") if record and record.get("name") == self.name else None
+        separator = asked.separator if asked.separator is not None else known or SEPARATOR
+        reporting.current().note(
+            f"{config.model_type} has no encoder: it is trained to go on from each text and {separator!r} "
+            "(--separator) with the answer, of which alone there is a loss"
+        )
+        return task.with_(separator=separator)
 
     def attached(self, tokenizer: Any) -> Self:
+        if self.separator is not None:
+            if tokenizer.eos_token_id is None:
+                raise UserError(
+                    "the tokenizer has no token for the end of a text", "Name the tokenizer of the model: --tokenizer."
+                )
+            if tokenizer.pad_token_id is None:  # GPT-2's own: what is padded is masked
+                tokenizer.pad_token = tokenizer.eos_token
+            tokenizer.padding_side = "left"  # an answer stands behind its text
+        for name, code, flag in (
+            ("src_lang", self.source, "--source-language"),
+            ("tgt_lang", self.target, "--target-language"),
+        ):
+            if code is not None:
+                _language(tokenizer, code, flag)
+                if hasattr(tokenizer, name):
+                    setattr(tokenizer, name, code)
         return self.with_(tokenizer=tokenizer)
 
+    def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
+        """With the tokenizer; the model's folder will say how long it writes, with how many beams, where it ends."""
+        task = self.attached(tokenizer)
+        own = model.generation_config
+        own.max_new_tokens, own.max_length = self.max_new_tokens, None
+        own.num_beams = self.beams or own.num_beams
+        own.pad_token_id = tokenizer.pad_token_id
+        if self.separator is not None:
+            own.eos_token_id = tokenizer.eos_token_id
+            return task
+        if (begin := task._begin()) is not None:
+            own.forced_bos_token_id = begin
+        return task.with_(start=model.config.decoder_start_token_id)
+
+    def _begin(self) -> int | None:
+        """The token that says in which language to write; None: the model's."""
+        if self.target is None or self.separator is not None:
+            return None
+        return _language(self.tokenizer, self.target, "--target-language")
+
     def configured(self, options: Config) -> Self:
-        if not isinstance(options, Text2TextAnswerOptions):
-            return self
-        if options.source_language:
-            _language(self.tokenizer, options.source_language, "--source-language")
-        target = options.target_language
-        return self.with_(
-            settings=settings_of(options, None),
-            max_new_tokens=options.max_new_tokens,
-            beams=options.beams if "beams" in options.given else None,
-            prefix=options.prefix or "",
-            begin=_language(self.tokenizer, target, "--target-language") if target else None,
-            source=options.source_language,
-        )
+        task = self
+        if isinstance(options, SourceOptions):
+            task = task.with_(
+                prefix=self.prefix if options.prefix is None else options.prefix,
+                source=options.source_language or self.source,
+                target=options.target_language or self.target,
+            ).attached(self.tokenizer)
+        if isinstance(options, AnsweringOptions):
+            task = task.with_(
+                settings=settings_of(options, None),
+                max_new_tokens=options.max_new_tokens,
+                beams=options.beams if "beams" in options.given else None,
+            )
+        return task
+
+    def texts_learned(self, train: Dataset) -> list[tuple[str, str]]:
+        columns = zip(train["prefix"][:], train["text"][:], train["targets"][:], strict=True)
+        return [(self.prefix + prefix + text, target) for prefix, text, targets in columns for target in targets]
+
+    @property
+    def longest_asked(self) -> int | None:
+        return max(self.max_length or 0, self.target_length or 0) or None
+
+    def with_loss(self, options: Config, train: Dataset) -> Self:
+        return self.with_(smoothing=LossOptions.of(options).label_smoothing)
+
+    def for_training(self) -> Self:
+        return super().for_training().with_(every_target=True)
+
+    def while_training(self) -> Self:
+        """Without beams, and judged by what costs little."""
+        return self.with_(beams=1, in_passing=True)
+
+    def describe(self) -> str:
+        said = f"{self.name}: '{self.text}' to {' and '.join(map(repr, self.targets))}, judged as a {self.measure}"
+        if self.source or self.target:
+            said += f"; {self.source or 'any language'} to {self.target or 'the language of the model'}"
+        return said + (f"; {self.prefix!r} stands before each" if self.prefix else "")
 
     # --- rows -> examples -> features ---
 
+    def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
+        return judging.findings(examples)
+
+    def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
+        return [len(ids) for ids in self._read(tokenizer, examples, None).ids]
+
+    def lengths_chosen(self, tokenizer: Any, rows: Mapping[str, Sequence[Any]], most: int | None) -> tuple[Self, str]:
+        """How long what is to be written may be: as texts, the 99.5th percentile but no less than 128 tokens; and how
+        many tokens the model will write at most: a quarter more than the longest that it learns from."""
+        flat = [target for targets in rows["targets"] for target in targets]
+        lengths = [len(ids) for ids in self._written(tokenizer, flat, None).ids]
+        # a model without an encoder has room for a text and its answer together
+        bound = most if most is None or self.separator is None else most // 2
+        limit = self.target_length or token_ids.length(lengths, PERCENTILE, FREE_LENGTH)
+        limit = min(limit, bound or limit)
+        longest = max(lengths)
+        most_written = min(token_ids.length([int(SPARE * min(longest, limit))], 100, 1), bound or limit)
+        over = sum(length > limit for length in lengths)
+        said = (
+            f"written: {limit} tokens; {over:,} of {len(lengths):,} ({over / len(lengths):.1%}) are longer; median "
+            f"{int(np.median(lengths))}, longest {longest}; the model will write up to {most_written}"
+        )
+        return self.with_(target_length=limit, max_new_tokens=self.max_new_tokens or most_written), said
+
+    def length_findings(self, tokenizer: Any, examples: Mapping[str, Dataset]) -> list[Finding]:
+        found = []
+        for split, rows in examples.items():
+            targets = [target for targets in rows["targets"][:] for target in targets]
+            found += self._unwritten(self._written(tokenizer, targets, self.target_length).lost, split)
+        return found
+
+    def also_cut(self, made: Mapping[str, Sequence[Any]], split: str) -> list[Finding]:
+        return self._unwritten(made["unwritten"], split)
+
+    def _unwritten(self, lost: Sequence[int], split: str) -> list[Finding]:
+        """Which targets of train are cut: a model learns to stop there. Of other splits they are judged whole."""
+        cut = int(np.count_nonzero(lost))
+        if not cut or split != "train":
+            return []
+        message = (
+            f"{split}: {cut:,} of {len(lost):,} texts to be written are longer than {self.target_length} tokens and "
+            "are cut there: a model learns to end in the middle; see --max-target-length"
+        )
+        return [Finding("warning", "target-cut", message, cut)]
+
+    @property
+    def feature_settings(self) -> str:
+        return repr((self.every_target, self.start))
+
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """The texts behind the prefix, their ends cut where the model takes no more; `lost` tells how many tokens."""
-        out: dict[str, list[Any]] = {"input_ids": [], "example": [], "lost": [], "length": []}
-        if self.source is not None:
-            tokenizer.src_lang = self.source
-        for example, text in enumerate(examples["text"]):
-            ids = tokenizer(self.prefix + text, verbose=False)["input_ids"]
-            lost = 0 if self.max_length is None else max(len(ids) - self.max_length, 0)
-            if lost:
-                ids = tokenizer(self.prefix + text, truncation=True, max_length=self.max_length)["input_ids"]
-            out["input_ids"].append(ids)
-            out["example"].append(example)
-            out["lost"].append(lost)
-            out["length"].append(len(ids))
-        return out
+        """The texts behind their prefixes, and as `labels` what is to be written, of several the first, or each as a
+        feature of its own (`every_target`); `lost` counts the tokens of a text that are cut off."""
+        read = self._read(tokenizer, examples, self.max_length)
+        made: dict[str, list[Any]] = {
+            name: [] for name in ("input_ids", "example", "lost", "longest", "length", "unwritten")
+        }
+        if "targets" in examples:
+            made["labels"] = []
+        for i, (ids, lost) in enumerate(zip(*read, strict=True)):
+            labels = token_ids.Cut([[]], [0])
+            if "targets" in examples:
+                wanted = examples["targets"][i] if self.every_target else examples["targets"][i][:1]
+                labels = self._written(tokenizer, wanted, self.target_length)
+                made["labels"] += labels.ids
+            made["unwritten"] += labels.lost
+            for number, each in enumerate(labels.ids):
+                made["input_ids"].append(ids)
+                made["example"].append(i)
+                made["lost"].append(0 if number else lost)
+                made["longest"].append(len(ids) + lost)
+                made["length"].append(len(ids) + len(each))
+        return made
+
+    def _read(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], limit: int | None) -> token_ids.Cut:
+        prefixes = examples.get("prefix") or [""] * len(examples["text"])
+        texts = [self.prefix + prefix + text for prefix, text in zip(prefixes, examples["text"], strict=True)]
+        if self.separator is None:
+            return token_ids.read(tokenizer, texts, limit)
+        return token_ids.prompts(tokenizer, [text + self.separator for text in texts], self._room(limit))
+
+    def _room(self, limit: int | None) -> int | None:
+        """Tokens of a text that a model without an encoder reads, which takes the answer in the same window.
+
+        Args:
+            limit: asked for or chosen; None: any number.
+        """
+        if self.model_length is None:
+            return limit
+        room = max(self.model_length - (self.target_length or 0), 1)
+        return room if limit is None else min(limit, room)
+
+    def _written(self, tokenizer: Any, texts: Sequence[str], limit: int | None) -> token_ids.Cut:
+        if self.separator is not None:
+            return token_ids.answers(tokenizer, texts, limit)
+        return token_ids.written(tokenizer, texts, limit, self.start)
 
     # --- the model ---
 
     def model_arguments(self) -> dict[str, Any]:
         return {}
+
+    def collate(
+        self, tokenizer: Any, *, multiple: int = 1
+    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+        from nlpkit.data.batching import PaddingCollator
+
+        return token_ids.Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length), multiple)
+
+    def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()) -> Forward:
+        """The logits of each token that is to be written, where the right ones before it are known: shape (rows,
+        tokens, vocabulary), beside `labels`."""
+        requests = {REQUESTS[part]: True for part in want}
+        if self.separator is None:
+            inner = getattr(model, "module", model)  # of several processes
+            known = inner.prepare_decoder_input_ids_from_labels(labels=batch["labels"])
+            outputs = model(**self.model_inputs(batch), decoder_input_ids=known, use_cache=False, **requests)
+            logits = outputs["logits"]
+        else:
+            logits, outputs = self._gone_on(model, batch, requests)
+        return Forward(
+            batch,
+            logits,
+            hidden=outputs["decoder_hidden_states" if self.separator is None else "hidden_states"]
+            if "hidden" in want
+            else None,
+            attentions=outputs["cross_attentions" if self.separator is None else "attentions"]
+            if "attentions" in want
+            else None,
+        )
+
+    def _gone_on(
+        self, model: Any, batch: Mapping[str, torch.Tensor], requests: Mapping[str, bool]
+    ) -> tuple[torch.Tensor, Any]:
+        """Texts with their answers behind them, as one; the logits are those of the answers' tokens."""
+        import torch
+
+        labels = batch["labels"]
+        there = labels != IGNORED
+        ids = torch.cat([batch["input_ids"], labels.where(there, self.tokenizer.pad_token_id)], dim=1)
+        mask = torch.cat([batch["attention_mask"], there.to(batch["attention_mask"].dtype)], dim=1)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        outputs = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **requests)
+        first = batch["input_ids"].shape[1] - 1
+        return outputs["logits"][:, first:-1], outputs
+
+    def loss(self, forward: Forward) -> Loss:
+        """Cross-entropy of the tokens that are to be written; in training a share of the probability is spread over all
+        tokens (label smoothing)."""
+        import torch.nn.functional as F
+
+        labels, logits = forward.batch["labels"], forward.logits
+        total = F.cross_entropy(
+            logits.float().flatten(0, 1),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=self.smoothing if logits.requires_grad else 0.0,
+        )
+        return Loss(total, (labels != IGNORED).sum())
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is written for each text: ids, their log-probabilities, how many there are, whether it ended."""
@@ -131,6 +475,12 @@ class Text2Text(Task):
         texts: list[Text] = ways(model, batch, settings, ends_of(model, self.tokenizer, settings.stop, most))
         return packed(texts, len(batch["input_ids"]), settings.sequences)
 
+    def judge(
+        self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
+    ) -> dict[str, torch.Tensor]:
+        """As `answer`: what is judged is what is written, whatever the model gives where right tokens are known."""
+        return self.answer(model, batch)
+
     def _settled(self, model: Any) -> Settings:
         """The settings, with what the model's folder says where the user says nothing."""
         own = model.generation_config
@@ -140,15 +490,59 @@ class Text2Text(Task):
         penalty = self.settings.length_penalty
         if penalty == 1 and beams > 1 and own.length_penalty is not None:
             penalty = own.length_penalty
-        return replace(self.settings, max_new_tokens=tokens, beams=beams, length_penalty=penalty, begin=self.begin)
+        return replace(self.settings, max_new_tokens=tokens, beams=beams, length_penalty=penalty, begin=self._begin())
+
+    # --- judging and answering ---
 
     def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
         """The texts of each row: (ids, log-probabilities, ended)."""
         return collected(reduced)
 
-    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> Outputs:
-        """A text is one feature."""
-        return outputs
+    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+        """The texts of each example, see `as_array`; of an example with several features those of the first."""
+        rows = dict(zip(reversed(list(features["example"])), reversed(outputs), strict=True))
+        return [as_array(rows[example]) for example in sorted(rows)]
+
+    @property
+    def main_metric(self) -> str:
+        return judging.MAIN[self.measure]
+
+    @property
+    def table_metrics(self) -> Sequence[str]:
+        return judging.SHOWN[self.measure]
+
+    @property
+    def point(self) -> float:
+        return 1.0
+
+    def possible_metrics(self) -> Collection[str]:
+        from nlpkit.metrics import written
+
+        return written.NAMES
+
+    def metric_names(self, examples: Dataset) -> Collection[str]:
+        return [name for name in self.possible_metrics() if name != "ter" or self.measure == "translation"]
+
+    def compared(self, outputs: Outputs, examples: Dataset) -> Written:
+        """What was written beside what was to be written."""
+        ended = [from_array(row)[0].ended for row in outputs]
+        return judging.compared(self.measure, self.said(outputs), examples, ended, whole=not self.in_passing)
+
+    def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
+        return self.compared(outputs, examples).metrics()
+
+    def evidence(self, outputs: Outputs, examples: Dataset) -> Evidence | None:
+        return self.compared(outputs, examples).evidence()
+
+    def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
+        return judging.details(self.compared(outputs, examples), len(examples))
+
+    def yardsticks(self, examples: Dataset) -> Mapping[str, Judgement]:
+        return judging.yardsticks(self.measure, examples)
+
+    def said(self, outputs: Outputs) -> list[str]:
+        """What was written for each row, of several texts the likeliest."""
+        return [answer["prediction"] for answer in self.decode(outputs, ())]
 
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers with `prediction`, the text that was written; `score`, its probability per token (geometric mean);
@@ -160,7 +554,7 @@ class Text2Text(Task):
                 return str(self.tokenizer.decode(text.ids, skip_special_tokens=True)).strip()
             return continuation(self.tokenizer, text.ids)[: text.characters].strip()
 
-        return worded(outputs, words)
+        return worded(map(from_array, outputs), words)
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), "tokens": None, "ended": None}

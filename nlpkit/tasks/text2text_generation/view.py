@@ -3,33 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nlpkit.reporting import Table
+from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
+from nlpkit.tasks.outputs import Outputs
+from nlpkit.tasks.text2text_generation import judging
 from nlpkit.tasks.text2text_generation.task import Text2Text
 from nlpkit.tasks.text_generation.view import written
 from nlpkit.tasks.view import View
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+WORST = 20  # rows that are kept as mistakes
 
 
 class Text2TextView(View[Text2Text]):
     """See the module's docstring."""
 
+    def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
+        lines = [f"text: {example['prefix']}{example['text']}"]
+        lines += [f"to be written: {target}" for target in example.get("targets", ())]
+        task = self.task.attached(tokenizer)
+        made = task.features(tokenizer, {name: [value] for name, value in example.items()})
+        lines.append(f"tokens: {' '.join(tokenizer.convert_ids_to_tokens(made['input_ids'][0]))}")
+        if "labels" in made:
+            lines.append(f"tokens to be written: {' '.join(tokenizer.convert_ids_to_tokens(made['labels'][0]))}")
+        return lines
+
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table: each text with what was written for it."""
         return written("text", rows, answers)
 
+    def gold(self, examples: Dataset) -> list[Any]:
+        return [targets[0] for targets in examples["targets"][:]]
+
+    def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
+        """The rows whose text is least like a right one, by chrF or ROUGE-L of the row."""
+        said = self.task.said(outputs)
+        name, scores = judging.of_rows(self.task.measure, self.task.compared(outputs, examples))
+        worst = scores.argsort(kind="stable")[:WORST]
+        made = []
+        for i in worst.tolist():
+            example = examples[i]
+            made.append(
+                {
+                    "where": example["where"],
+                    "text": example["text"],
+                    "prediction": said[i],
+                    "targets": example["targets"],
+                    name: round(float(scores[i]), 2),
+                    "ended": bool(outputs[i][0, 1]),
+                }
+            )
+        return made
+
+    def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:
+        return judging.tables(split, details)
+
+    @classmethod
+    def result_tables(cls, record: Mapping[str, Any]) -> list[Table]:
+        details = record.get("details") or {}
+        held_out = next((split for split in ("test", "validation") if split in details), None)
+        return [] if held_out is None else judging.tables(held_out, details[held_out])
+
+    @classmethod
+    def example_call(cls, folder: Path) -> str:
+        return f'nlpkit predict {typed(folder)} "..."'
+
     @classmethod
     def purpose(cls, recorded: Mapping[str, Any]) -> str:
-        return "Turns a text into another: a translation, a summary."
+        what = {"translation": "a translation", "summary": "a summary"}[recorded.get("measure", "translation")]
+        return f"Turns a text into another: {what}."
 
     @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:
+        prefix, separator = recorded.get("prefix") or "", recorded.get("separator")
+        text = usage.EXAMPLE if not prefix else f"{prefix!r} + {usage.EXAMPLE}"
+        if separator is None:
+            auto, show = "AutoModelForSeq2SeqLM", "print(tokenizer.batch_decode(written, skip_special_tokens=True))"
+        else:
+            auto, text = "AutoModelForCausalLM", f"{text} + {separator!r}"
+            show = "print(tokenizer.decode(written[0, tokens.input_ids.shape[1]:], skip_special_tokens=True))"
         return [
-            "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
+            f"from transformers import {auto}, AutoTokenizer",
             "",
-            'model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained("."), AutoTokenizer.from_pretrained(".")',
-            f'tokens = tokenizer({usage.EXAMPLE}, return_tensors="pt")',
-            "written = model.generate(**tokens, max_new_tokens=100)",
-            "print(tokenizer.batch_decode(written))",
+            f'model, tokenizer = {auto}.from_pretrained("."), AutoTokenizer.from_pretrained(".")',
+            f'tokens = tokenizer({text}, return_tensors="pt")',
+            "written = model.generate(**tokens)",
+            show,
         ]

@@ -459,6 +459,32 @@ def collected(reduced: Mapping[str, torch.Tensor]) -> Outputs:
     return made
 
 
+def as_array(texts: Sequence[Text]) -> np.ndarray:
+    """The texts of a row as outputs of a row are kept: float64 of shape (texts, 3 + 2 tokens), of each how many tokens
+    it has, whether it ended, how many characters count (-1: all), then ids and log-probabilities."""
+    most = max(len(text.ids) for text in texts)
+    made = np.zeros((len(texts), 3 + 2 * most))
+    for row, text in zip(made, texts, strict=True):
+        count = len(text.ids)
+        row[:3] = count, text.ended, -1 if text.characters is None else text.characters
+        row[3 : 3 + count] = text.ids
+        row[3 + most : 3 + most + count] = text.chances
+    return made
+
+
+def from_array(row: np.ndarray) -> list[Text]:
+    """What `as_array` was given, without other likely tokens."""
+    from nlpkit.generation.loop import Text
+
+    most, made = (row.shape[1] - 3) // 2, []
+    for one in row:
+        count, ended, characters = map(int, one[:3])
+        chances = one[3 + most : 3 + most + count].tolist()
+        ids = one[3 : 3 + count].astype(np.int64).tolist()
+        made.append(Text(ids, chances, [[] for _ in ids], bool(ended), None if characters < 0 else characters))
+    return made
+
+
 def worded(
     outputs: Outputs,
     words: Callable[[Text], str],

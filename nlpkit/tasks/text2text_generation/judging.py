@@ -1,0 +1,146 @@
+"""How good written texts are: the figures of a translation and of a summary, and what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nlpkit.data.findings import Finding
+from nlpkit.reporting import Table
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.metrics.evidence import Judgement
+    from nlpkit.metrics.written import Written
+
+Measure = Literal["translation", "summary"]
+
+MAIN: Mapping[Measure, str] = {"translation": "bleu", "summary": "rougeL"}
+SHOWN: Mapping[Measure, tuple[str, ...]] = {
+    "translation": ("bleu", "chrf", "ter", "exact_match"),
+    "summary": ("rouge1", "rouge2", "rougeL", "rougeLsum"),
+}
+BY_ROW: Mapping[Measure, str] = {"translation": "chrf", "summary": "rougeL"}
+WENT_WRONG = {
+    "empty": "say nothing",
+    "cut": "were cut at the limit of tokens",
+    "repeating": "repeat themselves",
+    "copied": "stand in their text word for word",
+}
+LOWER_IS_BETTER = frozenset({"ter", *WENT_WRONG})
+
+
+@lru_cache(maxsize=8)
+def _of(
+    predictions: tuple[str, ...],
+    references: tuple[tuple[str, ...], ...],
+    sources: tuple[str, ...] | None,
+    ended: tuple[bool, ...] | None,
+    edits: bool,
+) -> Written:
+    from nlpkit.metrics import written
+
+    return written.compared(predictions, references, sources=sources, ended=ended, ter=edits)
+
+
+def compared(
+    measure: Measure,
+    predictions: Sequence[str],
+    examples: Dataset,
+    ended: Sequence[bool] | None = None,
+    *,
+    whole: bool = True,
+) -> Written:
+    """What was written beside what was to be written.
+
+    Args:
+        measure: edits are counted of translations alone: of long texts that takes long.
+        predictions: a text for each example.
+        examples: with columns text and targets.
+        ended: whether each text came to an end by itself; None where that means nothing.
+        whole: whether edits are counted at all.
+    """
+    return _of(
+        tuple(predictions),
+        tuple(map(tuple, examples["targets"][:])),
+        tuple(examples["text"][:]),
+        None if ended is None else tuple(ended),
+        whole and measure == "translation",
+    )
+
+
+def details(found: Written, rows: int) -> dict[str, Any]:
+    """How figures came about, and how many texts went wrong.
+
+    Args:
+        rows: how many there are.
+    """
+    return {
+        "signatures": dict(found.signatures),
+        "went_wrong": {name: int(found.shares[name].sum()) for name in WENT_WRONG if name in found.shares},
+        "written": rows,
+    }
+
+
+def yardsticks(measure: Measure, examples: Dataset) -> dict[str, Judgement]:
+    """What copies of the texts are worth, and their first sentences."""
+    from nlpkit.metrics import untrained
+    from nlpkit.metrics.evidence import Judgement
+
+    made = {}
+    for name, texts in untrained.outputs(examples["text"][:]).items():
+        found = compared(measure, texts, examples)
+        made[name] = Judgement(found.metrics(), found.evidence())
+    return made
+
+
+def of_rows(measure: Measure, found: Written) -> tuple[str, np.ndarray]:
+    """The figure that rows are compared by, and that of each, shape (rows,)."""
+    name = BY_ROW[measure]
+    return name, found.of_rows()[name]
+
+
+def tables(split: str, details: Mapping[str, Any]) -> list[Table]:
+    """How many texts of a split went wrong, where any did, and how figures came about."""
+    rows = details.get("written")
+    body: list[list[Any]] = [
+        [said, f"{count:,} of {rows:,}", f"{count / rows:.1%}"]
+        for name, said in WENT_WRONG.items()
+        if rows and (count := (details.get("went_wrong") or {}).get(name))
+    ]
+    return [Table(f"{split}: texts that", ["", "rows", "share"], body)] if body else []
+
+
+def signature_lines(split: str, details: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
+    """How the figures that are shown came about, as sacrebleu words it."""
+    signatures = details.get("signatures") or {}
+    kinds = [name for name in signatures if any(metric.startswith(name) for metric in shown)]
+    return [f"{split}: {name}: {signatures[name]}" for name in kinds]
+
+
+def findings(examples: Mapping[str, Dataset]) -> list[Finding]:
+    """Rows that repeat others, that stand in train too, or that have nothing to be changed in them."""
+    from nlpkit.data import checks
+
+    keys = {split: rows["text"][:] for split, rows in examples.items()}
+    places = {split: rows["where"][:] for split, rows in examples.items()}
+    wanted = {split: [tuple(targets) for targets in rows["targets"][:]] for split, rows in examples.items()}
+    pairs = {
+        split: [f"{text}\t{targets[0]}" for text, targets in zip(texts, wanted[split], strict=True)]
+        for split, texts in keys.items()
+    }
+    found = checks.duplicates(pairs, wanted, places) + checks.leakage(keys, places)
+    for split, texts in keys.items():
+        same = [
+            where for text, targets, where in zip(texts, wanted[split], places[split], strict=True) if text in targets
+        ]
+        if same:
+            message = f"{split}: {len(same):,} of {len(texts):,} rows are to be written as they are read"
+            found.append(
+                Finding("warning" if 2 * len(same) > len(texts) else "note", "untouched", message, len(same), same)
+            )
+    return found

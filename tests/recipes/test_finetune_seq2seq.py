@@ -1,0 +1,280 @@
+"""`finetune-seq2seq`: what is learned, what is judged, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import every_task
+import numpy as np
+import pytest
+import sacrebleu
+import torch
+from conftest import RunOf, write_jsonl
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from writers import byte_tokenizer, make_writer
+
+from nlpkit import reporting
+from nlpkit.errors import UserError
+from nlpkit.recipes import evaluate, finetune_seq2seq, predict
+
+CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
+STEPS: dict[str, Any] = {"batch_size": 16, "max_steps": 2, **CPU}
+PAIRED: dict[str, Any] = {
+    "d_model": 32,
+    **dict.fromkeys(("encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 64),
+}
+SHAPES: dict[str, dict[str, Any]] = {
+    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+    "mt5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+    **{name: {**PAIRED, "max_position_embeddings": 64} for name in ("bart", "mbart", "marian", "pegasus")},
+    "led": {
+        **PAIRED,
+        **dict.fromkeys(("max_encoder_position_embeddings", "max_decoder_position_embeddings"), 64),
+        "attention_window": 16,
+    },
+}
+
+
+def make_family(folder: Path, family: str) -> Path:
+    """A random model of a family, with a tokenizer of bytes that ends texts as the family does."""
+    from tokenizers import processors
+    from transformers import CONFIG_MAPPING
+
+    tokenizer = byte_tokenizer()
+    end = (tokenizer.eos_token, tokenizer.eos_token_id)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {end[0]}", special_tokens=[end]
+    )
+    torch.manual_seed(1)
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
+    start = {"decoder_start_token_id": tokenizer.pad_token_id, "forced_eos_token_id": None}
+    config = CONFIG_MAPPING[family](**SHAPES[family], **ids, **start, vocab_size=len(tokenizer))
+    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    for split, (count, seed) in {"train": (48, 1), "validation": (12, 2)}.items():
+        write_jsonl(folder / f"{split}.jsonl", every_task.turned(count, seed))
+    return folder
+
+
+def trained(data: Path, output: Path, **options: Any) -> dict[str, Any]:
+    config = finetune_seq2seq.Config(data=str(data), output=output, **{**STEPS, **options})
+    return finetune_seq2seq.run(config).record
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "nlpkit.json").read_text())
+    return record
+
+
+@pytest.mark.slow
+def test_a_small_model_learns_to_copy_and_is_judged_by_what_it_writes(tmp_path: Path) -> None:
+    words = ["red", "green", "blue", "black", "white", "grey", "pink", "brown"]
+    rng = np.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    for split, count in (("train", 600), ("validation", 30)):
+        texts = [" ".join(rng.choice(words, 3)) for _ in range(count)]
+        write_jsonl(tmp_path / "data" / f"{split}.jsonl", [{"source": text, "target": text.upper()} for text in texts])
+    record = trained(
+        tmp_path / "data",
+        tmp_path / "run",
+        arch="marian",
+        encoder_layers=1,
+        decoder_layers=1,
+        hidden_size=64,
+        heads=2,
+        vocab_size=330,
+        dropout=0.0,
+        learning_rate=3e-3,
+        warmup=0.1,
+        max_steps=250,
+        batch_size=32,
+        max_target_length=24,
+        measure="translation",
+        eval_steps=250,
+    )
+    found, (copied, *_) = record["metrics"]["validation"], record["baselines"]
+    assert found["exact_match"] > 50
+    assert copied["name"] == "source" and copied["metrics"]["validation"]["bleu"] < 1
+    texts = [json.loads(line) for line in (tmp_path / "data" / "validation.jsonl").read_text().splitlines()]
+    answers = predict.run(
+        predict.Config(model=str(tmp_path / "run"), texts=[row["source"] for row in texts], **CPU)
+    ).record["answers"]
+    said = [answer["prediction"] for answer in answers]
+    assert found["bleu"] == pytest.approx(sacrebleu.corpus_bleu(said, [[row["target"] for row in texts]]).score)
+    # as Transformers opens it
+    model, tokenizer = (kind.from_pretrained(tmp_path / "run") for kind in (AutoModelForSeq2SeqLM, AutoTokenizer))
+    for row, text in zip(texts[:5], said, strict=False):
+        written = model.generate(**tokenizer(row["source"], return_tensors="pt"))
+        assert tokenizer.decode(written[0], skip_special_tokens=True) == text
+    assert len((tmp_path / "run" / "errors.jsonl").read_text().splitlines()) == 20
+
+
+@pytest.mark.parametrize("family", [*SHAPES])
+def test_the_loss_is_that_of_the_model_itself(family: str, data: Path, tmp_path: Path) -> None:
+    folder = make_family(tmp_path / "model", family)
+    trainer = finetune_seq2seq.build(
+        finetune_seq2seq.Config(
+            data=str(data), model=str(folder), output=tmp_path / "run", label_smoothing=0.0, dropout=0.0, **STEPS
+        )
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    ours = trainer.compute_loss(trainer.model, dict(batch))
+    theirs = trainer.model(**batch).loss
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
+    assert (batch["labels"] == -100).any()  # rows are of several lengths
+
+
+def test_smoothing_is_that_of_transformers_over_the_tokens_that_are_there(data: Path, tmp_path: Path) -> None:
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    folder = make_family(tmp_path / "model", "t5")
+    trainer = finetune_seq2seq.build(
+        finetune_seq2seq.Config(data=str(data), model=str(folder), output=tmp_path / "run", dropout=0.0, **STEPS)
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    ours = trainer.compute_loss(trainer.model, dict(batch))
+    theirs = LabelSmoother(epsilon=0.1)(trainer.model(**batch), batch["labels"])
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["t5", "bart", "marian"])
+def test_weights_go_on_and_are_opened_by_transformers(family: str, data: Path, tmp_path: Path) -> None:
+    folder = make_family(tmp_path / "model", family)
+    record = trained(data, tmp_path / "run", model=str(folder), prefix="turn: ")
+    assert record["task"]["prefix"] == "turn: "
+    model, tokenizer = (kind.from_pretrained(tmp_path / "run") for kind in (AutoModelForSeq2SeqLM, AutoTokenizer))
+    answer = predict.run(predict.Config(model=str(tmp_path / "run"), texts=["a good film"], **CPU)).record["answers"][0]
+    tokens = tokenizer("turn: a good film", return_tensors="pt")
+    written = model.generate(**tokens, forced_eos_token_id=None)[0]
+    assert answer["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+
+
+def test_a_model_without_an_encoder_learns_the_answer_alone(data: Path, tmp_path: Path) -> None:
+    folder = make_writer(tmp_path / "model", n_positions=256)
+    config = finetune_seq2seq.Config(
+        data=str(data), model=str(folder), output=tmp_path / "run", label_smoothing=0.0, dropout=0.0, **STEPS
+    )
+    trainer = finetune_seq2seq.build(config)
+    rows = [trainer.train_dataset[i] for i in range(3)]
+    ours = trainer.compute_loss(trainer.model, trainer.data_collator(rows))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    first = json.loads((data / "train.jsonl").read_text().splitlines()[0])
+    assert tokenizer.decode(rows[0]["input_ids"]) == first["source"] + "\n"
+    assert tokenizer.decode(rows[0]["labels"]) == first["target"] + tokenizer.eos_token
+    # one row at a time, without padding, by the model's own loss
+    total, count = 0.0, 0
+    for row in rows:
+        ids = torch.tensor([[*row["input_ids"], *row["labels"]]])
+        labels = torch.tensor([[-100] * len(row["input_ids"]) + list(row["labels"])])
+        loss = trainer.model(input_ids=ids, labels=labels).loss
+        total, count = total + float(loss) * len(row["labels"]), count + len(row["labels"])
+    assert float(ours) == pytest.approx(total / count, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_without_an_encoder_answers_as_it_was_taught(data: Path, tmp_path: Path) -> None:
+    folder = make_writer(tmp_path / "model", n_positions=256)
+    trained(data, tmp_path / "run", model=str(folder), max_target_length=40, separator=" => ")
+    model, tokenizer = (kind.from_pretrained(tmp_path / "run") for kind in (AutoModelForCausalLM, AutoTokenizer))
+    texts = ["a good film", "soup"]
+    answers = predict.run(predict.Config(model=str(tmp_path / "run"), texts=texts, **CPU)).record["answers"]
+    for text, answer in zip(texts, answers, strict=True):
+        tokens = tokenizer(f"{text} => ", return_tensors="pt")
+        written = model.generate(**tokens)[0, tokens["input_ids"].shape[1] :]
+        assert answer["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+    figures = evaluate.run(evaluate.Config(model=str(tmp_path / "run"), **CPU)).record["metrics"]["validation"]
+    assert figures == pytest.approx(record_of(tmp_path / "run")["metrics"]["validation"])
+
+
+def test_each_of_several_right_answers_is_learned_and_the_best_is_judged(tmp_path: Path) -> None:
+    rows = [{"text": f"word {i}", "target": ["one answer", "another"]} for i in range(8)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    write_jsonl(tmp_path / "validation.jsonl", [{"text": ["A.", "B."], "target": ["one answer", "x y z w"]}])
+    config = finetune_seq2seq.Config(
+        data=str(tmp_path), output=tmp_path / "run", **every_task.SMALL_T5, **STEPS, measure="summary"
+    )
+    trainer = finetune_seq2seq.build(config)
+    assert len(trainer.train_dataset) == 16
+    assert len(trainer.eval_dataset) == 1
+    from nlpkit.generation.loop import Text
+    from nlpkit.tasks.text_generation.task import as_array
+
+    examples = trainer.splits["validation"].examples
+    assert examples[0]["text"] == "A. B."
+    ids = trainer.processing_class("x y z w", add_special_tokens=False)["input_ids"]
+    figures = trainer.task.score([as_array([Text(ids, [0.0] * len(ids), [], True)])], examples)
+    assert figures["rougeL"] == 100
+
+
+def test_validation_is_watched_in_part_and_judged_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpkit.tasks.text2text_generation.task import Text2Text
+
+    monkeypatch.setattr(Text2Text, "watched_rows", 3)
+    for split, (count, seed) in {"train": (16, 1), "validation": (9, 2)}.items():
+        write_jsonl(tmp_path / f"{split}.jsonl", every_task.turned(count, seed))
+    record = trained(tmp_path, tmp_path / "run", **every_task.SMALL_T5, max_steps=1, max_target_length=8)
+    assert record["judged"] == {"train": 3, "validation": 9}
+
+
+def test_rows_without_one_of_both_texts_are_named_and_left_out(tmp_path: Path) -> None:
+    rows = [*every_task.turned(12, 1), {"source": "", "target": "x"}, {"source": "y", "target": None}]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    write_jsonl(tmp_path / "validation.jsonl", every_task.turned(4, 2))
+    with reporting.listening() as heard:
+        trainer = finetune_seq2seq.build(
+            finetune_seq2seq.Config(data=str(tmp_path), output=tmp_path / "run", **every_task.SMALL_T5, **STEPS)
+        )
+    assert len(trainer.train_dataset) == 12
+    told = "\n".join(heard.warnings)
+    assert "train: 2 of 14 rows are left out, as a text is missing" in told
+    assert "train.jsonl line 13: column 'source' is empty" in told
+    assert "train.jsonl line 14: column 'target' is empty" in told
+
+
+def test_targets_that_are_cut_are_counted(data: Path, tmp_path: Path) -> None:
+    with reporting.listening() as heard:
+        finetune_seq2seq.build(
+            finetune_seq2seq.Config(
+                data=str(data), output=tmp_path / "run", max_target_length=4, **every_task.SMALL_T5, **STEPS
+            )
+        )
+    assert any("texts to be written are longer than 4 tokens and are cut there" in said for said in heard.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "there is nothing to begin with"),
+        ({"arch": "t5", "target_columns": ["nothing"]}, "there is no target column 'nothing'"),
+        ({"arch": "t5", "text_column": "nothing"}, "there is no text column 'nothing'"),
+        ({"arch": "t5", "separator": "x"}, "--separator: t5 has an encoder"),
+        ({"arch": "t5", "target_language": "de_DE"}, "--target-language de_DE: the tokenizer has no such language"),
+        ({"arch": "t5", "freeze": "encoder"}, "--freeze encoder without --model"),
+        ({"arch": "marian", "max_positions": 8, "max_target_length": 600}, "--max-positions 8 is below"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    options: dict[str, Any], message: str, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        trained(data, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_run_of_every_operation_is_whole(run_of: RunOf) -> None:
+    record = record_of(run_of("text-to-text"))
+    assert record["details"]["validation"]["signatures"]["bleu"].startswith("nrefs:1|case:mixed")
+    assert {"source", "lead-1"} & {base["name"] for base in record["baselines"]}
+    generation = json.loads((run_of("text-to-text") / "generation_config.json").read_text())
+    assert generation["max_new_tokens"] >= 8 and generation["eos_token_id"] is not None
