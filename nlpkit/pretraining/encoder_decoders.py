@@ -3,11 +3,14 @@ config; or an encoder and a decoder that are there, joined."""
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nlpkit.errors import UserError
+from nlpkit.models import fitting, opening
 from nlpkit.options import Config, option, option_like
 from nlpkit.pretraining.architectures import FROM_SCRATCH, HEAD_SIZE, ArchitectureOptions
+from nlpkit.tokenization import saving
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -20,6 +23,7 @@ DROPOUT = 0.3  # of fairseq's recipe for IWSLT'14, whose 160,000 pairs are few a
 LABEL_SMOOTHING = 0.1  # Vaswani et al. 2017
 # what a step takes together: 25,000 source and 25,000 target tokens in Vaswani et al. 2017, 4,096 in IWSLT'14
 TOKENS_PER_STEP = 4_096
+BRIDGE = "enc_to_dec_proj"  # between widths that differ, in EncoderDecoderModel
 
 
 class EncoderDecoderShape(NamedTuple):
@@ -156,3 +160,73 @@ def new_model(config: PreTrainedConfig) -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
     return AutoModelForSeq2SeqLM.from_config(config).train()
+
+
+class Joined(NamedTuple):
+    """An encoder and a decoder as one model.
+
+    Attributes:
+        model: an EncoderDecoderModel, in training mode.
+        tokenizer: of both, which knows the token for the end of a text by that name.
+        new: names of the decoder's weights that neither model had.
+    """
+
+    model: Any
+    tokenizer: Any
+    new: list[str]
+
+
+def joined(encoder: str, decoder: str, *, allow_pickle: bool = False, trust_remote_code: bool = False) -> Joined:
+    """A model that reads with one encoder and writes with another, or with the same one a second time (Rothe et al.
+    2020, "Leveraging Pre-trained Checkpoints for Sequence Generation Tasks").
+
+    The attention of the decoder to what is read is new. It begins with the token that texts begin with, or else with
+    that of their end, and never with padding, which nothing attends to.
+
+    Args:
+        encoder, decoder: folders or hub names.
+        allow_pickle, trust_remote_code: how both are opened.
+
+    Raises:
+        UserError: either cannot be opened, they have two tokenizers, or one without a token for the end of a text apart
+            from padding, or the decoder cannot attend to another model.
+    """
+    import transformers
+
+    trust: Any = {"trust_remote_code": trust_remote_code}
+    reads, writes = opening.resolve(encoder, "--encoder"), opening.resolve(decoder, "--decoder")
+    tokenizer, other = (opening.load_tokenizer(name, **trust) for name in (reads, writes))
+    if saving.pipeline_of(tokenizer.backend_tokenizer) != saving.pipeline_of(other.backend_tokenizer):
+        raise UserError(
+            f"--encoder {encoder} and --decoder {decoder} have two tokenizers, of {len(tokenizer):,} and "
+            f"{len(other):,} tokens, that cut texts in different ways",
+            "Give two models of one tokenizer; the same model twice will do.",
+        )
+    tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
+    begins = [tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.eos_token_id]
+    start = next((number for number in begins if number is not None), None)
+    if tokenizer.eos_token is None or tokenizer.pad_token_id in (start, tokenizer.eos_token_id):
+        raise UserError(
+            f"the tokenizer of {encoder} has no token for the end of a text apart from padding",
+            "Give models whose tokenizer has one, as those of `nlpkit pretrain-mlm`.",
+        )
+    config = opening.load_config(writes, **trust)
+    writer: Any = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    if writer is None or "encoder_hidden_states" not in inspect.signature(writer.forward).parameters:
+        raise UserError(
+            f"--decoder {decoder}: a {config.model_type} cannot attend to what another model reads",
+            "Give a BERT, RoBERTa, ELECTRA or GPT-2.",
+        )
+    reader, _ = opening.load_model(reads, "AutoModel", allow_pickle=allow_pickle, **trust)
+    config.is_decoder = config.add_cross_attention = True
+    written, new = opening.load_model(writes, "AutoModelForCausalLM", allow_pickle=allow_pickle, config=config, **trust)
+    for part, name in ((reader, encoder), (written, decoder)):
+        fitting.require_vocabulary(part, tokenizer, f"The tokenizer in {name} is not that of its model.")
+    model = transformers.EncoderDecoderModel(encoder=reader, decoder=written)
+    new += [name for name, _ in model.named_parameters() if name.startswith(BRIDGE)]
+    for settings in (model.config, model.generation_config):
+        settings.decoder_start_token_id = start
+        settings.pad_token_id = tokenizer.pad_token_id
+        settings.eos_token_id = tokenizer.eos_token_id
+    model.config.vocab_size = written.config.vocab_size
+    return Joined(model.train(), tokenizer, new)

@@ -116,3 +116,58 @@ def test_combinations_that_do_not_fit(options: dict[str, Any], message: str) -> 
 def test_learning_rates_go_with_the_width() -> None:
     rates = [learning_rate(EncoderDecoderOptions(size=size)) for size in ("nano", "tiny", "small")]
     assert rates == [2e-3, 1e-3, 5e-4]
+
+
+# --- two models that are there, joined ---
+
+
+def folder_of(place: Path, name: str, tokenizer: Any, model_type: str = "bert", **settings: Any) -> str:
+    """A tiny random model with its tokenizer."""
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": len(tokenizer)}
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1}
+    config = transformers.AutoConfig.for_model(model_type, **{**shape, **ids, **settings})
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(place / name)
+    tokenizer.save_pretrained(place / name)
+    return str(place / name)
+
+
+@pytest.mark.parametrize("widths", [(32, 32), (32, 48)], ids=["the same width", "another width"])
+def test_two_encoders_become_one_model(widths: tuple[int, int], tokenizer: Any, tmp_path: Path) -> None:
+    names = [folder_of(tmp_path, f"{i}", tokenizer, hidden_size=width) for i, width in enumerate(widths)]
+    model, both, new = encoder_decoders.joined(*names)
+    weights = {name: weight.clone() for name, weight in model.named_parameters()}
+    theirs = [transformers.AutoModelForCausalLM.from_pretrained(name).state_dict() for name in names]
+    for name, weight in weights.items():  # all that is not told of as new is theirs
+        side, _, own = name.partition(".")
+        if side == "decoder" and own not in new:
+            assert torch.equal(weight, theirs[1][own]), name
+        elif side == "encoder" and "pooler" not in own:
+            assert torch.equal(weight, theirs[0][f"bert.{own}"]), name
+    assert any("crossattention" in name for name in new)
+    assert ("enc_to_dec_proj.weight" in new) == (widths[0] != widths[1])
+
+    model.save_pretrained(tmp_path / "both")
+    both.save_pretrained(tmp_path / "both")
+    opened = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "both")
+    batch = both(["ein Hund"], return_tensors="pt")
+    with torch.no_grad():
+        written = opened.generate(**batch, max_new_tokens=3, do_sample=False)
+        assert torch.equal(written, model.eval().generate(**batch, max_new_tokens=3, do_sample=False))
+    assert written[0, 0] == both.eos_token_id != both.pad_token_id  # it has no token for the beginning
+    assert opened.generation_config.eos_token_id == both.eos_token_id
+
+
+def test_models_that_cannot_be_joined(tokenizer: Any, tmp_path: Path) -> None:
+    mine = folder_of(tmp_path, "mine", tokenizer)
+    small = joint.learned([("a dog", "ein Hund")], joint.JointTokenizerOptions(vocab_size=300))
+    other = folder_of(tmp_path, "other", small)
+    with pytest.raises(UserError, match=rf"have two tokenizers, of {len(tokenizer)} and {len(small)} tokens"):
+        encoder_decoders.joined(mine, other)
+    llama = folder_of(tmp_path, "llama", tokenizer, "llama", intermediate_size=32)
+    with pytest.raises(UserError, match="a llama cannot attend to what another model reads"):
+        encoder_decoders.joined(mine, llama)
+    tokenizer.save_pretrained(tmp_path / "endless")
+    endless = transformers.AutoTokenizer.from_pretrained(tmp_path / "endless", eos_token=None, pad_token="<unk>")
+    endless.save_pretrained(mine)
+    with pytest.raises(UserError, match="no token for the end of a text apart from padding"):
+        encoder_decoders.joined(mine, mine)
