@@ -159,7 +159,7 @@ def _open_model(method: Method[Any], tokenizer: Any, device: Device) -> tuple[An
     """The model with the heads of the objective, and the names of weights that an opened model did not have."""
     import transformers
 
-    from nlpkit.hardware import products
+    from nlpkit.hardware import activations, products
     from nlpkit.training import dropout, parameters
 
     config = method.config
@@ -189,6 +189,7 @@ def _open_model(method: Method[Any], tokenizer: Any, device: Device) -> tuple[An
     if device.name == "cpu" and config.batching != "random":  # see `supervised.cheaper_steps`
         dropout.use_cpu_dropout(model)
         products.use_faster(model)
+        activations.use_fused(model)
     return model, new
 
 

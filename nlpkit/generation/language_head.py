@@ -15,8 +15,11 @@ import torch
 import torch.nn.functional as F
 
 from nlpkit.data.ignored import IGNORED
+from nlpkit.hardware import products
 
-AT_ONCE = {"cpu": 2**20, "cuda": 2**27}  # logits that are in memory, on a CPU those that its caches hold
+# logits that are in memory: on a CPU those that its caches hold, but enough tokens at a time that adding the gradients of
+# a large head, one part after the other, costs less than the products
+AT_ONCE = {"cpu": 2**22, "cuda": 2**27}
 TRIED = 6  # tokens on which a head is tried
 SAME = 1e-3  # by how much its logits may differ, relative to the largest
 
@@ -112,7 +115,7 @@ def of(model: Any) -> LanguageHead:
 
 def _logits(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, cap: float | None) -> torch.Tensor:
     """Shape (tokens, vocabulary), float32."""
-    logits = F.linear(hidden, weight, bias).float()
+    logits = products.fastest(hidden, weight, bias).float()
     return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
@@ -159,9 +162,9 @@ class _Loss(torch.autograd.Function):
                 shares *= slope
             given = shares.to(states.dtype)
             if of_hidden is not None:
-                of_hidden[part] = given @ weight.to(states.dtype)
+                of_hidden[part] = products.fastest(given, weight.to(states.dtype).t())
             if of_weight is not None:
-                of_weight += given.t() @ states
+                of_weight += products.fastest(given.t(), states.t())
             if of_bias is not None:
                 of_bias += shares.sum(0)
         ctx.made = of_hidden, of_weight, of_bias

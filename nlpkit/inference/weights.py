@@ -17,7 +17,7 @@ import torch
 
 from nlpkit import reporting
 from nlpkit.errors import first_line
-from nlpkit.hardware import memory, products
+from nlpkit.hardware import activations, memory, products
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
@@ -57,6 +57,7 @@ class Weights:
         self.model = model.to(device.name).eval()
         if device.name == "cpu" and not lent and hasattr(model, "modules"):
             products.use_faster(model)
+            activations.use_fused(model)
 
     @property
     def device(self) -> Device:

@@ -12,6 +12,7 @@ from writers import make_model
 from nlpkit.data.ignored import IGNORED
 from nlpkit.generation import language_head
 from nlpkit.generation.language_head import LanguageHead
+from nlpkit.hardware import products
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,32 @@ def test_loss_and_gradients_are_those_of_the_model(family: str) -> None:
     assert torch.equal(right, logits.argmax(-1) == labels)
     for name, weight in model.named_parameters():
         torch.testing.assert_close(found[name], weight.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_products_of_a_head_by_onednn_give_the_same_loss(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = products.product
+
+    def counted(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        asked.append(x.shape)
+        return real(x, weight, bias)
+
+    monkeypatch.setattr(products, "is_faster", lambda: True)
+    monkeypatch.setattr(products, "product", counted)
+    monkeypatch.setattr(products, "LEAST", 1)
+    torch.manual_seed(0)
+    head = torch.nn.Linear(16, 60, bias=bias)
+    hidden, labels = torch.randn(50, 16), torch.randint(0, 60, (50,))
+    given = [hidden.clone().requires_grad_(), hidden.clone().requires_grad_()]
+    exact = F.cross_entropy(head(given[0]), labels, reduction="sum")
+    wanted = torch.autograd.grad(exact, [given[0], *head.parameters()])
+    total, _, _ = language_head._Loss.apply(given[1], head.weight, head.bias, labels, None, True)
+    found = torch.autograd.grad(total, [given[1], *head.parameters()])
+    assert len(asked) == 3 * -(-50 // (1_000 // 60))
+    torch.testing.assert_close(total, exact, rtol=1e-5, atol=1e-4)
+    for of_found, of_wanted in zip(found, wanted, strict=True):
+        torch.testing.assert_close(of_found, of_wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_head_of_another_kind_is_computed_by_the_model() -> None:
