@@ -7,9 +7,12 @@ and as torch's generator is used, a resumed run draws the same masks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from nlpkit.training.trainer_features import TrainerFeature
@@ -43,11 +46,31 @@ class CpuDropout(nn.Dropout):
         return _Dropout.apply(x, self.p)
 
 
+_usual = F.dropout
+
+
+def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+    """As torch.nn.functional.dropout."""
+    if not training or inplace or not 0 < p < 1 or input.device.type != "cpu":
+        return _usual(input, p, training, inplace)
+    made: torch.Tensor = _Dropout.apply(input, p)
+    return made
+
+
 class CheapDropout(TrainerFeature):
     """Trains with `CpuDropout`, which stays: in evaluation it does nothing."""
 
     def change_model(self, model: Any) -> None:
         use_cpu_dropout(model)
+
+    @contextmanager
+    def forward_pass(self) -> Iterator[None]:
+        """With layers that call the function (BART, Marian) as those that have a module for it."""
+        usual, F.dropout = F.dropout, _dropout
+        try:
+            yield
+        finally:
+            F.dropout = usual
 
 
 def use_cpu_dropout(model: nn.Module) -> None:

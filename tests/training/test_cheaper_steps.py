@@ -15,7 +15,7 @@ from nlpkit.data.batching import PaddingCollator
 from nlpkit.errors import Interrupted, RunError
 from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.training import callbacks, embeddings
-from nlpkit.training.dropout import CpuDropout, use_cpu_dropout
+from nlpkit.training.dropout import CheapDropout, CpuDropout, use_cpu_dropout
 from nlpkit.training.trainer import NlpkitTrainer
 
 TABLE = "bert.embeddings.word_embeddings.weight"
@@ -141,6 +141,17 @@ def test_cpu_dropout_follows_torch_s_generator_and_mode() -> None:
     assert torch.equal(dropout(x), first)
     assert not torch.equal(first, second)
     assert torch.equal(dropout.eval()(x), x)
+
+
+def test_layers_that_call_the_function_drop_as_cheaply_in_the_forward_pass_alone() -> None:
+    usual, x = torch.nn.functional.dropout, torch.ones(64, 33, requires_grad=True)
+    with CheapDropout().forward_pass():
+        torch.manual_seed(0)
+        found = torch.nn.functional.dropout(x, p=0.3, training=True)
+        torch.manual_seed(0)
+        assert torch.equal(found, CpuDropout(0.3)(x))
+        assert torch.equal(torch.nn.functional.dropout(x, p=0.3, training=False), x)
+    assert torch.nn.functional.dropout is usual
 
 
 def test_every_dropout_of_a_model_is_replaced(wide_model: Path) -> None:

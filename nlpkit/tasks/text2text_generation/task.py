@@ -246,7 +246,10 @@ class Text2Text(Trainable):
 
     def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
         """With the tokenizer; the model's folder will say how long it writes, with how many beams, where it ends."""
+        from nlpkit.generation import language_head
+
         task = self.attached(tokenizer)
+        language_head.of(model)  # which is tried out before the model is on its device
         own = model.generation_config
         own.max_new_tokens, own.max_length = self.max_new_tokens, None
         own.num_beams = self.beams or own.num_beams
@@ -417,39 +420,52 @@ class Text2Text(Trainable):
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()) -> Forward:
         """The logits of each token that is to be written, where the right ones before it are known: shape (rows,
         tokens, vocabulary), beside `labels`."""
-        requests = {REQUESTS[part]: True for part in want}
+        inputs, _ = self._teaching(model, batch)
+        outputs = model(**inputs, use_cache=False, **{REQUESTS[part]: True for part in want})
+        logits = outputs["logits"]
         if self.separator is None:
-            inner = getattr(model, "module", model)  # of several processes
-            known = inner.prepare_decoder_input_ids_from_labels(labels=batch["labels"])
-            outputs = model(**self.model_inputs(batch), decoder_input_ids=known, use_cache=False, **requests)
-            logits = outputs["logits"]
-        else:
-            logits, outputs = self._gone_on(model, batch, requests)
+            hidden, attentions = "decoder_hidden_states", "cross_attentions"
+        else:  # those that foretell the answer's tokens
+            hidden, attentions = "hidden_states", "attentions"
+            logits = logits[:, batch["input_ids"].shape[1] - 1 : -1]
         return Forward(
             batch,
             logits,
-            hidden=outputs["decoder_hidden_states" if self.separator is None else "hidden_states"]
-            if "hidden" in want
-            else None,
-            attentions=outputs["cross_attentions" if self.separator is None else "attentions"]
-            if "attentions" in want
-            else None,
+            hidden=outputs[hidden] if "hidden" in want else None,
+            attentions=outputs[attentions] if "attentions" in want else None,
         )
 
-    def _gone_on(
-        self, model: Any, batch: Mapping[str, torch.Tensor], requests: Mapping[str, bool]
-    ) -> tuple[torch.Tensor, Any]:
-        """Texts with their answers behind them, as one; the logits are those of the answers' tokens."""
+    def _teaching(self, model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """What the model is given where the right tokens are known, and which token its state at each place is to
+        foretell; IGNORED: none."""
         import torch
 
         labels = batch["labels"]
+        if self.separator is None:
+            inner = getattr(model, "module", model)  # of several processes
+            known = inner.prepare_decoder_input_ids_from_labels(labels=labels)
+            return {**self.model_inputs(batch), "decoder_input_ids": known}, labels
         there = labels != IGNORED
         ids = torch.cat([batch["input_ids"], labels.where(there, self.tokenizer.pad_token_id)], dim=1)
         mask = torch.cat([batch["attention_mask"], there.to(batch["attention_mask"].dtype)], dim=1)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        outputs = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **requests)
-        first = batch["input_ids"].shape[1] - 1
-        return outputs["logits"][:, first:-1], outputs
+        nothing = torch.full_like(batch["input_ids"], IGNORED)
+        foretold = torch.cat([nothing[:, 1:], labels, nothing[:, :1]], dim=1)
+        return {"input_ids": ids, "attention_mask": mask, "position_ids": positions}, foretold
+
+    def training_step(
+        self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()
+    ) -> tuple[Loss, Forward]:
+        """The loss of `loss`, by parts of the tokens: the logits of a vocabulary are never in memory whole, and the
+        forward pass holds none, unless it is wanted."""
+        if want:
+            return super().training_step(model, batch, want)
+        from nlpkit.generation import language_head
+
+        inputs, foretold = self._teaching(model, batch)
+        head = language_head.of(getattr(model, "module", model))
+        total, _, _ = head.loss(model, inputs, foretold, self.smoothing)
+        return Loss(total, (foretold != IGNORED).sum()), Forward(batch, total.new_empty(0))
 
     def loss(self, forward: Forward) -> Loss:
         """Cross-entropy of the tokens that are to be written; in training a share of the probability is spread over all
