@@ -44,8 +44,6 @@ def main() -> None:
     parser.add_argument("--target", default="target", help="field of the references")
     options = parser.parse_args()
     sources, references = rows(options.files, options.source, options.target)
-    for doubt in written.doubts(["" for _ in sources], references):
-        print(f"! {doubt}")
     for name, outputs in untrained.outputs(sources).items():
         judged = written.compared(outputs, references, ter=False)
         figures, ranges = judged.metrics(), intervals.of(judged.evidence())
@@ -53,6 +51,7 @@ def main() -> None:
         print(f"{name}, {len(outputs):,} rows: {', '.join(shown)}")
     for name, signature in judged.signatures.items():
         print(f"{name}: {signature}")
+    print("\n".join(judged.notes))
     texts = [text for several in references for text in several]
     looping = sum(map(degenerate.loops, texts))
     print(f"references that repeat a phrase three times in a row: {looping:,} of {len(texts):,}")

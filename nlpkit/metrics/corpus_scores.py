@@ -60,7 +60,7 @@ def statistics(
     # sacrebleu wants the first reference of all rows, then the second; None where a row has no more
     most = max(map(len, references))
     streams = [[texts[i] if i < len(texts) else None for texts in references] for i in range(most)]
-    # forced: outputs that look tokenized are told of by `written.doubts`
+    # forced: outputs that look tokenized are told of by `written.compared`
     metrics: dict[str, Any] = {"bleu": BLEU(tokenize=tokenizer, force=True), "chrf": CHRF()}
     if ter:
         metrics["ter"] = TER()

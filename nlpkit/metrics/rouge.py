@@ -21,9 +21,25 @@ from nlpkit.metrics.bleu_tokenizers import INSTALL
 NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 Words = Literal["english", "any"]
 """Which words are compared: runs of a to z and 0 to 9 by their Porter stems, as published figures of English are; or
-those of any script as
-`nlpkit.data.words` parts them, in lower case, without stems."""
+those of any script as `nlpkit.data.words` parts them, in lower case, without stems."""
 WORDS: tuple[Words, ...] = ("english", "any")
+MANY = 0.05  # share of words with other letters than a to z, from which on words of any script are compared
+
+
+def fitting(references: Sequence[Sequence[str]]) -> tuple[Words, str | None]:
+    """Which words of texts to compare, and what is to be said of it; None of `english`.
+
+    Args:
+        references: for each row one text or more.
+    """
+    words = [word for texts in references for text in texts for word in text.split()]
+    other = sum(any(letter.isalnum() and not letter.isascii() for letter in word) for word in words)
+    if other < MANY * len(words):
+        return "english", None
+    return "any", (
+        f"ROUGE of words of any script, without stems, as {other:,} of {len(words):,} words of the references have "
+        "other letters than a to z"
+    )
 
 
 def require() -> None:

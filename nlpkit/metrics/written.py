@@ -7,7 +7,6 @@ rows, so that intervals and paired tests need no text again (`Written.evidence`)
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +20,7 @@ PERCENT = Extremes(0.0, 100.0)
 SHARES = ("exact_match", "empty", "cut", "repeating", "copied")
 NAMES = ("bleu", "chrf", "ter", *rouge.NAMES, *SHARES, "length_ratio", "mean_length")
 LOWER_IS_BETTER = frozenset({"ter", "empty", "cut", "repeating", "copied"})
-UNREAD = 0.05  # share of words that a metric does not see as such, from which on that is told
 TOKENIZED = 0.5  # share of outputs that end as tokenized text does, from which on that is told
-WESTERN = ("13a", "intl", "none")  # tokenizers of BLEU that part at blanks and punctuation
-UNPARTED = ("CJK", "HIRAGANA", "KATAKANA")  # how the names of letters begin that have no blanks between words
 
 
 @dataclass(frozen=True)
@@ -36,12 +32,14 @@ class Written:
         rouge: F1 from 0 to 1 of `rouge.NAMES`, shape (rows, 4).
         shares: of `SHARES` that are known, whether it is so of each row, bool of shape (rows,) each.
         signatures: of BLEU, chrF, TER and ROUGE: how they were computed.
+        notes: what was chosen by the references, and what makes figures mean less than they seem to, a sentence each.
     """
 
     statistics: Statistics
     rouge: np.ndarray
     shares: Mapping[str, np.ndarray]
     signatures: Mapping[str, str]
+    notes: Sequence[str] = ()
 
     def metrics(self) -> dict[str, float]:
         """The figures of all rows, of `NAMES` those that are known."""
@@ -88,8 +86,8 @@ def compared(
     *,
     sources: Sequence[str] | None = None,
     ended: Sequence[bool] | None = None,
-    bleu_tokenizer: str = bleu_tokenizers.DEFAULT,
-    rouge_words: rouge.Words = "english",
+    bleu_tokenizer: str | None = None,
+    rouge_words: rouge.Words | None = None,
     ter: bool = True,
 ) -> Written:
     """Outputs beside references.
@@ -99,8 +97,9 @@ def compared(
         references: for each row one text or more; rows may differ in how many.
         sources: what each output was written for; None: `copied` is not known.
         ended: whether each output came to an end by itself, and was not cut at a limit; None: `cut` is not known.
-        bleu_tokenizer: one of `bleu_tokenizers.TOKENIZERS`; BLEU compares with one of the same tokenizer alone.
-        rouge_words: see `rouge.Words`.
+        bleu_tokenizer: one of `bleu_tokenizers.TOKENIZERS`; None: as the script of the references asks, `13a` of most.
+            BLEU compares with one of the same tokenizer alone.
+        rouge_words: see `rouge.Words`; None: `english`, unless the references have many words of other letters.
         ter: whether to compute TER, see `corpus_scores.statistics`: of outputs much longer than their references it
             takes long and says little.
 
@@ -109,6 +108,19 @@ def compared(
         UserError: sacrebleu, rouge-score or the tokenizer is not there.
     """
     _check(predictions, references, sources, ended)
+    notes = []
+    if bleu_tokenizer is None:
+        bleu_tokenizer, why = bleu_tokenizers.fitting(references)
+        notes += [why] if why else []
+    if rouge_words is None:
+        rouge_words, why = rouge.fitting(references)
+        notes += [why] if why else []
+    tokenized = sum(text.rstrip().endswith(" .") for text in predictions)
+    if tokenized >= TOKENIZED * len(predictions):
+        notes.append(
+            f"{tokenized:,} of {len(predictions):,} outputs end in a blank and a period, as tokenized text does: BLEU "
+            "of such text does not compare with that of text as people read it"
+        )
     statistics = corpus_scores.statistics(predictions, references, bleu_tokenizer, ter=ter)
     shares = {
         "exact_match": [
@@ -127,41 +139,8 @@ def compared(
         rouge.of_rows(predictions, references, rouge_words),
         {name: np.array(values, dtype=bool) for name, values in shares.items()},
         {**statistics.signatures, "rouge": rouge.signature(references, rouge_words)},
+        notes,
     )
-
-
-def doubts(
-    predictions: Sequence[str],
-    references: Sequence[Sequence[str]],
-    bleu_tokenizer: str = bleu_tokenizers.DEFAULT,
-    rouge_words: rouge.Words = "english",
-) -> list[str]:
-    """What makes the figures of these texts mean less than they seem to, a sentence each.
-
-    Args:
-        predictions, references, bleu_tokenizer, rouge_words: see `compared`.
-    """
-    found = []
-    words = [word for texts in references for text in texts for word in text.split()]
-    broken = sum(any(letter.isalnum() and not letter.isascii() for letter in word) for word in words)
-    if rouge_words == "english" and broken >= UNREAD * len(words):
-        found.append(
-            f"ROUGE reads the letters a to z and digits: {broken:,} of {len(words):,} words of the references have "
-            "others, at which they are parted"
-        )
-    unparted = sum(any(unicodedata.name(letter, "").startswith(UNPARTED) for letter in word) for word in words)
-    if bleu_tokenizer in WESTERN and unparted >= UNREAD * len(words):
-        found.append(
-            f"the BLEU tokenizer {bleu_tokenizer} finds no words in Chinese and Japanese, of which there is some in "
-            f"{unparted:,} of {len(words):,} pieces between blanks of the references"
-        )
-    tokenized = sum(text.rstrip().endswith(" .") for text in predictions)
-    if bleu_tokenizer != "none" and tokenized >= TOKENIZED * len(predictions):
-        found.append(
-            f"{tokenized:,} of {len(predictions):,} outputs end in a blank and a period, as tokenized text does: BLEU "
-            "of such text does not compare with that of text as people read it"
-        )
-    return found
 
 
 def _check(

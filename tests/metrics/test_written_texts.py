@@ -175,18 +175,39 @@ def test_two_models_are_told_apart_on_the_same_rows() -> None:
     assert not any(difference.told_apart for difference in same.values())
 
 
-def test_doubtful_figures_are_told() -> None:
-    good = (["A cat sat."] * 4, [["A cat sits."]] * 4)
-    assert written.doubts(*good) == []
-    (rouge_doubt,) = written.doubts(["ein Hund"], [["ein schöner Hund"]])
-    assert rouge_doubt.startswith("ROUGE reads") and "1 of 3 words" in rouge_doubt
-    assert written.doubts(["ein Hund"], [["ein schöner Hund"]], rouge_words="any") == []
-    (bleu_doubt,) = written.doubts(["猫"], [["猫在垫子上"]], rouge_words="any")
-    assert "13a" in bleu_doubt and "1 of 1 pieces" in bleu_doubt
-    assert written.doubts(["猫"], [["猫在垫子上"]], bleu_tokenizer="zh", rouge_words="any") == []
-    (tokenized,) = written.doubts(["a cat .", "a dog .", "no"], [["a"]] * 3)
-    assert "2 of 3 outputs" in tokenized
-    assert written.doubts(["a cat .", "a dog .", "no"], [["a"]] * 3, bleu_tokenizer="none") == []
+@pytest.mark.parametrize(
+    ("text", "tokenizer", "words"),
+    [
+        (
+            "The cat sat in a naïve way on the mat in the old house, and the dogs ran to the sea and back again.",
+            "13a",
+            "english",
+        ),
+        ("Ein schöner Hund", "13a", "any"),
+        ("猫坐在垫子上", "zh", "any"),
+        ("猫がマットの上に座った", "char", "any"),
+        ("แมวนั่งบนเสื่อ", "char", "any"),
+    ],
+)
+def test_the_script_of_references_says_how_words_are_parted(
+    text: str, tokenizer: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else BLEU of Chinese finds whole sentences or nothing, and ROUGE parts German words at their umlauts."""
+    import sacrebleu.tokenizers.tokenizer_ja_mecab as japanese
+
+    monkeypatch.setattr(japanese, "MeCab", None)
+    judged = compared([text], [[text]])
+    assert f"|tok:{tokenizer}|" in judged.signatures["bleu"] and f"|words:{words}|" in judged.signatures["rouge"]
+    assert len(judged.notes) == (tokenizer != "13a") + (words != "english")
+    asked = compared([text], [[text]], bleu_tokenizer="13a", rouge_words="english")
+    assert "|tok:13a|" in asked.signatures["bleu"] and "|words:english|" in asked.signatures["rouge"]
+    assert not asked.notes
+
+
+def test_outputs_that_look_tokenized_are_told() -> None:
+    (note,) = compared(["a cat .", "a dog .", "no"], [["a"]] * 3).notes
+    assert note.startswith("2 of 3 outputs end in a blank and a period")
+    assert not compared(["a cat .", "a dog", "no"], [["a"]] * 3).notes
 
 
 @pytest.mark.parametrize(
