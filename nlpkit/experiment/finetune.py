@@ -119,6 +119,11 @@ class Finetuning(SupervisedExperiment):
         return PreTrained(config, task_class)
 
     @classmethod
+    def added(cls, config: FinetuneOptions) -> list[TrainerFeature]:
+        """What a run with such options adds to its training."""
+        return []
+
+    @classmethod
     def opened(cls, model: Any) -> None:
         """Change a model that was just opened, before anything is made of it."""
 
@@ -285,7 +290,7 @@ def _made(
         once, notes = _features_once(config, task, model, tokenizer, splits_ready)
         whole = bool(own or once)
         added = supervised.cheaper_steps(config, tokenizer, splits_ready, parts.device, embeddings=not whole)
-        added += once
+        added += [*once, *parts.kind.added(config)]
     if own:
         added.append(OwnWeights(own))
     return parts.kind(

@@ -321,6 +321,7 @@ def make_trainer(
     training_arguments.try_out(arguments, model, steps)
     trainer = NlpkitTrainer(
         budget=Budget(steps, config.max_minutes),
+        schedule=config.schedule,
         task=task,
         splits=ready,
         grouped=config.batching == "length",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import field_validator
 
+from nlpkit.errors import UserError
 from nlpkit.options.declaring import Config, option
 from nlpkit.options.device import DeviceOptions
 from nlpkit.options.values import MOST_ROWS, AtCommas, Interval, Pairs
@@ -92,6 +93,28 @@ class OptimizerOptions(Config):
     def _short_name(cls, value: Any) -> Any:
         name = str(value).replace("-", "_")
         return {"constant_with_warmup": "constant", "warmup_stable_decay": "wsd"}.get(name, name)
+
+
+class OptimizerChoiceOptions(Config):
+    """Which optimizer, where there is a choice."""
+
+    optimizer: Literal["adamw", "muon"] = option(
+        "adamw",
+        "AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all else.",
+        panel="Optimizer",
+    )
+
+
+def require_one_optimizer(optimizer: str, options: TrainingOptions) -> None:
+    """Raises UserError: options ask for Muon, and for what is of AdamW alone.
+
+    Args:
+        optimizer: that was chosen.
+        options: of the run.
+    """
+    if optimizer == "muon" and (options.layer_decay < 1 or "optim" in options.trainer):
+        other = "--layer-decay" if options.layer_decay < 1 else "--trainer optim"
+        raise UserError(f"{other} with --optimizer muon: it is of AdamW alone", "Give one of them.")
 
 
 class WeightOptions(Config):

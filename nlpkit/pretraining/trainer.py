@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit.metrics.evidence import Judgement
@@ -17,7 +16,6 @@ from nlpkit.pretraining.architectures import TrainingFlops
 from nlpkit.pretraining.attention import DocumentAttention
 from nlpkit.pretraining.objectives import Objective, evidence_of
 from nlpkit.pretraining.streaming import Position, StreamedRows
-from nlpkit.training.schedules import factor
 from nlpkit.training.trainer import ResumableTrainer
 
 
@@ -28,7 +26,6 @@ class PretrainingTrainer(ResumableTrainer):
         objective: gives the loss and the metrics.
         attention: keeps documents apart; None where there are none.
         grouped: batches of rows of like length.
-        schedule: name of the learning rate schedule, for runs that are limited by time.
         optimizer_of: see `Method.optimizer`.
         peak_flops: the device's measured matrix-product rate in FLOP/s, for MFU; None leaves MFU out.
         arguments: of `ResumableTrainer`; the collator is a `MaskingCollator`.
@@ -48,12 +45,11 @@ class PretrainingTrainer(ResumableTrainer):
         objective: Objective,
         attention: DocumentAttention | None,
         grouped: bool,
-        schedule: str,
         optimizer_of: Callable[[Any, Any, set[str]], Any] = lambda model, arguments, decayed: None,
         peak_flops: float | None = None,
         **arguments: Any,
     ) -> None:
-        self.objective, self.grouped, self.schedule, self.peak_flops = objective, grouped, schedule, peak_flops
+        self.objective, self.grouped, self.peak_flops = objective, grouped, peak_flops
         self.attention = attention
         self.optimizer_of = optimizer_of
         # of the batch that was prepared last: pairs of tokens, and tokens without padding
@@ -172,23 +168,6 @@ class PretrainingTrainer(ResumableTrainer):
             super()._load_rng_state(self._random_state_of)
         self._random_state_of = None
         return out
-
-    # --- the learning rate of a run that is limited by time ---
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        if self.budget.minutes is None:
-            return super().create_scheduler(num_training_steps, *([] if optimizer is None else [optimizer]))
-        warmup = self.args.warmup_steps
-
-        def rate(step: int) -> float:
-            progress = self.budget.progress(step)
-            if warmup < 1:
-                return factor(self.schedule, progress, warmup)
-            return min(step / warmup, 1.0) * factor(self.schedule, progress, 0.0)
-
-        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)  # type: ignore[arg-type]
-        self._created_lr_scheduler = True
-        return self.lr_scheduler
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:

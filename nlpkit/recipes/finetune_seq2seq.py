@@ -10,19 +10,22 @@ nlpkit finetune-seq2seq --data papers.jsonl --model t5-small --prefix "summarize
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import UserError
 from nlpkit.experiment import finetune
 from nlpkit.experiment.beginnings import Beginning, FromScratch, PreTrained
 from nlpkit.experiment.finetune import Finetuning
-from nlpkit.options import ModelOptions, option_like
+from nlpkit.options import ModelOptions, OptimizerChoiceOptions, option_like, require_one_optimizer
 from nlpkit.pretraining.encoder_decoders import EncoderDecoderOptions, learning_rate
 from nlpkit.reporting import Report
 from nlpkit.tasks.roles import Trainable
 from nlpkit.tasks.text2text_generation.options import LearnedOptions, LossOptions
 from nlpkit.tasks.text2text_generation.task import Text2Text
 from nlpkit.tokenization.joint import JointTokenizerOptions
+
+if TYPE_CHECKING:
+    from nlpkit.training.trainer_features import TrainerFeature
 
 COMMAND = "finetune-seq2seq"
 ESSENTIAL: tuple[str, ...] = (
@@ -37,7 +40,14 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LossOptions, LearnedOptions, JointTokenizerOptions, EncoderDecoderOptions, finetune.FinetuneOptions):
+class Config(
+    OptimizerChoiceOptions,
+    LossOptions,
+    LearnedOptions,
+    JointTokenizerOptions,
+    EncoderDecoderOptions,
+    finetune.FinetuneOptions,
+):
     """Options of `nlpkit finetune-seq2seq`."""
 
     model: str | None = option_like(  # type: ignore[assignment]
@@ -56,9 +66,17 @@ class _Training(Finetuning):
                 "there is nothing to begin with",
                 "Name a model with --model, or train a small one from scratch: --arch marian --size nano.",
             )
+        require_one_optimizer(config.optimizer, config)
         if config.model is None and "learning_rate" not in config.given:
             config = config.changed(learning_rate=learning_rate(config))
         return config
+
+    @classmethod
+    def added(cls, config: finetune.FinetuneOptions) -> list[TrainerFeature]:
+        from nlpkit.training.muon import MuonOptimizer
+
+        assert isinstance(config, Config)
+        return [MuonOptimizer()] if config.optimizer == "muon" else []
 
     @classmethod
     def begun(cls, config: finetune.FinetuneOptions, task_class: type[Trainable]) -> Beginning:

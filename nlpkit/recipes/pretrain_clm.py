@@ -23,7 +23,17 @@ from nlpkit.data.corpus import BLANK_LINE, FILE, Verbatim
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, pretrain
 from nlpkit.experiment.pretrain import Pretraining
-from nlpkit.options import CorpusOptions, ModelOptions, NotWith, RunOptions, Strings, option, option_like
+from nlpkit.options import (
+    CorpusOptions,
+    ModelOptions,
+    NotWith,
+    OptimizerChoiceOptions,
+    RunOptions,
+    Strings,
+    option,
+    option_like,
+    require_one_optimizer,
+)
 from nlpkit.pretraining import method, text
 from nlpkit.pretraining.decoders import DecoderOptions, learning_rate, new_config
 from nlpkit.pretraining.method import Method, PretrainOptions
@@ -50,7 +60,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(PretrainOptions, DecoderOptions, ModelOptions, CorpusOptions):
+class Config(OptimizerChoiceOptions, PretrainOptions, DecoderOptions, ModelOptions, CorpusOptions):
     """Options of `nlpkit pretrain-clm`."""
 
     line_by_line: bool = option_like(
@@ -82,11 +92,6 @@ class Config(PretrainOptions, DecoderOptions, ModelOptions, CorpusOptions):
     max_minutes: float | None = option_like(PretrainOptions, "max_minutes", help="Stop after N minutes of training.")
     weight_decay: float = option_like(
         RunOptions, "weight_decay", 0.1, "Weight decay (GPT-3 paper); not on biases, norms."
-    )
-    optimizer: Literal["adamw", "muon"] = option(
-        "adamw",
-        "AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all else.",
-        panel="Optimizer",
     )
     baseline: Literal["ngram"] | None = option(
         None,
@@ -219,14 +224,7 @@ class CausalLanguageModeling(Method[Config]):
 
         if self.config.optimizer == "adamw":
             return None
-        return muon.of_model(
-            model,
-            decayed,
-            learning_rate=arguments.learning_rate,
-            weight_decay=arguments.weight_decay,
-            betas=(arguments.adam_beta1, arguments.adam_beta2),
-            eps=arguments.adam_epsilon,
-        )
+        return muon.of_arguments(model, arguments, decayed)
 
     # --- what is shown while it trains ---
 
@@ -297,9 +295,7 @@ def _settled(config: Config) -> Config:
     """The config with what depends on other options filled in; combinations that mean nothing stop here."""
     config.refuse_unread()
     method.require_start(config)
-    if config.optimizer == "muon" and (config.layer_decay < 1 or "optim" in config.trainer):
-        other = "--layer-decay" if config.layer_decay < 1 else "--trainer optim"
-        raise UserError(f"{other} with --optimizer muon: it is of AdamW alone", "Give one of them.")
+    require_one_optimizer(config.optimizer, config)
     if config.stride is not None and config.stride > config.max_length:
         raise UserError(
             f"--stride {config.stride} is more than --max-length {config.max_length}: tokens between would be left out",

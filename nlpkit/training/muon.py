@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import torch
 
+from nlpkit.training.trainer_features import TrainerFeature
+
 ADJUSTED = "match_rms_adamw"
 
 
@@ -60,6 +62,37 @@ class MuonWithAdamW(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self._share()
+
+
+class MuonOptimizer(TrainerFeature):
+    """Trains with `MuonWithAdamW`."""
+
+    def attach(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def optimizer(self, create: Callable[[], torch.optim.Optimizer]) -> torch.optim.Optimizer:
+        trainer = self.trainer
+        if trainer.optimizer is None:
+            trainer.optimizer = of_arguments(
+                trainer.model, trainer.args, set(trainer.get_decay_parameter_names(trainer.model))
+            )
+        return create()
+
+
+def of_arguments(model: Any, arguments: Any, decayed: set[str]) -> MuonWithAdamW:
+    """As `of_model`.
+
+    Args:
+        arguments: TrainingArguments.
+    """
+    return of_model(
+        model,
+        decayed,
+        learning_rate=arguments.learning_rate,
+        weight_decay=arguments.weight_decay,
+        betas=(arguments.adam_beta1, arguments.adam_beta2),
+        eps=arguments.adam_epsilon,
+    )
 
 
 def of_model(

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from accelerate.data_loader import BatchSamplerShard
 from accelerate.utils import gather_object
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
@@ -33,7 +34,7 @@ from nlpkit.tasks.forward import Part, rows_of
 from nlpkit.training import padding, parameters, together
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
-from nlpkit.training.schedules import Budget
+from nlpkit.training.schedules import TIMED, Budget, factor
 from nlpkit.training.trainer_features import TrainerFeature
 
 if TYPE_CHECKING:
@@ -96,12 +97,16 @@ class ResumableTrainer(Trainer):
 
     Args:
         budget: steps and time; `None` limits neither beyond what the arguments say.
+        schedule: of the learning rate, by the name that the option has.
         layer_decay: see `parameters.optimizer_groups`.
         arguments: of transformers.Trainer.
     """
 
-    def __init__(self, *, budget: Budget | None = None, layer_decay: float = 1.0, **arguments: Any) -> None:
+    def __init__(
+        self, *, budget: Budget | None = None, schedule: str = "linear", layer_decay: float = 1.0, **arguments: Any
+    ) -> None:
         self.budget = budget or Budget(steps=0)
+        self.schedule = schedule
         self.agreement = together.Agreement()
         self.layer_decay = layer_decay
         self.sampler: LengthBatchSampler | None = None
@@ -151,6 +156,22 @@ class ResumableTrainer(Trainer):
         if apart is not None:
             self._tell_meeting(self.sampler)
         return self.sampler
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The course of the learning rate; of a run that is limited by time it ends with the time."""
+        if self.budget.minutes is None or self.schedule not in TIMED:
+            return super().create_scheduler(num_training_steps, *([] if optimizer is None else [optimizer]))
+        warmup = self.args.warmup_steps
+
+        def rate(step: int) -> float:
+            progress = self.budget.progress(step)
+            if warmup < 1:
+                return factor(self.schedule, progress, warmup)
+            return min(step / warmup, 1.0) * factor(self.schedule, progress, 0.0)
+
+        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)  # type: ignore[arg-type]
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def _order_seed(self) -> int:
         return self.args.seed if self.args.data_seed is None else self.args.data_seed
