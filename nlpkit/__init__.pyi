@@ -930,6 +930,7 @@ def finetune(
     beams: int = 1,
     separator: str | None = None,
     label_smoothing: float = 0.1,
+    optimizer: Literal['adamw', 'muon'] = 'adamw',
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -1048,6 +1049,8 @@ def finetune(
         separator: Models without an encoder: what stands between a text and its answer. Default: a line
             end.
         label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
+        optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
+            else.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -3789,6 +3792,7 @@ def finetune_seq2seq(
     beams: int = 1,
     separator: str | None = None,
     label_smoothing: float = 0.1,
+    optimizer: Literal['adamw', 'muon'] = 'adamw',
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -3907,6 +3911,8 @@ def finetune_seq2seq(
         separator: Models without an encoder: what stands between a text and its answer. Default: a line
             end.
         label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
+        optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
+            else.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -4387,8 +4393,8 @@ def pretrain_clm(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     max_tokens: int | None = None,
-    stride: int | None = None,
     optimizer: Literal['adamw', 'muon'] = 'adamw',
+    stride: int | None = None,
     baseline: Literal['ngram'] | None = None,
     sample: Sequence[str] | str = ...,
     config: str | PathLike[str] | None = None,
@@ -4484,10 +4490,10 @@ def pretrain_clm(
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
         max_tokens: Stop after N tokens, whatever epochs says.
-        stride: Tokens from one window to the next; fewer than max_length: windows overlap. Default:
-            max_length.
         optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
             else.
+        stride: Tokens from one window to the next; fewer than max_length: windows overlap. Default:
+            max_length.
         baseline: Show what models of 1 to 5 tokens (Kneser-Ney), counted on the same text, make of the
             same tokens. (not with streaming)
         sample: Text that the model goes on from at each evaluation (repeatable). Default: the beginning

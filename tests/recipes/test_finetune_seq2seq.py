@@ -278,3 +278,38 @@ def test_the_run_of_every_operation_is_whole(run_of: RunOf) -> None:
     assert {"source", "lead-1"} & {base["name"] for base in record["baselines"]}
     generation = json.loads((run_of("text-to-text") / "generation_config.json").read_text())
     assert generation["max_new_tokens"] >= 8 and generation["eos_token_id"] is not None
+
+
+def test_muon_takes_the_matrices_within_layers(data: Path, tmp_path: Path) -> None:
+    config = finetune_seq2seq.Config(
+        data=str(data), output=tmp_path / "run", optimizer="muon", **every_task.SMALL_T5, **STEPS
+    )
+    trainer = finetune_seq2seq.build(config)
+    muon, adamw = trainer.create_optimizer().parts
+    assert isinstance(muon, torch.optim.Muon)
+    names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
+    taken = {names[id(parameter)] for group in muon.param_groups for parameter in group["params"]}
+    assert "encoder.block.0.layer.0.SelfAttention.q.weight" in taken
+    assert not any("shared" in name or "norm" in name or "bias" in name for name in taken)
+    others = [parameter for group in adamw.param_groups for parameter in group["params"]]
+    assert len(taken) + len(others) == len(names)
+    with pytest.raises(UserError, match="--layer-decay with --optimizer muon"):
+        trained(data, tmp_path / "other", optimizer="muon", layer_decay=0.9, **every_task.SMALL_T5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_the_learning_rate_ends_with_the_time(schedule: str, data: Path, tmp_path: Path) -> None:
+    trained(
+        data,
+        tmp_path / "run",
+        **every_task.SMALL_T5,
+        schedule=schedule,
+        max_steps=100_000,
+        max_minutes=0.05,
+        logging_steps=1,
+        eval_steps=100_000,
+    )
+    log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    rates = [entry["learning_rate"] for entry in log if "learning_rate" in entry]
+    assert len(rates) < 10_000 and rates[-1] < 0.1 * max(rates)
