@@ -924,6 +924,10 @@ def finetune(
     prefix_column: str | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
+    length_ratio: float | None = None,
+    max_words: int | None = None,
+    drop_copies: bool = False,
+    drop_repeats: bool = False,
     max_length: int | None = None,
     max_target_length: int | None = None,
     measure: Literal['translation', 'summary'] | None = None,
@@ -1041,6 +1045,11 @@ def finetune(
             (en_XX). Default: the tokenizer's.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
             model's.
+        length_ratio: Leave out rows of train of which one side has over N times the words of the other
+            (Moses: 9). Default: none.
+        max_words: Leave out rows of train of which a side has more than N words. Default: none.
+        drop_copies: Leave out rows of train that are to be written as they are read.
+        drop_repeats: Leave out rows of train that repeat an earlier one.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data.
         measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
@@ -1590,6 +1599,10 @@ def check_data(
     source_language: str | None = None,
     target_language: str | None = None,
     target_columns: Sequence[str] | str = ...,
+    length_ratio: float | None = None,
+    max_words: int | None = None,
+    drop_copies: bool = False,
+    drop_repeats: bool = False,
     max_target_length: int | None = None,
     measure: Literal['translation', 'summary'] | None = None,
     beams: int = 1,
@@ -1686,6 +1699,13 @@ def check_data(
             model's. For text2text-generation.
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed. For text2text-generation.
+        length_ratio: Leave out rows of train of which one side has over N times the words of the other
+            (Moses: 9). Default: none. For text2text-generation.
+        max_words: Leave out rows of train of which a side has more than N words. Default: none. For
+            text2text-generation.
+        drop_copies: Leave out rows of train that are to be written as they are read. For
+            text2text-generation.
+        drop_repeats: Leave out rows of train that repeat an earlier one. For text2text-generation.
         max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data. For
             text2text-generation.
         measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
@@ -3786,6 +3806,10 @@ def finetune_seq2seq(
     prefix_column: str | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
+    length_ratio: float | None = None,
+    max_words: int | None = None,
+    drop_copies: bool = False,
+    drop_repeats: bool = False,
     max_length: int | None = None,
     max_target_length: int | None = None,
     measure: Literal['translation', 'summary'] | None = None,
@@ -3903,6 +3927,11 @@ def finetune_seq2seq(
             (en_XX). Default: the tokenizer's.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
             model's.
+        length_ratio: Leave out rows of train of which one side has over N times the words of the other
+            (Moses: 9). Default: none.
+        max_words: Leave out rows of train of which a side has more than N words. Default: none.
+        drop_copies: Leave out rows of train that are to be written as they are read.
+        drop_repeats: Leave out rows of train that repeat an earlier one.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data.
         measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half

@@ -105,6 +105,14 @@ def columns_of(
     return Columns(made, named_targets, prefix)
 
 
+def is_pair(row: Mapping[str, Any]) -> bool:
+    """Whether a row holds a text and what is to be written for it, by the names of its columns."""
+    columns = list(row)
+    languages = _languages(columns, [])
+    found = column_names.guess_pair(columns, NAMES) or (languages[:2] if len(languages) > 1 else [])
+    return bool(found) and all(isinstance(row[name], str | list) for name in found)
+
+
 def _guess(free: Sequence[str], text: str | None, targets: Sequence[str]) -> tuple[str | None, str | list[str] | None]:
     """A column of texts, and one of what is to be written, of those that are free; a list of targets where several
     would do, None where none is known."""

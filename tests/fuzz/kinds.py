@@ -285,7 +285,7 @@ def _flags(options: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-TASKS = ("text-classification", "token-classification", "fill-mask", "question-answering")
+TASKS = ("text-classification", "token-classification", "fill-mask", "question-answering", "text2text-generation")
 FITTING = {".conll": "token-classification", ".txt": "fill-mask"}
 
 
@@ -309,11 +309,12 @@ def _check_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
 
 
 def _folder_of_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
-    """Several files that belong together: splits, a folder a class, lines beside labels, BRAT, a saved data set."""
+    """Several files that belong together: splits, a folder a class, lines beside labels, sides, BRAT, a saved
+    data set."""
     data, task = folder / "data", "text-classification"
     data.mkdir()
     rows = every_task.labelled("classification", 12, rng.randrange(9))
-    shape = rng.choice(["splits", "classes", "lines", "brat", "saved"])
+    shape = rng.choice(["splits", "classes", "lines", "sides", "brat", "saved"])
     if shape == "splits":
         suffix = rng.choice(SUFFIXES)
         task = FITTING.get(suffix, task)
@@ -329,6 +330,14 @@ def _folder_of_data(rng: random.Random, folder: Path, run: Path) -> tuple[str, R
         names = rng.choice([("train.txt", "train.labels"), ("text.txt", "label.txt"), ("x.txt", "x.labels")])
         for name, column in zip(names, ("text", "label"), strict=True):
             (data / name).write_bytes(_line(rng, "\n".join(row[column] for row in rows)))
+    elif shape == "sides":
+        task = "text2text-generation"
+        for split in rng.sample(["train", "val", "corpus"], rng.randint(1, 2)):
+            for side in rng.sample(["en", "de", "source", "target", "log"], rng.randint(1, 3)):
+                lines = "\n".join(row["text"] for row in rows[: rng.choice([12, 12, 12, 11, 0])])
+                packed = rng.random() < 0.2
+                content = gzip.compress(_line(rng, lines), mtime=0) if packed else _line(rng, lines)
+                (data / f"{split}.{side}{'.gz' if packed else ''}").write_bytes(content)
     elif shape == "brat":
         task = "token-classification"
         for number in range(3):

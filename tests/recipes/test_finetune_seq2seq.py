@@ -227,6 +227,21 @@ def test_validation_is_watched_in_part_and_judged_whole(tmp_path: Path, monkeypa
     assert record["judged"] == {"train": 3, "validation": 9}
 
 
+def test_a_file_for_each_language_and_rules_for_train_alone(tmp_path: Path) -> None:
+    for split, seed, repeats in (("train", 1, 3), ("val", 2, 2)):
+        for ending, column in (("en", "source"), ("de", "target")):
+            lines = [row[column] for row in every_task.turned(4, seed) * repeats]
+            (tmp_path / f"{split}.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    options: dict[str, Any] = {"target_columns": ["en"], "drop_repeats": True, **every_task.SMALL_T5, **STEPS}
+    with reporting.listening() as heard:
+        trainer = finetune_seq2seq.build(
+            finetune_seq2seq.Config(data=str(tmp_path), output=tmp_path / "run", **options)
+        )
+    assert (len(trainer.train_dataset), len(trainer.eval_dataset)) == (4, 8)
+    assert (trainer.task.text, trainer.task.targets) == ("de", ("en",))  # English is read, unless it is named
+    assert "train: 8 of 12 rows are left out: they repeat an earlier one (--drop-repeats)" in "\n".join(heard.notes)
+
+
 def test_rows_without_one_of_both_texts_are_named_and_left_out(tmp_path: Path) -> None:
     rows = [*every_task.turned(12, 1), {"source": "", "target": "x"}, {"source": "y", "target": None}]
     write_jsonl(tmp_path / "train.jsonl", rows)
@@ -237,7 +252,7 @@ def test_rows_without_one_of_both_texts_are_named_and_left_out(tmp_path: Path) -
         )
     assert len(trainer.train_dataset) == 12
     told = "\n".join(heard.warnings)
-    assert "train: 2 of 14 rows are left out, as a text is missing" in told
+    assert "train: 2 of 14 rows lack a side and are left out" in told
     assert "train.jsonl line 13: column 'source' is empty" in told
     assert "train.jsonl line 14: column 'target' is empty" in told
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nlpkit.data.findings import Finding
+from nlpkit import reporting
+from nlpkit.data import pairs
 from nlpkit.reporting import Table
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ WENT_WRONG = {
     "repeating": "repeat themselves",
     "copied": "stand in their text word for word",
 }
+LOOKED_AT = 100  # rows
+MORE_THAN_A_SUMMARY = 0.5  # of the characters of a text, from which on what is to be written is no summary
 LOWER_IS_BETTER = frozenset({"ter", *WENT_WRONG})
 
 
@@ -122,25 +125,22 @@ def signature_lines(split: str, details: Mapping[str, Any], shown: Sequence[str]
     return [f"{split}: {name}: {signatures[name]}" for name in kinds]
 
 
-def findings(examples: Mapping[str, Dataset]) -> list[Finding]:
-    """Rows that repeat others, that stand in train too, or that have nothing to be changed in them."""
-    from nlpkit.data import checks
+def measured_as(rows: Dataset, text: str, targets: Sequence[str]) -> Measure:
+    """Whether what is to be written is a summary, as it is much shorter than its text; a guess, which is told.
 
-    keys = {split: rows["text"][:] for split, rows in examples.items()}
-    places = {split: rows["where"][:] for split, rows in examples.items()}
-    wanted = {split: [tuple(targets) for targets in rows["targets"][:]] for split, rows in examples.items()}
-    pairs = {
-        split: [f"{text}\t{targets[0]}" for text, targets in zip(texts, wanted[split], strict=True)]
-        for split, texts in keys.items()
-    }
-    found = checks.duplicates(pairs, wanted, places) + checks.leakage(keys, places)
-    for split, texts in keys.items():
-        same = [
-            where for text, targets, where in zip(texts, wanted[split], places[split], strict=True) if text in targets
-        ]
-        if same:
-            message = f"{split}: {len(same):,} of {len(texts):,} rows are to be written as they are read"
-            found.append(
-                Finding("warning" if 2 * len(same) > len(texts) else "note", "untouched", message, len(same), same)
-            )
-    return found
+    Args:
+        rows: of the user.
+        text, targets: columns of them.
+    """
+    shares = []
+    for row in rows.select(range(min(len(rows), LOOKED_AT))):
+        try:
+            shares.append(len(pairs.targets_of(row, targets)[0]) / len(pairs.text_of(row[text], text)))
+        except ValueError:
+            continue
+    share = float(np.median(shares)) if shares else 1.0
+    kind: Measure = "summary" if share < MORE_THAN_A_SUMMARY else "translation"
+    reporting.current().note(
+        f"judged as a {kind}: what is to be written has {share:.0%} of the characters of its text (guessed; --measure)"
+    )
+    return kind

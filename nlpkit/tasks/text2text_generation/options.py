@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nlpkit.data.pairs import RATIO
 from nlpkit.options import Config, Names, option, option_like
 from nlpkit.tasks.options import LengthOptions, TextOptions
 from nlpkit.tasks.text_generation.options import PANEL, GenerationOptions
@@ -52,7 +53,25 @@ class PairOptions(SourceOptions):
     )
 
 
-class LearnedOptions(LengthOptions, PairOptions):
+class FilterOptions(Config):
+    """Which rows of train are left out besides those that lack a text or what is to be written."""
+
+    length_ratio: float | None = option(
+        None,
+        f"Leave out rows of train of which one side has over N times the words of the other (Moses: {RATIO:g}).",
+        panel="Data",
+        metavar="N",
+        shown_default="none",
+        gt=1,
+    )
+    max_words: int | None = option(
+        None, "Leave out rows of train of which a side has more than N words.", panel="Data", shown_default="none", ge=1
+    )
+    drop_copies: bool = option(False, "Leave out rows of train that are to be written as they are read.", panel="Data")
+    drop_repeats: bool = option(False, "Leave out rows of train that repeat an earlier one.", panel="Data")
+
+
+class LearnedOptions(LengthOptions, FilterOptions, PairOptions):
     """Options of the task itself: columns, lengths, what is measured."""
 
     max_target_length: int | None = option(

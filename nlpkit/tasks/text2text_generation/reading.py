@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from nlpkit import reporting
 from nlpkit.data import columns as column_names
+from nlpkit.data import pairs
 from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
-from nlpkit.data.places import user_columns
-from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.reading import Reader, asked
-from nlpkit.tasks.text2text_generation import columns as pair_columns
-from nlpkit.tasks.text2text_generation.options import PairOptions, SourceOptions
+from nlpkit.tasks.text2text_generation.options import FilterOptions, PairOptions, SourceOptions
 from nlpkit.tasks.text2text_generation.task import Text2Text
 
 if TYPE_CHECKING:
@@ -26,22 +25,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Text2TextReader(Reader[Text2Text]):
-    """See the module's docstring. A cell may be a list of sentences, which are joined, or of right answers."""
+    """See the module's docstring. A cell may be a list of sentences, which are joined, or of right answers.
+
+    Args:
+        rules: which rows of train are left out.
+    """
+
+    rules: pairs.Rules = pairs.EVERY_ROW
 
     @classmethod
     def of(cls, task: Text2Text, columns: Sequence[str] | None, options: Config | None, *, labelled: bool) -> Self:
+        rules = _rules(options) if isinstance(options, FilterOptions) else pairs.EVERY_ROW
         if columns is None:
-            return cls(task)
+            return cls(task, rules)
         named = asked(SourceOptions, options)
         wanted = options.target_columns if isinstance(options, PairOptions) else []
-        text = pair_columns.source([name for name in columns if name not in wanted], named.text_column, task.text)
-        prefix = named.prefix_column and column_names.require(named.prefix_column, columns, "prefix")
-        prefix = prefix or (task.prefix_column if task.prefix_column in columns else None)
-        task = task.with_(text=text, prefix_column=prefix)
-        if not labelled:
-            return cls(task)
-        others = [name for name in columns if name not in (text, prefix)]
-        return cls(task.with_(targets=pair_columns.targets(others, wanted, task.targets)))
+        lacking = task.prefix_column is not None and task.prefix_column not in columns
+        if lacking and not named.prefix_column:
+            reporting.current().warn(
+                f"there is no column '{task.prefix_column}', as in training: nothing of it stands before the texts "
+                "(--prefix-column)"
+            )
+        found = pairs.columns_of(
+            columns,
+            text=named.text_column or (task.text if task.text in columns and task.text not in wanted else None),
+            targets=wanted or (task.targets if set(task.targets) <= set(columns) else ()),
+            prefix=named.prefix_column or (None if lacking else task.prefix_column),
+            labelled=labelled,
+        )
+        targets = {"targets": found.targets} if labelled else {}
+        return cls(task.with_(text=found.text, prefix_column=found.prefix, **targets), rules)
+
+    @property
+    def columns(self) -> pairs.Columns:
+        """The columns that are read."""
+        return pairs.Columns(self.task.text, self.task.targets, self.task.prefix_column)
 
     @property
     def input_columns(self) -> list[str]:
@@ -55,40 +73,17 @@ class Text2TextReader(Reader[Text2Text]):
         return bool(self.task.targets) and set(self.task.targets) <= set(columns)
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
-        """Columns text, prefix, targets (a list of right answers) and where; rows without a text, or without anything
-        to be written, are left out."""
-        from datasets import Dataset as ArrowDataset
-        from datasets import Features, List, Value
-
-        columns = user_columns(rows.column_names)
-        for name in (self.task.text, *self.task.targets):
-            column_names.require(name, columns, "text" if name == self.task.text else "target", where=f"{split}: ")
-        if not self.task.targets:
-            raise UserError("the column of what is to be written is not known", "Name it with --target-columns.")
-        kept: dict[str, list[Any]] = {"text": [], "prefix": [], "targets": [], "where": []}
-        lacking: list[str] = []
-        named = [self.task.text, *self.task.targets, *([self.task.prefix_column] if self.task.prefix_column else [])]
-        cells = {name: rows[name][:] for name in named}
-        for i, where in enumerate(origin.places(rows, split)):
-            row = {name: column[i] for name, column in cells.items()}
-            try:
-                entry = {**self.inputs(row), "targets": pair_columns.answers(row, self.task.targets)}
-            except ValueError as error:
-                lacking.append(f"{where}: {error}")
-                continue
-            for name, value in {**entry, "where": where}.items():
-                kept[name].append(value)
-        if lacking and findings is not None:
-            message = f"{split}: {len(lacking):,} of {len(rows):,} rows are left out, as a text is missing"
-            findings.append(Finding("warning", "empty-side", message, len(lacking), lacking))
-        text = Value("string")
-        types = Features({"text": text, "prefix": text, "targets": List(text), "where": text})
-        return ArrowDataset.from_dict(kept, features=types)
+        """See `pairs.read`."""
+        return pairs.read(rows, split, origin, self.columns, findings, self.rules)
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The text of a row, and what stands before it."""
-        name = self.task.text if self.task.text in row else column_names.guess(list(row), pair_columns.SOURCE_NAMES)
+        name = self.task.text if self.task.text in row else column_names.guess(list(row), pairs.TEXT_NAMES)
         if name is None:
             raise ValueError(f"no column '{self.task.text}'")
         prefix = row.get(self.task.prefix_column) if self.task.prefix_column else None
-        return {"text": pair_columns.text(row[name], name), "prefix": "" if is_missing(prefix) else str(prefix)}
+        return {"text": pairs.text_of(row[name], name), "prefix": "" if is_missing(prefix) else str(prefix)}
+
+
+def _rules(options: FilterOptions) -> pairs.Rules:
+    return pairs.Rules(options.length_ratio, options.max_words, options.drop_copies, options.drop_repeats)

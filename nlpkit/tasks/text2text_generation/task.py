@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data import pairs
 from nlpkit.data.findings import Finding
 from nlpkit.data.ignored import IGNORED
+from nlpkit.data.inputs import Content
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.generation.words import continuation
@@ -26,7 +28,6 @@ from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Trainable
-from nlpkit.tasks.text2text_generation import columns as pair_columns
 from nlpkit.tasks.text2text_generation import judging, token_ids
 from nlpkit.tasks.text2text_generation.options import (
     AnsweringOptions,
@@ -105,6 +106,7 @@ class Text2Text(Trainable):
     )
     pipeline_tag: ClassVar[str | None] = "text2text-generation"
     trained_by: ClassVar[str] = "finetune-seq2seq"
+    content: ClassVar[Content] = "pairs"
     reads: ClassVar[str] = "a text and what is to be written for it"
     operations: ClassVar[Sequence[str]] = ()
     data_options: ClassVar[type[Config]] = LearnedOptions
@@ -134,7 +136,7 @@ class Text2Text(Trainable):
         from nlpkit.data.places import user_columns
 
         asked = LearnedOptions.of(options)
-        rows = splits["train"]
+        rows = splits.get("train") or next(iter(splits.values()))
         task = cls(
             max_length=asked.max_length,
             target_length=asked.max_target_length,
@@ -151,11 +153,11 @@ class Text2Text(Trainable):
                 f"no column looks like what is to be written; the columns are {', '.join(columns)}",
                 "Name it with --target-columns.",
             )
-        return found.with_(measure=asked.measure or pair_columns.measured_as(rows, found.text, found.targets))
+        return found.with_(measure=asked.measure or judging.measured_as(rows, found.text, found.targets))
 
     @classmethod
     def suits(cls, row: Mapping[str, Any]) -> bool:
-        return pair_columns.is_pair(row)
+        return pairs.is_pair(row)
 
     @classmethod
     def from_model(cls, config: PreTrainedConfig, record: Mapping[str, Any] | None) -> Text2Text:
@@ -310,7 +312,7 @@ class Text2Text(Trainable):
     # --- rows -> examples -> features ---
 
     def check(self, examples: Mapping[str, Dataset]) -> list[Finding]:
-        return judging.findings(examples)
+        return pairs.noticed(examples)
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         return [len(ids) for ids in self._read(tokenizer, examples, None).ids]
