@@ -51,7 +51,8 @@ def main() -> None:
         print(f"{name}, {len(outputs):,} rows: {', '.join(shown)}")
     for name, signature in judged.signatures.items():
         print(f"{name}: {signature}")
-    print("\n".join(judged.notes))
+    for note in (note for notes in judged.notes.values() for note in notes):
+        print(note)
     texts = [text for several in references for text in several]
     looping = sum(map(degenerate.loops, texts))
     print(f"references that repeat a phrase three times in a row: {looping:,} of {len(texts):,}")

@@ -86,7 +86,7 @@ def bleu(sums: np.ndarray, *, effective_order: bool = False) -> np.ndarray:
     words, wanted = sums[:, 0], sums[:, 1]
     right, counted = sums[:, 2 : 2 + ORDERS], sums[:, 2 + ORDERS :]
     known = counted > 0
-    # exponential smoothing: each order without a right n-gram has half as many as the one before it
+    # exponential smoothing: the first order without a right n-gram counts half of one, the next a quarter
     smoothed = np.where(right > 0, right, 0.5 ** np.cumsum(right == 0, axis=1))
     logs = np.log(ratio(smoothed, counted), where=known, out=np.zeros_like(counted))
     scores = np.exp(logs.sum(axis=1) / np.maximum(known.sum(axis=1), 1) + np.minimum(1 - ratio(wanted, words), 0))

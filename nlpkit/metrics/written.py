@@ -8,7 +8,7 @@ rows, so that intervals and paired tests need no text again (`Written.evidence`)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,14 +32,15 @@ class Written:
         rouge: F1 from 0 to 1 of `rouge.NAMES`, shape (rows, 4).
         shares: of `SHARES` that are known, whether it is so of each row, bool of shape (rows,) each.
         signatures: of BLEU, chrF, TER and ROUGE: how they were computed.
-        notes: what was chosen by the references, and what makes figures mean less than they seem to, a sentence each.
+        notes: of `bleu` and `rouge`, what was chosen by the references, and what makes the figures mean less than they
+            seem to, a sentence each.
     """
 
     statistics: Statistics
     rouge: np.ndarray
     shares: Mapping[str, np.ndarray]
     signatures: Mapping[str, str]
-    notes: Sequence[str] = ()
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, float]:
         """The figures of all rows, of `NAMES` those that are known."""
@@ -108,16 +109,16 @@ def compared(
         UserError: sacrebleu, rouge-score or the tokenizer is not there.
     """
     _check(predictions, references, sources, ended)
-    notes = []
+    notes: dict[str, list[str]] = {"bleu": [], "rouge": []}
     if bleu_tokenizer is None:
         bleu_tokenizer, why = bleu_tokenizers.fitting(references)
-        notes += [why] if why else []
+        notes["bleu"] += [why] if why else []
     if rouge_words is None:
         rouge_words, why = rouge.fitting(references)
-        notes += [why] if why else []
+        notes["rouge"] += [why] if why else []
     tokenized = sum(text.rstrip().endswith(" .") for text in predictions)
-    if tokenized >= TOKENIZED * len(predictions):
-        notes.append(
+    if bleu_tokenizer != "none" and tokenized >= TOKENIZED * len(predictions):
+        notes["bleu"].append(
             f"{tokenized:,} of {len(predictions):,} outputs end in a blank and a period, as tokenized text does: BLEU "
             "of such text does not compare with that of text as people read it"
         )

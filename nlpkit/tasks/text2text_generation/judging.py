@@ -76,14 +76,21 @@ def compared(
     )
 
 
-def details(found: Written, rows: int) -> dict[str, Any]:
+def details(measure: Measure, found: Written, rows: int) -> dict[str, Any]:
     """How figures came about, and how many texts went wrong.
 
     Args:
+        measure: what is to be known of its figures is kept.
         rows: how many there are.
     """
     return {
         "signatures": dict(found.signatures),
+        "notes": [
+            note
+            for kind, notes in found.notes.items()
+            if any(metric.startswith(kind) for metric in SHOWN[measure])
+            for note in notes
+        ],
         "went_wrong": {name: int(found.shares[name].sum()) for name in WENT_WRONG if name in found.shares},
         "written": rows,
     }
@@ -108,21 +115,16 @@ def of_rows(measure: Measure, found: Written) -> tuple[str, np.ndarray]:
 
 
 def tables(split: str, details: Mapping[str, Any]) -> list[Table]:
-    """How many texts of a split went wrong, where any did, and how figures came about."""
+    """How many texts of a split went wrong, where any did, and what is to be known of its figures."""
     rows = details.get("written")
     body: list[list[Any]] = [
         [said, f"{count:,} of {rows:,}", f"{count / rows:.1%}"]
         for name, said in WENT_WRONG.items()
         if rows and (count := (details.get("went_wrong") or {}).get(name))
     ]
-    return [Table(f"{split}: texts that", ["", "rows", "share"], body)] if body else []
-
-
-def signature_lines(split: str, details: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
-    """How the figures that are shown came about, as sacrebleu words it."""
-    signatures = details.get("signatures") or {}
-    kinds = [name for name in signatures if any(metric.startswith(name) for metric in shown)]
-    return [f"{split}: {name}: {signatures[name]}" for name in kinds]
+    made = [Table(f"{split}: texts that", ["", "rows", "share"], body)] if body else []
+    notes = [[note] for note in details.get("notes") or []]
+    return [*made, Table(f"{split}: of its figures", ["note"], notes, to_left=True)] if notes else made
 
 
 def measured_as(rows: Dataset, text: str, targets: Sequence[str]) -> Measure:

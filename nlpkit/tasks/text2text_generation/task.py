@@ -553,7 +553,7 @@ class Text2Text(Trainable):
         return self.compared(outputs, examples).evidence()
 
     def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
-        return judging.details(self.compared(outputs, examples), len(examples))
+        return judging.details(self.measure, self.compared(outputs, examples), len(examples))
 
     def yardsticks(self, examples: Dataset) -> Mapping[str, Judgement]:
         return judging.yardsticks(self.measure, examples)
