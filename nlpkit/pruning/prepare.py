@@ -218,6 +218,7 @@ class _Judge:
 
 def _vocabulary(config: CuttingOptions, made: PrunedModel, examples: Mapping[str, Dataset]) -> None:
     """Keep the pieces that the train split and the user's text need."""
+    from nlpkit.data.batching import id_columns
     from nlpkit.data.corpus import Corpus
     from nlpkit.pruning import vocabulary
 
@@ -225,14 +226,16 @@ def _vocabulary(config: CuttingOptions, made: PrunedModel, examples: Mapping[str
     if config.vocab_from:
         corpus = Corpus(CorpusOptions(), config.vocab_from)
         texts = itertools.chain.from_iterable(batch.texts for batch in corpus.batches())
-    seen = features.featurize(made.task, made.tokenizer, examples["train"], "train")
+    # every text that is read and every text that is written, as far as the model will take them
+    learning = made.task.for_training().with_(max_length=made.task.max_length)
+    seen = features.featurize(learning, made.tokenizer, examples["train"], "train")
+    columns = [*id_columns(seen.column_names), *made.task.written_columns]
+    ids = itertools.chain.from_iterable(seen[name] for name in columns)
     rows = examples["validation"][:]
-    before = sum(made.task.token_lengths(made.tokenizer, rows))
-    made.model, made.tokenizer, report = vocabulary.keep_pieces(
-        made.model, made.tokenizer, texts, token_ids=iter(seen["input_ids"])
-    )
-    made.task = made.task.attached(made.tokenizer)
-    growth = sum(made.task.token_lengths(made.tokenizer, rows)) / before
+    before = made.task.tokens_in(made.tokenizer, rows)
+    made.model, made.tokenizer, report = vocabulary.keep_pieces(made.model, made.tokenizer, texts, token_ids=ids)
+    made.task = made.task.attached(made.tokenizer).opened(made.model)
+    growth = made.task.tokens_in(made.tokenizer, rows) / before
     made.record["vocabulary"] = {**report.record(), "growth": growth}
     made.notes.append(("vocabulary", f"{report}; validation has {growth - 1:.1%} more tokens"))
 
@@ -244,13 +247,16 @@ def _structures(
     config: CuttingOptions, made: PrunedModel, train: Dataset, device: Device, judge: Callable[[Any], float]
 ) -> None:
     """Plan the structure for the target, and cut the model to it."""
-    from nlpkit.models import surgery
+    from nlpkit.models import stacks, surgery
     from nlpkit.pruning import search
 
     if process.world_size() > 1:
         raise UserError(
             "prune chooses structures by measurements, which differ between processes", "Start it without torchrun."
         )
+    if stacks.writes(made.model.config):
+        _layers(config, made, train, device, judge)
+        return
     assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
 
     def served(model: Any) -> Predictor:
@@ -289,6 +295,56 @@ def _structures(
     reporting.current().table(structure.describe())
     if not structure.stock:
         made.notes.append(("opened by", "nlpkit.load(FOLDER) and every nlpkit command: no stock class describes it"))
+
+
+def _layers(
+    config: CuttingOptions, made: PrunedModel, train: Dataset, device: Device, judge: Callable[[Any], float]
+) -> None:
+    """Take layers out of the encoder and the decoder of a model that writes.
+
+    Raises:
+        UserError: something else is to go, or by other means.
+    """
+    from nlpkit.models import stacks
+    from nlpkit.pruning.depth import LayerPlanner
+
+    architecture = made.model.config.model_type
+    if others := [kind for kind in STRUCTURES if kind in config.what and kind != "layers"]:
+        raise UserError(
+            f"--what {','.join(others)}: of models that write, as {architecture}, whole layers are removed",
+            "Use --what layers, of encoder and decoder, or --what weights.",
+        )
+    if config.per_layer:
+        raise UserError(f"--per-layer: the layers of {architecture} stay as wide as they are", "Leave it out.")
+    if config.criterion != "gradient":
+        raise UserError(
+            f"--criterion {config.criterion}: layers of models that write go by the loss without them", "Leave it out."
+        )
+    if config.target_speedup is not None:
+        raise UserError(
+            f"--target-speedup: how fast {architecture} writes hangs on how long its texts are, which no plan knows",
+            "Give --sparsity, --max-drop or --sweep; the speed before and after is measured.",
+        )
+    planner = LayerPlanner(
+        made.model.to(device.name).eval(),
+        made.task,
+        made.task.measured_by(made.model, _calibration(made, train, config.calibration_rows, config.seed, device)),
+    )
+
+    def lost(sparsity: float) -> float:
+        try:
+            kept = planner.plan(sparsity)
+        except UserError:  # there is not so much to remove
+            return math.inf
+        smaller = copy.deepcopy(made.model)
+        stacks.keep(smaller, kept.layers)
+        return judge(smaller)
+
+    made.record |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
+    kept = planner.plan(made.record["sparsity"])
+    stacks.keep(made.model, kept.layers)
+    made.record["structure"] = kept.record()
+    reporting.current().table(kept.describe())
 
 
 def _calibration(

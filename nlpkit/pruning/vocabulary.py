@@ -19,11 +19,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.models import fitting
 from nlpkit.tokenization import saving
 
 BATCH = 1_000  # texts tokenized at a time
+# of generation_config.json: tokens and phrases that are not written, or that must be
+TOKEN_LISTS = ("suppress_tokens", "begin_suppress_tokens", "bad_words_ids", "force_words_ids")
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,11 @@ def keep_pieces(
     Besides those: added and special tokens, single characters (bytes), and the pieces that a BPE needs on its way.
 
     Args:
-        model: changed in place: rows of the embeddings and of an output layer, and the ids in its config.
+        model: changed in place: rows of the embeddings, of either side where it has two, and of an output layer, and
+            the ids in its configs.
         tokenizer: a fast tokenizer of transformers with a WordPiece, BPE, Unigram or WordLevel model; left alone.
         texts: that the model will see the like of.
-        token_ids: of tokenized text that counts as well.
+        token_ids: of tokenized text that counts as well; -100 is no token.
         min_count: a piece that occurs less often goes.
         held_out: other text, on which the smaller vocabulary is measured.
 
@@ -83,14 +87,17 @@ def keep_pieces(
         UserError: the tokenizer is not of such a kind, or does not belong to the model.
     """
     if not tokenizer.is_fast:
-        raise UserError("the vocabulary of a tokenizer without a fast version cannot be cut")
+        raise UserError(
+            f"the vocabulary of a {type(tokenizer).__name__} cannot be cut: it has no fast version",
+            "Take layers out instead (--what layers), or distil into a smaller model.",
+        )
     before = _bare(tokenizer)
     counts: Counter[int] = Counter()
     for batch in _batches(texts):
         for encoding in before.encode_batch_fast(batch, add_special_tokens=False):
             counts.update(encoding.ids)
     for ids in token_ids:
-        counts.update(int(number) for number in ids)
+        counts.update(int(number) for number in ids if number != IGNORED)
     vocabulary = tokenizer.get_vocab()
     if not isinstance(fitting.token_embedding(model), nn.Embedding):
         raise UserError(f"{type(model).__name__} has no plain table of token embeddings: its vocabulary cannot be cut")
@@ -264,14 +271,27 @@ def _renumber_specials(processor: Any, ids: Mapping[int, int]) -> None:
 def _select_rows(model: Any, rows: torch.Tensor) -> int:
     """Keep these rows of all that has one for each token; returns the bytes saved."""
     before = _bytes(model)
-    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
-    size = inputs.num_embeddings
-    owners: list[nn.Module] = [inputs]
-    if outputs is not None:
+    tables, output = _token_tables(model), model.get_output_embeddings()
+    sizes = {len(table.weight) for table in tables}
+    if len(sizes) > 1:
+        raise UserError(
+            "encoder and decoder have vocabularies of their own, of which one tokenizer cannot be cut",
+            "Take layers out instead: --what layers.",
+        )
+    size = sizes.pop()
+    owners: list[nn.Module] = [*tables]
+    if output is not None:
         # beside the output layer some heads have a bias of their own
-        name = next(name for name, module in model.named_modules() if module is outputs)
-        owners += [outputs, model.get_submodule(name.rpartition(".")[0])]
-    made: dict[int, nn.Parameter] = {}  # what was one parameter under two names stays one
+        name = next(name for name, module in model.named_modules() if module is output)
+        owners += [output, model.get_submodule(name.rpartition(".")[0])]
+    # what was one parameter under several names stays one
+    tied = {id(parameter) for holder in owners for parameter in holder.parameters(recurse=False)}
+    owners += [
+        module
+        for module in model.modules()
+        if module not in owners and any(id(parameter) in tied for parameter in module.parameters(recurse=False))
+    ]
+    made: dict[int, nn.Parameter] = {}
     for holder in owners:
         for name, parameter in list(holder.named_parameters(recurse=False)):
             if parameter.shape[0] == size:
@@ -279,13 +299,40 @@ def _select_rows(model: Any, rows: torch.Tensor) -> int:
                     selected = parameter.detach().index_select(0, rows.to(parameter.device))
                     made[id(parameter)] = nn.Parameter(selected, requires_grad=parameter.requires_grad)
                 setattr(holder, name, made[id(parameter)])
-    inputs.num_embeddings = len(rows)
-    if inputs.padding_idx is not None:
-        inputs.padding_idx = int((rows == inputs.padding_idx).nonzero()[0])
-    if isinstance(outputs, nn.Linear):
-        outputs.out_features = len(rows)
-    model.config.vocab_size = len(rows)
+        for name, buffer in list(holder.named_buffers(recurse=False)):
+            if buffer.shape == (1, size):  # of BART and its kin, a bias of the logits
+                setattr(holder, name, nn.Buffer(buffer.index_select(1, rows.to(buffer.device))))
+        if isinstance(holder, nn.Embedding) and holder.num_embeddings == size:
+            holder.num_embeddings = len(rows)
+            if holder.padding_idx is not None:
+                holder.padding_idx = int((rows == holder.padding_idx).nonzero()[0])
+        elif isinstance(holder, nn.Linear) and holder.out_features == size:
+            holder.out_features = len(rows)
+    for config in _configs(model):
+        for name in ("vocab_size", "decoder_vocab_size"):
+            if getattr(config, name, None) is not None:
+                setattr(config, name, len(rows))
     return before - _bytes(model)
+
+
+def _token_tables(model: Any) -> list[nn.Embedding]:
+    """The tables that look tokens up: of an encoder and of a decoder, which may be one."""
+    holders = [model]
+    if model.config.is_encoder_decoder:
+        holders += [model.get_encoder(), model.get_decoder()]
+    tables: list[nn.Embedding] = []
+    for holder in holders:
+        table = holder.get_input_embeddings()
+        if not any(table is other for other in tables):
+            tables.append(table)
+    return tables
+
+
+def _configs(model: Any) -> list[Any]:
+    """All configs that a model and its parts go by."""
+    found = [model.config, *(getattr(model.config, side, None) for side in ("encoder", "decoder"))]
+    found += [getattr(part, "config", None) for part in model.modules()]
+    return list({id(config): config for config in found if hasattr(config, "to_dict")}.values())
 
 
 def _bytes(model: nn.Module) -> int:
@@ -293,11 +340,17 @@ def _bytes(model: nn.Module) -> int:
 
 
 def _renumber_config(model: Any, ids: Mapping[int, int]) -> None:
-    """New ids for what the configs call by id; a token that the tokenizer never had is none."""
-    for config in (model.config, getattr(model, "generation_config", None)):
+    """New ids for what the configs call by id; a token that the tokenizer never had is none, and no phrase holds it."""
+    for config in (*_configs(model), getattr(model, "generation_config", None)):
         for name, value in list(vars(config).items()) if config is not None else ():
-            if name.endswith("_token_id") and isinstance(value, int):
+            if not name.endswith("_token_id") and name not in TOKEN_LISTS:
+                continue
+            if isinstance(value, int):
                 setattr(config, name, ids.get(value))
+            elif isinstance(value, list) and value and isinstance(value[0], list):  # phrases
+                setattr(config, name, [[ids[one] for one in phrase] for phrase in value if set(phrase) <= ids.keys()])
+            elif isinstance(value, list):
+                setattr(config, name, [ids[one] for one in value if one in ids])
 
 
 def _measured(before: Any, after: Any, texts: Iterable[str]) -> tuple[float | None, float | None]:

@@ -390,6 +390,13 @@ class Trainable(Judged):
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         """Tokens of each example before any truncation, special tokens included."""
 
+    # Columns of features with the token ids of what a model is to write, -100 where there is none.
+    written_columns: ClassVar[tuple[str, ...]] = ()
+
+    def tokens_in(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> int:
+        """Tokens of all texts of examples, of those that a model is to write too, before any truncation."""
+        return sum(self.token_lengths(tokenizer, examples))
+
 
 class Teachable(Trainable):
     """A task whose models can learn from a teacher, and from rows without a label."""

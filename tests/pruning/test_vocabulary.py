@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from both_sides import writer
 from conftest import GOOD, WORDS, make_tokenizer, sentence
 from qa_models import byte_bpe, cls_last
 from tiny import HEADS, tiny
@@ -145,6 +146,90 @@ def test_a_saved_tokenizer_opens_as_it_was(kind: str, tmp_path: Path) -> None:
     opened = AutoTokenizer.from_pretrained(tmp_path)
     assert pipeline_of(opened.backend_tokenizer) == pipeline_of(smaller.backend_tokenizer)
     assert "/tmp" not in (tmp_path / "tokenizer_config.json").read_text()
+
+
+# --- models that write ---
+
+
+def sentence_pieces() -> Any:
+    """As T5 has it: a Unigram of words, parts and characters, with a hundred sentinels behind all."""
+    from transformers import T5Tokenizer
+
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    pieces = ["▁", *letters, ".", *(f"▁{word}" for word in WORDS), *(f"▁{word[:3]}" for word in WORDS)]
+    known = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    known += [(piece, -float(len(pieces) - i)) for i, piece in enumerate(dict.fromkeys(pieces))]
+    return T5Tokenizer(vocab=known + [(f"<extra_id_{i}>", 0.0) for i in reversed(range(100))])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "make", "more"),
+    [
+        ("mt5", sentence_pieces, {"tie_word_embeddings": False}),
+        ("t5", sentence_pieces, {}),
+        ("bart", byte_bpe, {}),
+        ("marian", byte_bpe, {}),
+        ("led", byte_bpe, {}),
+        ("encoder-decoder", make_tokenizer, {}),
+        ("gpt2", byte_bpe, {}),
+        ("llama", byte_bpe, {}),
+    ],
+)
+def test_models_that_write(architecture: str, make: Callable[[], Any], more: dict[str, Any], tmp_path: Path) -> None:
+    """The pieces that are left are as likely as before, beside one another, and what is saved writes the same; what the
+    folder forbids to write it still forbids."""
+    tokenizer = make()
+    size = max(tokenizer.get_vocab().values()) + 1
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": end, "decoder_start_token_id": end}
+    model = writer(architecture, vocab_size=size, bos_token_id=tokenizer.bos_token_id, **ids, **more)
+    for name, buffer in model.named_buffers():
+        if name == "final_logits_bias":
+            buffer.copy_(torch.randn_like(buffer))
+    rare, common = (tokenizer.convert_tokens_to_ids(piece) for piece in (end_of(tokenizer), tokenizer.pad_token))
+    model.generation_config.bad_words_ids = [[common], [common, rare]]
+    read = tokenizer(USED[:1], return_tensors="pt")["input_ids"]
+    said = {"decoder_input_ids": read[:, :4]} if model.config.is_encoder_decoder else {}
+    with torch.no_grad():
+        expected = model(input_ids=read, **said).logits
+    before = sum(parameter.numel() for parameter in model.parameters())
+    model, smaller, report = keep_pieces(model, tokenizer, USED, token_ids=[[-100, end]])
+    assert report.kept < report.total
+    order = tokenizer.convert_tokens_to_ids(smaller.convert_ids_to_tokens(range(len(smaller))))
+    new = {old: number for number, old in enumerate(order)}
+    read = read.apply_(new.__getitem__)
+    assert read.tolist() == smaller(USED[:1])["input_ids"]
+    with torch.no_grad():
+        found = model(input_ids=read, **({"decoder_input_ids": read[:, :4]} if said else {})).logits
+    torch.testing.assert_close(found, expected[..., order], atol=1e-5, rtol=1e-5)
+    assert report.bytes_saved == 4 * (before - sum(parameter.numel() for parameter in model.parameters()))
+    assert model.generation_config.bad_words_ids == [[smaller.pad_token_id]]
+    model.save_pretrained(tmp_path)
+    opened, info = type(model).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    how = {"attention_mask": torch.ones_like(read), "max_new_tokens": 6, "do_sample": False}
+    written = opened.generate(input_ids=read, **how)
+    assert torch.equal(model.generate(input_ids=read, **how), written)
+    assert int(written.max()) < len(smaller)
+
+
+def end_of(tokenizer: Any) -> str:
+    """The last of the pieces that `USED` does not have, and that are no single characters."""
+    used = {piece for text in USED for piece in tokenizer.tokenize(text)}
+    names = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
+    return next(name for name in reversed(names) if name not in used and name.strip("Ġ▁#").isalpha() and len(name) > 3)
+
+
+def test_encoder_and_decoder_with_vocabularies_of_their_own_are_refused() -> None:
+    tokenizer = byte_bpe()
+    size = max(tokenizer.get_vocab().values()) + 1
+    more = {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": size + 2, "tie_word_embeddings": False}
+    model = writer("marian", vocab_size=size, pad_token_id=tokenizer.pad_token_id, **more)
+    with pytest.raises(UserError, match="have vocabularies of their own"):
+        keep_pieces(model, tokenizer, USED)
+
+
+# --- what goes, and what is refused ---
 
 
 def test_rare_pieces_go_and_token_ids_count() -> None:

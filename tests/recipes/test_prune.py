@@ -133,6 +133,55 @@ def test_heads_and_layers_of_their_own_width(task: str, run_of: RunOf, tmp_path:
     assert measured.record["metrics"]["validation"] == pytest.approx(record["metrics"]["validation"], abs=1e-4)
 
 
+# --- models that write ---
+
+
+def test_layers_of_either_side_and_the_vocabulary(run_of: RunOf, tmp_path: Path) -> None:
+    """Half of the layers of encoder and decoder; plain Transformers writes with what is left as nlpkit does."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    from nlpkit.recipes import predict
+
+    text = tmp_path / "mine.txt"
+    text.write_text("the late clerk was rude\n", encoding="utf-8")
+    output = tmp_path / "run"
+    record = pruned(
+        run_of("text-to-text"), output, what="layers", sparsity=0.5, calibration_rows=16, vocab_from=str(text), epochs=1
+    )
+    kept = record["pruning"]["structure"]
+    assert [kept[side]["depth"] for side in ("encoder", "decoder")] == [2, 2]
+    before, after = record["price"]["sides"]
+    assert after["parameters"] < before["parameters"]
+    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(output), AutoTokenizer.from_pretrained(output)
+    assert [model.config.num_layers, model.config.num_decoder_layers] == [
+        len(kept[side]["layers"]) for side in ("encoder", "decoder")
+    ]
+    assert len(tokenizer) == record["pruning"]["vocabulary"]["kept"] == model.config.vocab_size
+    said = "the film was good"
+    written = model.generate(**tokenizer(said, return_tensors="pt"))
+    answers = predict.run(predict.Config(model=str(output), texts=[said], device="cpu", threads=1)).record
+    assert tokenizer.decode(written[0], skip_special_tokens=True).strip() == answers["answers"][0]["prediction"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"what": "ffn,heads,layers"}, "--what ffn,heads: of models that write, as t5, whole layers are removed"),
+        ({"what": "layers", "criterion": "magnitude"}, "go by the loss without them"),
+        ({"what": "layers", "per_layer": True}, "the layers of t5 stay as wide as they are"),
+        ({"what": "layers", "sparsity": None, "target_speedup": 2}, "how fast t5 writes hangs on how long its texts"),
+        ({"what": "layers", "sparsity": 0.9}, "layers cannot be removed so far: at most 50"),
+    ],
+)
+def test_what_models_that_write_do_without(
+    options: dict[str, Any], message: str, run_of: RunOf, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as refused:
+        pruned(run_of("text-to-text"), tmp_path / "run", **{"sparsity": 0.5, "calibration_rows": 16, **options})
+    assert message in refused.value.message
+    assert not (tmp_path / "run").exists()
+
+
 # --- weights ---
 
 

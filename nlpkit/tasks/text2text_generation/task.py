@@ -119,6 +119,7 @@ class Text2Text(Trainable):
     slow_tokenizers: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
     watched_rows: ClassVar[int | None] = WATCHED
+    written_columns: ClassVar[tuple[str, ...]] = ("labels",)
     lower_is_better: ClassVar[frozenset[str]] = Trainable.lower_is_better | judging.LOWER_IS_BETTER
 
     def __post_init__(self) -> None:
@@ -246,6 +247,13 @@ class Text2Text(Trainable):
                     setattr(tokenizer, name, code)
         return self.with_(tokenizer=tokenizer)
 
+    def opened(self, model: Any) -> Self:
+        return (
+            self
+            if self.separator is not None
+            else self.with_(start=getattr(model.config, "decoder_start_token_id", None))
+        )
+
     def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
         """With the tokenizer; the model's folder will say how long it writes, with how many beams, where it ends."""
         from nlpkit.generation import language_head
@@ -261,7 +269,7 @@ class Text2Text(Trainable):
             return task
         if (begin := task._begin()) is not None:
             own.forced_bos_token_id = begin
-        return task.with_(start=model.config.decoder_start_token_id)
+        return task.opened(model)
 
     def _begin(self) -> int | None:
         """The token that says in which language to write; None: the model's."""
@@ -316,6 +324,10 @@ class Text2Text(Trainable):
 
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         return [len(ids) for ids in self._read(tokenizer, examples, None).ids]
+
+    def tokens_in(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> int:
+        targets = [target for targets in examples["targets"] for target in targets]
+        return super().tokens_in(tokenizer, examples) + sum(map(len, self._written(tokenizer, targets, None).ids))
 
     def lengths_chosen(self, tokenizer: Any, rows: Mapping[str, Sequence[Any]], most: int | None) -> tuple[Self, str]:
         """How long what is to be written may be: as texts, the 99.5th percentile but no less than 128 tokens; and how
