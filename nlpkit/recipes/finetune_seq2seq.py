@@ -10,13 +10,13 @@ nlpkit finetune-seq2seq --data papers.jsonl --model t5-small --prefix "summarize
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit.errors import UserError
 from nlpkit.experiment import finetune
 from nlpkit.experiment.beginnings import Beginning, FromScratch, PreTrained
 from nlpkit.experiment.finetune import Finetuning
-from nlpkit.options import ModelOptions, OptimizerChoiceOptions, option_like, require_one_optimizer
+from nlpkit.options import ModelOptions, OptimizerChoiceOptions, OptimizerOptions, option_like, require_one_optimizer
 from nlpkit.pretraining.encoder_decoders import EncoderDecoderOptions, learning_rate
 from nlpkit.reporting import Report
 from nlpkit.tasks.roles import Trainable
@@ -41,7 +41,6 @@ ESSENTIAL: tuple[str, ...] = (
 
 
 class Config(
-    OptimizerChoiceOptions,
     LossOptions,
     LearnedOptions,
     JointTokenizerOptions,
@@ -52,6 +51,14 @@ class Config(
 
     model: str | None = option_like(  # type: ignore[assignment]
         ModelOptions, "model", None, "Folder or hub name of the model to begin with.", shown_default="none: --arch"
+    )
+    optimizer: Literal["adamw", "muon"] = option_like(
+        OptimizerChoiceOptions, "optimizer", shown_default="muon from scratch, adamw with --model"
+    )
+    learning_rate: float = option_like(
+        OptimizerOptions,
+        "learning_rate",
+        shown_default="from scratch 5e-3 x 128 / width, at most 1e-2; 5e-5 with --model",
     )
 
 
@@ -66,9 +73,11 @@ class _Training(Finetuning):
                 "there is nothing to begin with",
                 "Name a model with --model, or train a small one from scratch: --arch marian --size nano.",
             )
+        if config.model is None and "optimizer" not in config.given:
+            config = config.changed(optimizer="muon")
         require_one_optimizer(config.optimizer, config)
         if config.model is None and "learning_rate" not in config.given:
-            config = config.changed(learning_rate=learning_rate(config))
+            config = config.changed(learning_rate=learning_rate(config, config.optimizer))
         return config
 
     @classmethod

@@ -114,8 +114,10 @@ def test_combinations_that_do_not_fit(options: dict[str, Any], message: str) -> 
 
 
 def test_learning_rates_go_with_the_width() -> None:
-    rates = [learning_rate(EncoderDecoderOptions(size=size)) for size in ("nano", "tiny", "small")]
-    assert rates == [2e-3, 1e-3, 5e-4]
+    sizes = [EncoderDecoderOptions(size=size) for size in ("nano", "tiny", "small")]
+    assert [learning_rate(size, "adamw") for size in sizes] == [2e-3, 1e-3, 5e-4]
+    assert [learning_rate(size, "muon") for size in sizes] == [5e-3, 2.5e-3, 1.25e-3]
+    assert learning_rate(EncoderDecoderOptions(hidden_size=32), "muon") == 1e-2
 
 
 # --- two models that are there, joined ---

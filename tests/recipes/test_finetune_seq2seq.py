@@ -295,11 +295,10 @@ def test_the_run_of_every_operation_is_whole(run_of: RunOf) -> None:
     assert generation["max_new_tokens"] >= 8 and generation["eos_token_id"] is not None
 
 
-def test_muon_takes_the_matrices_within_layers(data: Path, tmp_path: Path) -> None:
-    config = finetune_seq2seq.Config(
-        data=str(data), output=tmp_path / "run", optimizer="muon", **every_task.SMALL_T5, **STEPS
-    )
+def test_from_scratch_muon_takes_the_matrices_within_layers(data: Path, tmp_path: Path) -> None:
+    config = finetune_seq2seq.Config(data=str(data), output=tmp_path / "run", **every_task.SMALL_T5, **STEPS)
     trainer = finetune_seq2seq.build(config)
+    assert trainer.args.learning_rate == 1e-2  # 5e-3 x 128 / width, at most
     muon, adamw = trainer.create_optimizer().parts
     assert isinstance(muon, torch.optim.Muon)
     names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
@@ -309,7 +308,13 @@ def test_muon_takes_the_matrices_within_layers(data: Path, tmp_path: Path) -> No
     others = [parameter for group in adamw.param_groups for parameter in group["params"]]
     assert len(taken) + len(others) == len(names)
     with pytest.raises(UserError, match="--layer-decay with --optimizer muon"):
-        trained(data, tmp_path / "other", optimizer="muon", layer_decay=0.9, **every_task.SMALL_T5)
+        trained(data, tmp_path / "other", layer_decay=0.9, **every_task.SMALL_T5)
+    plain = {**every_task.SMALL_T5, "optimizer": "adamw", "hidden_size": 128}
+    trainer = finetune_seq2seq.build(
+        finetune_seq2seq.Config(data=str(data), output=tmp_path / "adamw", **plain, **STEPS)
+    )
+    assert trainer.args.learning_rate == 2e-3
+    assert type(trainer.create_optimizer()) is torch.optim.AdamW
 
 
 @pytest.mark.slow
