@@ -33,8 +33,6 @@ NAMES = (
 )  # fmt: skip
 TEXT_NAMES = tuple(dict.fromkeys((*(text for text, _ in NAMES), *column_names.TEXT_NAMES)))
 TARGET_NAMES = tuple(dict.fromkeys((*(target for _, target in NAMES), "answers", "reference", "references", "tldr")))
-ENGLISH = ("en", "eng", "en-us", "en-gb", "eng_latn", "english")
-"""Columns that are read, and not written, where one of two languages has to be."""
 RATIO = 9.0
 """Times as many words that one side of a translation has at most: Moses' clean-corpus-n.perl, by default
 (https://github.com/moses-smt/mosesdecoder/blob/master/scripts/training/clean-corpus-n.perl)."""
@@ -122,7 +120,7 @@ def _guess(free: Sequence[str], text: str | None, targets: Sequence[str]) -> tup
     if text is None:
         text = (
             column_names.guess(free, TEXT_NAMES)
-            or column_names.guess(languages, ENGLISH)
+            or column_names.guess(languages, sides.ENGLISH)
             or (languages[0] if len(languages) in (1, 2) else None)
             or (free[0] if len(free) in (1, 2) else None)
         )
@@ -143,7 +141,7 @@ def _languages(free: Sequence[str], named: Sequence[str]) -> list[str]:
     found = [name for name in found if name != "id"] if len(found) + len(named) > 2 else found
     if not found and all(map(sides.is_language, (*free, *named))):
         return list(free)
-    return found or [name for name in (column_names.guess(free, ENGLISH),) if name is not None]
+    return found or [name for name in (column_names.guess(free, sides.ENGLISH),) if name is not None]
 
 
 def text_of(cell: Any, column: str) -> str:

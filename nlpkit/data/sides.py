@@ -30,6 +30,8 @@ _NO_LANGUAGES = (
     "tex bib php sql rst npy npz pkl ids idx tsv csv"
 )
 LANGUAGES, WORDS, _NO_LANGUAGE = (frozenset(names.split()) for names in (_CODES, _WORDS, _NO_LANGUAGES))
+ENGLISH = ("en", "eng", "english", "en-us", "en-gb", "en_us", "en_gb", "eng_latn")
+"""Names of the side that is read, and not written, where one of two languages has to be and nobody says which."""
 
 # a code of ISO 639-1 or 639-3, with a script or a region behind it: en, deu, zh-Hans, pt_BR, eng_Latn
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_](?:[A-Z][a-z]{3}|[A-Z]{2}|\d{3}))*")

@@ -24,7 +24,7 @@ from nlpkit.reporting import counted
 if TYPE_CHECKING:
     from datasets import Dataset
 
-ENGLISH = ("en", "eng", "english", "en-us", "en-gb", "en_us", "en_gb", "source", "src")
+FIRST = (*sides.ENGLISH, "source", "src")
 """Columns and endings of file names that are taken for the first language: it is English of most teachers."""
 LOOKED_AT = 100  # rows of a table, of which a column with numbers alone is no language
 SHOWN = 5
@@ -233,7 +233,7 @@ def _roles(spec: str, names: list[str], languages: Sequence[str]) -> tuple[str, 
                 "Name columns of the table or endings of the files, the teacher's language first.",
             )
         return first, others
-    known = column_names.guess(names, ENGLISH)
+    known = column_names.guess(names, FIRST)
     first = known or (names[0] if names else "")
     others = [name for name in names if name != first]
     if not others:

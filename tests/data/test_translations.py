@@ -62,6 +62,12 @@ def test_several_sources_each_with_its_language(tmp_path: Path) -> None:
     assert found.languages == ["de", "de", "de", "tr"]
 
 
+def test_a_cell_with_both_languages(tmp_path: Path) -> None:
+    rows = [{"id": "1", "translation": {"de": "ein Vogel", "en": "a bird"}}]
+    found = translations.read([str(write_jsonl(tmp_path / "opus.jsonl", rows))], Reading())
+    assert (found.texts, found.translations, found.languages) == (["a bird"], ["ein Vogel"], ["de"])
+
+
 def test_what_is_wrong_is_one_message(tmp_path: Path) -> None:
     pair = aligned(tmp_path, en=EN, de=DE)
     short = aligned(tmp_path, en=EN, nl=DE[:-2])
