@@ -4424,7 +4424,7 @@ def pretrain_clm(
     max_tokens: int | None = None,
     optimizer: Literal['adamw', 'muon'] = 'adamw',
     stride: int | None = None,
-    baseline: Literal['ngram'] | None = None,
+    baseline: Literal['ngram', 'lstm', 'both'] | None = None,
     sample: Sequence[str] | str = ...,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -4523,8 +4523,8 @@ def pretrain_clm(
             else.
         stride: Tokens from one window to the next; fewer than max_length: windows overlap. Default:
             max_length.
-        baseline: Show what models of 1 to 5 tokens (Kneser-Ney), counted on the same text, make of the
-            same tokens. (not with streaming)
+        baseline: Beside the model: 1 to 5 tokens counted (Kneser-Ney); an LSTM of as many parameters on
+            the same batches. (not with streaming)
         sample: Text that the model goes on from at each evaluation (repeatable). Default: the beginning
             of the validation text.
         config: YAML recipe, or the nlpkit.json of a run to repeat.

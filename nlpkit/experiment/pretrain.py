@@ -412,7 +412,7 @@ def _baselines(experiment: Pretraining) -> list[dict[str, Any]]:
     from nlpkit.pretraining.objectives import evidence_of
 
     objective, made = experiment.objective, []
-    found = experiment.method.baselines(experiment.train, experiment.validation, objective, experiment.tokenizer)
+    found = experiment.method.baselines(experiment.trainer, experiment.tokenizer)
     for name, sums in found.items():
         metrics = {"validation": objective.metrics(sums)}
         told = intervals.record({"validation": evidence_of(objective, sums)}, metrics)

@@ -144,6 +144,16 @@ def loss_of(
     return _of_logits(model(**inputs)["logits"], labels)
 
 
+def loss_of_states(
+    states: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """As `LanguageHead.loss`, of hidden states, shape (batch, length, width), and a head that is a product."""
+    total, each, right = _Loss.apply(
+        states.flatten(0, 1), head.weight, head.bias, labels.flatten(), None, 0.0, torch.is_grad_enabled()
+    )
+    return total, each.view_as(labels), right.view_as(labels)
+
+
 def of(model: Any) -> LanguageHead:
     """The `LanguageHead` of a model, made when it is first asked for: it tries the model out."""
     if model not in _HEADS:

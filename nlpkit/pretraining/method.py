@@ -194,9 +194,13 @@ class Method(ABC, Generic[C]):
 
     # --- the record ---
 
-    def baselines(self, train: Any, validation: Any, objective: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
+    def baselines(self, trainer: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
         """What simpler models, learnt from the same text, make of the same validation rows: by the name of each, what
-        the objective sums up of every row."""
+        the objective sums up of every row.
+
+        Args:
+            trainer: that has trained the model, a `PretrainingTrainer`.
+        """
         return {}
 
     @abstractmethod

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import field_validator
 
-from nlpkit import reporting
+from nlpkit import process, reporting
 from nlpkit.data.corpus import BLANK_LINE, FILE, Verbatim
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, pretrain
@@ -93,11 +93,11 @@ class Config(OptimizerChoiceOptions, PretrainOptions, DecoderOptions, ModelOptio
     weight_decay: float = option_like(
         RunOptions, "weight_decay", 0.1, "Weight decay (GPT-3 paper); not on biases, norms."
     )
-    baseline: Literal["ngram"] | None = option(
+    baseline: Literal["ngram", "lstm", "both"] | None = option(
         None,
-        "Show what models of 1 to 5 tokens (Kneser-Ney), counted on the same text, make of the same tokens.",
+        "Beside the model: 1 to 5 tokens counted (Kneser-Ney); an LSTM of as many parameters on the same batches.",
         panel="Evaluation",
-        only_with=NotWith(("streaming",), why=": a stream is not counted"),
+        only_with=NotWith(("streaming",), why=": a stream is not read again"),
     )
     sample: Strings = option(
         [],
@@ -253,21 +253,43 @@ class CausalLanguageModeling(Method[Config]):
 
     # --- the record ---
 
-    def baselines(self, train: Any, validation: Any, objective: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
+    def baselines(self, trainer: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
+        asked = self.config.baseline
+        return {
+            **(self._ngrams(trainer, tokenizer) if asked in ("ngram", "both") else {}),
+            **(self._lstm(trainer) if asked in ("lstm", "both") else {}),
+        }
+
+    def _ngrams(self, trainer: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
         from nlpkit.pretraining import ngrams
 
-        if self.config.baseline is None:
-            return {}
-        tokens, start = train.stream.tokens, time.monotonic()
+        validation = trainer.eval_dataset
+        tokens, start = trainer.train_dataset.stream.tokens, time.monotonic()
         counted = tokens[: ngrams.MOST_TOKENS]
         fitted = ngrams.NGrams(counted, len(tokenizer), tokenizer.eos_token_id)
         rows = (validation[i] for i in range(len(validation)))
-        made = ngrams.sums_of_rows(fitted, rows, objective.bytes_of.cpu().numpy())
+        made = ngrams.sums_of_rows(fitted, rows, trainer.objective.bytes_of.cpu().numpy())
         share = f"the first {len(counted):,} of {len(tokens):,}" if len(counted) < len(tokens) else f"{len(counted):,}"
         reporting.current().note(
             f"n-grams: counted on {share} tokens of train, {time.monotonic() - start:.1f} s for all orders"
         )
         return made
+
+    def _lstm(self, trainer: Any) -> Mapping[str, np.ndarray]:
+        import transformers
+
+        from nlpkit.pretraining import recurrent
+
+        transformers.set_seed(self.config.seed)
+        model = recurrent.RecurrentLM.as_large_as(trainer.objective.model).to(trainer.args.device)
+        size, steps, start = model.parameters_in_all, trainer.state.global_step, time.monotonic()
+        recurrent.train(model, recurrent.steps_of(trainer), steps)
+        reporting.current().note(
+            f"LSTM: {recurrent.LAYERS} layers of {model.layers.hidden_size:,}, {size / 1e6:.1f} M parameters; the same "
+            f"{steps:,} steps took {time.monotonic() - start:.0f} s"
+        )
+        bytes_of = trainer.objective.bytes_of.to(trainer.args.device)
+        return {"LSTM": recurrent.sums_of_batches(model, trainer.get_eval_dataloader(), bytes_of)}
 
     def task_record(self) -> dict[str, Any] | None:
         from nlpkit.tasks.text_generation.task import TextGeneration
@@ -296,6 +318,11 @@ def _settled(config: Config) -> Config:
     config.refuse_unread()
     method.require_start(config)
     require_one_optimizer(config.optimizer, config)
+    if config.baseline in ("lstm", "both") and process.world_size() > 1:
+        raise UserError(
+            f"--baseline {config.baseline} with several processes: the LSTM is trained in one",
+            "Use --baseline ngram, or one process.",
+        )
     if config.stride is not None and config.stride > config.max_length:
         raise UserError(
             f"--stride {config.stride} is more than --max-length {config.max_length}: tokens between would be left out",

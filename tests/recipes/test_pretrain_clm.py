@@ -188,24 +188,23 @@ def test_an_encoder_is_refused(sources: dict[str, Any], tmp_path: Path) -> None:
         )
 
 
-def test_ngrams_stand_beside_the_model(run: Path, sources: dict[str, Any], tmp_path: Path) -> None:
-    """Counted on the same text, judged on the same tokens, and the model is what it is without them."""
+def test_baselines_stand_beside_the_model(run: Path, sources: dict[str, Any], tmp_path: Path) -> None:
+    """n-grams and an LSTM see the same text and judge the same tokens; the model is what it is without them."""
     config = pretrain_clm.Config(
-        **{**OPTIONS, **sources, "output": tmp_path / "run", "max_steps": 60, "eval_steps": 30, "baseline": "ngram"}
+        **{**OPTIONS, **sources, "output": tmp_path / "run", "max_steps": 60, "eval_steps": 30, "baseline": "both"}
     )
     report = pretrain_clm.run(config)
     made = record(tmp_path / "run")
     assert made["metrics"] == record(run)["metrics"]
-    assert [base["name"] for base in made["baselines"]] == [f"{order}-gram" for order in range(1, 6)]
-    losses = [base["metrics"]["validation"]["loss"] for base in made["baselines"]]
+    assert [base["name"] for base in made["baselines"]] == [*(f"{order}-gram" for order in range(1, 6)), "LSTM"]
+    judged = [each["metrics"]["validation"] for each in (*made["baselines"], made)]
+    losses = [metrics["loss"] for metrics in judged]
     assert losses[1] < losses[0] < math.log(320)
-    first = made["baselines"][1]
-    assert set(first["metrics"]["validation"]) == set(made["metrics"]["validation"])
+    assert losses[5] < math.log(320)
+    assert all(set(metrics) == set(judged[0]) for metrics in judged)
     # bits and nats of as many tokens and bytes
-    ratios = [
-        each["bits_per_byte"] / each["loss"] for each in (first["metrics"]["validation"], made["metrics"]["validation"])
-    ]
-    assert ratios[0] == pytest.approx(ratios[1], rel=1e-6)
+    ratios = [metrics["bits_per_byte"] / metrics["loss"] for metrics in judged]
+    assert ratios == pytest.approx([ratios[-1]] * len(ratios), rel=1e-6)
     beside = [f"validation: {base['name']}" for base in made["baselines"]]
     assert [row[0] for row in report.tables[0].rows] == ["validation", *beside]
     card = (tmp_path / "run" / "README.md").read_text()
