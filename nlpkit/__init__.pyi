@@ -1910,6 +1910,7 @@ def compare(
     null_threshold: float | None = None,
     breakdown: bool = False,
     stride: int | None = None,
+    ngrams_of: Sequence[str | PathLike[str]] | str = ...,
     prefix: str | None = None,
     prefix_column: str | None = None,
     source_language: str | None = None,
@@ -2037,6 +2038,8 @@ def compare(
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
         stride: Models that write: tokens from one window of a long text to the next; fewer: more is
             read before each. Default: max_length. For text-generation.
+        ngrams_of: Minimal pairs: text in which 1 to 5 tokens are counted, to compare with: that of the
+            training. For text-generation.
         prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
             else nothing. For text2text-generation.
         prefix_column: Column of a text that stands before each text. Default: none. For
@@ -2639,6 +2642,7 @@ def evaluate(
     null_threshold: float | None = None,
     breakdown: bool = False,
     stride: int | None = None,
+    ngrams_of: Sequence[str | PathLike[str]] | str = ...,
     prefix: str | None = None,
     prefix_column: str | None = None,
     source_language: str | None = None,
@@ -2775,6 +2779,8 @@ def evaluate(
         breakdown: QA: show F1 by question word and by length of the answer. For question-answering.
         stride: Models that write: tokens from one window of a long text to the next; fewer: more is
             read before each. Default: max_length. For text-generation.
+        ngrams_of: Minimal pairs: text in which 1 to 5 tokens are counted, to compare with: that of the
+            training. For text-generation.
         prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
             else nothing. For text2text-generation.
         prefix_column: Column of a text that stands before each text. Default: none. For

@@ -261,7 +261,7 @@ class CausalLanguageModeling(Method[Config]):
         }
 
     def _ngrams(self, trainer: Any, tokenizer: Any) -> Mapping[str, np.ndarray]:
-        from nlpkit.pretraining import ngrams
+        from nlpkit.generation import ngrams
 
         validation = trainer.eval_dataset
         tokens, start = trainer.train_dataset.stream.tokens, time.monotonic()

@@ -59,6 +59,6 @@ def test_it_learns_what_is_always_so(monkeypatch: pytest.MonkeyPatch) -> None:
             rows = (torch.randint(20, (8, 1)) + torch.arange(12)) % 20
             yield [batch_of(rows[:3]), batch_of(rows[3:])]
 
-    recurrent.train(model, steps(), 200)
+    recurrent.train(model, steps(), 120)
     nll, right, judged, _ = recurrent.sums_of_batches(model, next(steps()), torch.ones(20)).sum(0)
     assert right > 0.95 * judged and nll / judged < 0.5  # nats; chance is 3.0

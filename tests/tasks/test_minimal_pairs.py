@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from writers import make_writer
 
 from nlpkit.errors import UserError
+from nlpkit.generation.ngrams import NGrams
 from nlpkit.recipes import compare, evaluate
 from nlpkit.tasks.text_generation import pairs
 
@@ -50,6 +51,32 @@ def log_probability(folder: Path, text: str) -> float:
         following = ids[start + 1 : start + size + 1]
         total += sum(float(chances[i, token]) for i, token in enumerate(following))
     return total
+
+
+def test_ngrams_of_a_text_stand_beside_the_model(writer: Path, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Pairs by the sums of their tokens' log-probabilities; the text is two documents."""
+    texts = ["a good film, the clerk was rude", "my soup was cold"]
+    (tmp_path / "text.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    data = write_jsonl(tmp_path / "pairs.jsonl", rows)
+    report = judged(writer, data, ngrams_of=[str(tmp_path / "text.txt")])
+    tokenizer = AutoTokenizer.from_pretrained(writer)
+    begin = tokenizer.bos_token_id
+    stream = [token for text in texts for token in (begin, *tokenizer(text)["input_ids"])]
+    counted = NGrams(np.array(stream), len(tokenizer), begin)
+
+    def told(text: str) -> np.ndarray:
+        ids = np.array([begin, *tokenizer(text)["input_ids"]])
+        return np.array([np.log(chance[1:]).sum() for chance, _ in counted.judged(ids)])
+
+    ratios = np.array([told(good) - told(bad) for good, bad in zip(GOOD, BAD, strict=True)])
+    assert [base["name"] for base in report.record["baselines"]] == [f"{order}-gram" for order in range(1, 6)]
+    for order, base in enumerate(report.record["baselines"]):
+        (found,) = base["metrics"].values()
+        assert found["log_ratio"] == pytest.approx(ratios[:, order].mean())
+        assert found["pair_accuracy"] == (ratios[:, order] > 1e-3).mean()
+    assert [row[0] for row in report.tables[0].rows][-1].endswith("5-gram")
+    with pytest.raises(UserError, match="--ngrams-of: the rows are no minimal pairs"):
+        judged(writer, data, text_column="sentence_good", ngrams_of=[str(tmp_path / "text.txt")])
 
 
 def test_the_likelier_sentence_is_told_by_sums_over_tokens(

@@ -62,6 +62,12 @@ class TextGenerationJudgeOptions(TextOptions):
         ge=1,
         shown_default="--max-length",
     )
+    ngrams_of: Strings = option(
+        [],
+        "Minimal pairs: text in which 1 to 5 tokens are counted, to compare with: that of the training.",
+        panel="Task",
+        metavar="PATH",
+    )
 
 
 def settings_of(options: GenerationOptions, usual: int | None) -> Settings:

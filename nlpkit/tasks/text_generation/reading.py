@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data.findings import Finding
+from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.reading import Reader, asked
@@ -36,6 +37,11 @@ class TextGenerationReader(Reader[TextGeneration]):
             told = " and ".join(f"'{name}'" for name in pairs.COLUMNS)
             reporting.current().note(f"minimal pairs: columns {told} (--text-column reads a text instead)")
             return cls(task.with_(pairs=True))
+        if labelled and task.ngrams_of:
+            raise UserError(
+                "--ngrams-of: the rows are no minimal pairs, which n-grams are compared on",
+                f"Leave it out, or give rows with {' and '.join(pairs.COLUMNS)}.",
+            )
         return cls(task.with_(text=text_column(columns, named, task.text), pairs=False))
 
     @property

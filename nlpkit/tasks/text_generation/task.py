@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.generation.loop import Ends, Text
-    from nlpkit.metrics.evidence import Evidence
+    from nlpkit.metrics.evidence import Evidence, Judgement
 
 METRICS = ("perplexity", "bits_per_byte", "loss", "accuracy", "tokens")  # of running text
 
@@ -55,6 +55,7 @@ class TextGeneration(Judged):
         text: name of the column in the user's rows.
         pairs: whether rows are minimal pairs.
         stride: tokens from one window of a judged text to the next; None: `max_length`.
+        ngrams_of: texts whose n-grams are asked for minimal pairs too.
         settings: how a text is written; None: as `configured` or the model says.
         prefix: what stands before each prompt.
         chat: whether a prompt is what a user says in the conversation that the model was trained for.
@@ -69,6 +70,7 @@ class TextGeneration(Judged):
     text: str = "text"
     pairs: bool = False
     stride: int | None = None
+    ngrams_of: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)
     prefix: str = ""
     chat: bool = False
@@ -177,7 +179,7 @@ class TextGeneration(Judged):
                 runners_up=options.runners_up if options.show_probabilities else 0,
             )
         if isinstance(options, TextGenerationJudgeOptions):
-            return self.with_(stride=options.stride)
+            return self.with_(stride=options.stride, ngrams_of=tuple(options.ngrams_of))
         return self
 
     # --- rows -> examples -> features ---
@@ -322,6 +324,14 @@ class TextGeneration(Judged):
         return Evidence(
             np.arange(len(outputs)), figures, {"accuracy": Share(outputs[:, 1], outputs[:, 2])}, unit="texts"
         )
+
+    def yardsticks(self, examples: Dataset) -> Mapping[str, Judgement]:
+        """Of minimal pairs the n-grams of a text that was named."""
+        if not (self.pairs and self.ngrams_of):
+            return {}
+        from nlpkit.tasks.text_generation import counted
+
+        return counted.yardsticks(self.ngrams_of, self.tokenizer, examples)
 
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers with `prediction`, what was written behind the prompt; `score`, its probability per token (geometric

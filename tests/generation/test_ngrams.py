@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nlpkit.pretraining.ngrams import NGrams, sums_of_rows
+from nlpkit.generation.ngrams import NGrams, sums_of_rows
 from nlpkit.pretraining.rows import TokenRow
 
 END = 3
