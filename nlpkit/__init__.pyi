@@ -913,6 +913,8 @@ def finetune(
     baseline: bool = False,
     cv: int | None = None,
     size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'nano',
+    encoder: str | PathLike[str] | None = None,
+    decoder: str | PathLike[str] | None = None,
     encoder_layers: int | None = None,
     decoder_layers: int | None = None,
     hidden_size: int | None = None,
@@ -942,8 +944,9 @@ def finetune(
     """Train a model to turn a text into another: a translation, a summary, an answer. Writes a run folder: model, metrics,
     worst texts, plots, model card.
 
-    From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), or small from scratch with
-    arch and a tokenizer that is learned from the rows. What the model writes is judged, by BLEU or ROUGE.
+    From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), of two models that are joined
+    (encoder, decoder), or small from scratch with arch and a tokenizer that is learned from the rows. What the model
+    writes is judged, by BLEU or ROUGE.
 
     Args:
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
@@ -952,7 +955,7 @@ def finetune(
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed.
         model: Folder or hub name of the model to begin with. Default: none: arch.
-        arch: Architecture from scratch. (not with model)
+        arch: Architecture from scratch. (not with model; not with encoder or decoder)
         epochs: Passes over the train split.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -1027,17 +1030,25 @@ def finetune(
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
-        size: Layers on each side/width: 4/128 to 6/512. (not with model)
-        encoder_layers: Layers that read. Default: by size. (not with model)
-        decoder_layers: Layers that write. Default: by size. (not with model)
-        hidden_size: Width of the hidden states. Default: by size. (not with model)
-        heads: Attention heads. Default: by size; width / 64. (not with model)
+        size: Layers on each side/width: 4/128 to 6/512. (not with model; not with encoder or decoder)
+        encoder: Model that reads, joined with one that writes. (not with model; only with decoder)
+        decoder: Model that writes (BERT, RoBERTa, GPT-2), of the same tokenizer as encoder. (not with
+            model; only with encoder)
+        encoder_layers: Layers that read. Default: by size. (not with model; not with encoder or
+            decoder)
+        decoder_layers: Layers that write. Default: by size. (not with model; not with encoder or
+            decoder)
+        hidden_size: Width of the hidden states. Default: by size. (not with model; not with encoder or
+            decoder)
+        heads: Attention heads. Default: by size; width / 64. (not with model; not with encoder or
+            decoder)
         intermediate_size: Width of the feed-forward layer. Default: by size; 4 x width. (not with
-            model)
+            model; not with encoder or decoder)
         max_positions: Longest text of a model from scratch, in tokens (not t5). Default: max_length.
-            (not with model)
+            (not with model; not with encoder or decoder)
         vocab_size: Pieces of the tokenizer that is learned from sources and targets. Default: by the
-            rows: 8,000 for 29,000 pairs. (not with model; not with tokenizer)
+            rows: 8,000 for 29,000 pairs. (not with model; not with encoder or decoder; not with
+            tokenizer)
         prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
             else nothing.
         prefix_column: Column of a text that stands before each text. Default: none.
@@ -3801,6 +3812,8 @@ def finetune_seq2seq(
     baseline: bool = False,
     cv: int | None = None,
     size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'nano',
+    encoder: str | PathLike[str] | None = None,
+    decoder: str | PathLike[str] | None = None,
     encoder_layers: int | None = None,
     decoder_layers: int | None = None,
     hidden_size: int | None = None,
@@ -3830,8 +3843,9 @@ def finetune_seq2seq(
     """Train a model to turn a text into another: a translation, a summary, an answer. Writes a run folder: model, metrics,
     worst texts, plots, model card.
 
-    From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), or small from scratch with
-    arch and a tokenizer that is learned from the rows. What the model writes is judged, by BLEU or ROUGE.
+    From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), of two models that are joined
+    (encoder, decoder), or small from scratch with arch and a tokenizer that is learned from the rows. What the model
+    writes is judged, by BLEU or ROUGE.
 
     Args:
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
@@ -3840,7 +3854,7 @@ def finetune_seq2seq(
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed.
         model: Folder or hub name of the model to begin with. Default: none: arch.
-        arch: Architecture from scratch. (not with model)
+        arch: Architecture from scratch. (not with model; not with encoder or decoder)
         epochs: Passes over the train split.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -3915,17 +3929,25 @@ def finetune_seq2seq(
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
-        size: Layers on each side/width: 4/128 to 6/512. (not with model)
-        encoder_layers: Layers that read. Default: by size. (not with model)
-        decoder_layers: Layers that write. Default: by size. (not with model)
-        hidden_size: Width of the hidden states. Default: by size. (not with model)
-        heads: Attention heads. Default: by size; width / 64. (not with model)
+        size: Layers on each side/width: 4/128 to 6/512. (not with model; not with encoder or decoder)
+        encoder: Model that reads, joined with one that writes. (not with model; only with decoder)
+        decoder: Model that writes (BERT, RoBERTa, GPT-2), of the same tokenizer as encoder. (not with
+            model; only with encoder)
+        encoder_layers: Layers that read. Default: by size. (not with model; not with encoder or
+            decoder)
+        decoder_layers: Layers that write. Default: by size. (not with model; not with encoder or
+            decoder)
+        hidden_size: Width of the hidden states. Default: by size. (not with model; not with encoder or
+            decoder)
+        heads: Attention heads. Default: by size; width / 64. (not with model; not with encoder or
+            decoder)
         intermediate_size: Width of the feed-forward layer. Default: by size; 4 x width. (not with
-            model)
+            model; not with encoder or decoder)
         max_positions: Longest text of a model from scratch, in tokens (not t5). Default: max_length.
-            (not with model)
+            (not with model; not with encoder or decoder)
         vocab_size: Pieces of the tokenizer that is learned from sources and targets. Default: by the
-            rows: 8,000 for 29,000 pairs. (not with model; not with tokenizer)
+            rows: 8,000 for 29,000 pairs. (not with model; not with encoder or decoder; not with
+            tokenizer)
         prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
             else nothing.
         prefix_column: Column of a text that stands before each text. Default: none.

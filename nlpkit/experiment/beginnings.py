@@ -10,7 +10,7 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.models import fitting, opening
-from nlpkit.options import ModelOptions
+from nlpkit.options import ModelOptions, flag_of
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 from nlpkit.tasks.heads import Head
@@ -117,6 +117,47 @@ class PreTrained(Beginning):
         if options.tokenizer:
             trust = options.trust_remote_code
             extend.grow(model, self.tokenizer, self.place, revision=self.revision, trust_remote_code=trust)
+        fitting.fit(model, self.tokenizer)
+        parameters.freeze(model, options.freeze)
+        return model, new
+
+
+class Paired(Beginning):
+    """An encoder and a decoder that are there, joined; the attention of the one to the other is new.
+
+    Args:
+        options: of the run.
+        shape: names both.
+    """
+
+    def __init__(self, options: BeginningOptions, shape: EncoderDecoderOptions) -> None:
+        from nlpkit.pretraining import encoder_decoders
+
+        assert shape.encoder is not None and shape.decoder is not None
+        for name in ("tokenizer", "model_revision"):
+            if value := getattr(options, name):
+                raise UserError(
+                    f"{flag_of(name)} {value} is for one model, not for --encoder and --decoder", "Leave it out."
+                )
+        self.given, self.both = None, (shape.encoder, shape.decoder)
+        self.name = "-to-".join(map(opening.display_name, self.both))
+        self.pair = encoder_decoders.pair_of(*self.both, trust_remote_code=options.trust_remote_code)
+        self.config, self.tokenizer = self.pair.config, self.pair.tokenizer
+
+    def parent(self, config: PreTrainedConfig) -> dict[str, Any]:
+        return {**super().parent(config), "encoder": self.both[0], "decoder": self.both[1]}
+
+    def model(self, options: BeginningOptions, task: Trainable, head: Head) -> tuple[Any, list[str]]:
+        from transformers import set_seed
+
+        from nlpkit.pretraining.encoder_decoders import joined
+        from nlpkit.training import parameters
+
+        set_seed(options.seed)
+        for config in (self.config.encoder, self.config.decoder):
+            for name, value in parameters.dropout_overrides(config, options.dropout).items():
+                setattr(config, name, value)
+        model, new = joined(self.pair, allow_pickle=options.allow_pickle, trust_remote_code=options.trust_remote_code)
         fitting.fit(model, self.tokenizer)
         parameters.freeze(model, options.freeze)
         return model, new

@@ -26,6 +26,7 @@ MOST_LABELS = 200  # rows of one at all
 FEW_ROWS = 20  # of a label in train, below which it is named
 NAMED_LABELS = 10
 DIGITS = 16  # of a checksum
+PAIRED = ("encoder", "decoder")  # of two models that were joined
 
 # What is seen in a picture, by the name of its file; `{steps}`, `{best}` and `{split}` are those of the run.
 ALTERNATIVES = {
@@ -117,6 +118,9 @@ def _purpose(record: dict[str, Any], base: Base) -> str:
     amount = f" ({rows:,} rows)" if rows else ""
     named = model["name"] if Path(model["given"] or "").is_dir() else base.name or model["name"]
     made = f"Made of {text(named)}" if model["given"] else f"{text(model['name'])}, a new model"
+    if model.get("encoder"):
+        reads, writes = (Path(name).name if Path(name).is_dir() else name for name in map(model.get, PAIRED))
+        made = f"Made of {text(reads)}, which reads, and {text(writes)}, which writes"
     teacher = record["parents"].get("teacher")
     taught = f", taught by {text(teacher['name'])}" if teacher else ""
     return f"{purpose} {made}{taught}, by `nlpkit {command}` on {text(data)}{amount}."

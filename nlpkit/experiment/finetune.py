@@ -229,7 +229,9 @@ def prepare(
     begin.settle(task, examples)
     tokenizer = begin.tokenizer
     limit, most = opening.max_positions(begin.config, tokenizer), opening.takes(begin.config)
-    task, lengths = features.choose_lengths(task, tokenizer, examples, limit, most, config.seed, settled=settled)
+    task, lengths = features.choose_lengths(
+        task, tokenizer, examples, limit, most, config.seed, settled=settled, written=opening.writes(begin.config)
+    )
     parts = Parts(
         command=command,
         task=task,

@@ -110,7 +110,8 @@ def write(
     keys = [key_of(prompt, i % count, settings.seed) for i, prompt in enumerate(prompts)]
     steps: _Steps = _Steps(model, ids, mask)
     if has_encoder(model):
-        steps = _AnswerSteps(model, ids, mask)
+        more = {name: entry.repeat_interleave(count, 0) for name, entry in read_besides(batch).items()}
+        steps = _AnswerSteps(model, ids, mask, settings.start, more)
         prompts = [[] for _ in prompts]
     alive = [i for i, prompt in enumerate(prompts) if ends.most is None or len(prompt) < ends.most]
     if len(alive) < len(texts):
@@ -214,13 +215,18 @@ class _AnswerSteps(_Steps):
         ids, mask: of what was written, behind the token that a decoder begins with.
     """
 
-    def __init__(self, model: Any, ids: torch.Tensor, mask: torch.Tensor) -> None:
-        begin = model.generation_config.decoder_start_token_id
-        if begin is None:
-            begin = model.config.decoder_start_token_id
-        start = torch.full_like(ids[:, :1], begin)
-        super().__init__(model, start, torch.ones_like(start))
-        self.read = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+    def __init__(
+        self,
+        model: Any,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        start: int | None,
+        more: Mapping[str, torch.Tensor],
+    ) -> None:
+        begins = (start, model.generation_config.decoder_start_token_id, model.config.decoder_start_token_id)
+        begin = torch.full_like(ids[:, :1], next(number for number in begins if number is not None))
+        super().__init__(model, begin, torch.ones_like(begin))
+        self.read = model.get_encoder()(input_ids=ids, attention_mask=mask, **more).last_hidden_state
         self.read_mask = mask
 
     def logits(self) -> torch.Tensor:
@@ -241,6 +247,12 @@ class _AnswerSteps(_Steps):
         super().keep(rows)
         kept = torch.tensor(rows, dtype=torch.long, device=self.ids.device)
         self.read, self.read_mask = self.read[kept], self.read_mask[kept]
+
+
+def read_besides(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What an encoder is given of a batch besides ids and mask, as LED which tokens all others attend to."""
+    known = ("input_ids", "attention_mask", "labels")
+    return {name: entry for name, entry in batch.items() if name not in known}
 
 
 def has_encoder(model: Any) -> bool:
@@ -355,10 +367,13 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
         output_scores=True,
     )
     history.extend(own_rules(model, settings))
+    more: dict[str, torch.Tensor] = {}
     if has_encoder(model):
-        config.decoder_start_token_id = writer.generation_config.decoder_start_token_id
+        own = writer.generation_config.decoder_start_token_id
+        config.decoder_start_token_id = own if settings.start is None else settings.start
+        more = read_besides(batch)
     with nullcontext() if has_encoder(model) else _unsettled(writer):
-        made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history)
+        made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history, **more)
     chances = writer.compute_transition_scores(made.sequences, made.scores, made.beam_indices, normalize_logits=False)
     texts = []
     for row, scores in zip(made.sequences[:, longest:].tolist(), chances.tolist(), strict=True):

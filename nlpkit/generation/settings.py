@@ -32,6 +32,7 @@ class Settings:
         sequences: texts for each prompt.
         stop: texts that end the writing, and are left out.
         seed: of what is drawn.
+        start: id of the token that a decoder begins with, which is not written; None: the model's.
         begin: id of the token that each text begins with, of a model with an encoder; None: the model's.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     sequences: int = 1
     stop: Sequence[str] = ()
     seed: int = 42
+    start: int | None = None
     begin: int | None = None
 
     @property

@@ -421,12 +421,34 @@ def takes(config: PreTrainedConfig, model: Any = None) -> int | None:
     """
     from nlpkit.models import fitting
 
-    # MPT has another name for it, which attributes of its config do not translate
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None) or 0
+    if (reader := _part(config, "encoder")) is not None:
+        return takes(reader, getattr(model, "encoder", None))
+    # MPT and LED have other names for it, which attributes of their configs do not translate
+    names = ("max_position_embeddings", "max_seq_len", "max_encoder_position_embeddings")
+    positions = next((found for name in names if (found := getattr(config, name, None))), 0)
     if positions <= 0:  # XLNet says -1
         return None
     opened = hasattr(model, "named_modules")
     return int(positions) - (fitting.first_position(model) if opened else fitting.first_position_of(config))
+
+
+def writes(config: PreTrainedConfig, model: Any = None) -> int | None:
+    """The longest text that a decoder takes, in tokens; None for any number. Of a model without an encoder what it
+    reads and writes together.
+
+    Args:
+        model: see `takes`.
+    """
+    if (writer := _part(config, "decoder")) is not None:
+        return takes(writer, getattr(model, "decoder", None))
+    most = getattr(config, "max_decoder_position_embeddings", None)
+    return takes(config, model) if most is None else int(most)
+
+
+def _part(config: PreTrainedConfig, name: str) -> PreTrainedConfig | None:
+    """The config of a model within a model, as in pairs of an encoder and a decoder; None where that is none."""
+    part: PreTrainedConfig | None = getattr(config, name, None)
+    return part if hasattr(part, "model_type") else None
 
 
 def offline() -> bool:

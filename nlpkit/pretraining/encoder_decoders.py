@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nlpkit.errors import UserError
 from nlpkit.models import fitting, opening
-from nlpkit.options import Config, option, option_like
+from nlpkit.options import Config, NotWith, option, option_like
 from nlpkit.pretraining.architectures import FROM_SCRATCH, HEAD_SIZE, ArchitectureOptions
 from nlpkit.tokenization import saving
 
@@ -26,6 +26,10 @@ LABEL_SMOOTHING = 0.1  # Vaswani et al. 2017
 # what a step takes together: 25,000 source and 25,000 target tokens in Vaswani et al. 2017, 4,096 in IWSLT'14
 TOKENS_PER_STEP = 4_096
 BRIDGE = "enc_to_dec_proj"  # between widths that differ, in EncoderDecoderModel
+
+
+NEW = (FROM_SCRATCH, NotWith(("encoder", "decoder"), why=": the shapes of --encoder and --decoder are fixed"))
+ALONE = NotWith(("model",), why=" and --model: a run begins with one of them")
 
 
 class EncoderDecoderShape(NamedTuple):
@@ -51,21 +55,38 @@ SIZES: dict[str, EncoderDecoderShape] = {
 
 
 class EncoderDecoderOptions(Config):
-    """A new, untrained model that reads a text and writes another."""
+    """A model that reads a text and writes another: a new, untrained one, or two that are there, joined."""
 
-    arch: EncoderDecoder = option("bart", "Architecture from scratch.", panel="Model", only_with=FROM_SCRATCH)
+    arch: EncoderDecoder = option("bart", "Architecture from scratch.", panel="Model", only_with=NEW)
     size: EncoderDecoderSize = option(
-        "nano", "Layers on each side/width: 4/128 to 6/512.", panel="Model", only_with=FROM_SCRATCH
+        "nano", "Layers on each side/width: 4/128 to 6/512.", panel="Model", only_with=NEW
     )
-    encoder_layers: int | None = option_like(ArchitectureOptions, "layers", help="Layers that read.")
-    decoder_layers: int | None = option_like(ArchitectureOptions, "layers", help="Layers that write.")
-    hidden_size: int | None = option_like(ArchitectureOptions, "hidden_size")
-    heads: int | None = option_like(ArchitectureOptions, "heads", shown_default="by --size; width / 64")
+    encoder: str | None = option(
+        None,
+        "Model that reads, joined with one that writes.",
+        panel="Model",
+        metavar="PATH|NAME",
+        only_with=(ALONE, "decoder"),
+    )
+    decoder: str | None = option(
+        None,
+        "Model that writes (BERT, RoBERTa, GPT-2), of the same tokenizer as --encoder.",
+        panel="Model",
+        metavar="PATH|NAME",
+        only_with=(ALONE, "encoder"),
+    )
+    encoder_layers: int | None = option_like(ArchitectureOptions, "layers", help="Layers that read.", only_with=NEW)
+    decoder_layers: int | None = option_like(ArchitectureOptions, "layers", help="Layers that write.", only_with=NEW)
+    hidden_size: int | None = option_like(ArchitectureOptions, "hidden_size", only_with=NEW)
+    heads: int | None = option_like(ArchitectureOptions, "heads", shown_default="by --size; width / 64", only_with=NEW)
     intermediate_size: int | None = option_like(
-        ArchitectureOptions, "intermediate_size", shown_default="by --size; 4 x width"
+        ArchitectureOptions, "intermediate_size", shown_default="by --size; 4 x width", only_with=NEW
     )
     max_positions: int | None = option_like(
-        ArchitectureOptions, "max_positions", help="Longest text of a model from scratch, in tokens (not t5)."
+        ArchitectureOptions,
+        "max_positions",
+        help="Longest text of a model from scratch, in tokens (not t5).",
+        only_with=NEW,
     )
 
 
@@ -165,30 +186,31 @@ def new_model(config: PreTrainedConfig) -> Any:
     return AutoModelForSeq2SeqLM.from_config(config).train()
 
 
-class Joined(NamedTuple):
-    """An encoder and a decoder as one model.
+class Pair(NamedTuple):
+    """An encoder and a decoder that can be joined, before their weights are opened.
 
     Attributes:
-        model: an EncoderDecoderModel, in training mode.
+        encoder, decoder: folders or hub names.
+        config: of both together.
         tokenizer: of both, which knows the token for the end of a text by that name.
-        new: names of the decoder's weights that neither model had.
     """
 
-    model: Any
+    encoder: str
+    decoder: str
+    config: PreTrainedConfig
     tokenizer: Any
-    new: list[str]
 
 
-def joined(encoder: str, decoder: str, *, allow_pickle: bool = False, trust_remote_code: bool = False) -> Joined:
-    """A model that reads with one encoder and writes with another, or with the same one a second time (Rothe et al.
+def pair_of(encoder: str, decoder: str, *, trust_remote_code: bool = False) -> Pair:
+    """Two models as one that reads with the first and writes with the second, or with the same one twice (Rothe et al.
     2020, "Leveraging Pre-trained Checkpoints for Sequence Generation Tasks").
 
-    The attention of the decoder to what is read is new. It begins with the token that texts begin with, or else with
-    that of their end, and never with padding, which nothing attends to.
+    The decoder begins with the token that texts begin with, or else with that of their end, and never with padding,
+    which nothing attends to.
 
     Args:
         encoder, decoder: folders or hub names.
-        allow_pickle, trust_remote_code: how both are opened.
+        trust_remote_code: how both are opened.
 
     Raises:
         UserError: either cannot be opened, they have two tokenizers, or one without a token for the end of a text apart
@@ -198,6 +220,7 @@ def joined(encoder: str, decoder: str, *, allow_pickle: bool = False, trust_remo
 
     trust: Any = {"trust_remote_code": trust_remote_code}
     reads, writes = opening.resolve(encoder, "--encoder"), opening.resolve(decoder, "--decoder")
+    configs = [opening.load_config(name, **trust) for name in (reads, writes)]
     tokenizer, other = (opening.load_tokenizer(name, **trust) for name in (reads, writes))
     if saving.pipeline_of(tokenizer.backend_tokenizer) != saving.pipeline_of(other.backend_tokenizer):
         raise UserError(
@@ -213,23 +236,39 @@ def joined(encoder: str, decoder: str, *, allow_pickle: bool = False, trust_remo
             f"the tokenizer of {encoder} has no token for the end of a text apart from padding",
             "Give models whose tokenizer has one, as those of `nlpkit pretrain-mlm`.",
         )
-    config = opening.load_config(writes, **trust)
-    writer: Any = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    writer: Any = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(configs[1]), None)
     if writer is None or "encoder_hidden_states" not in inspect.signature(writer.forward).parameters:
         raise UserError(
-            f"--decoder {decoder}: a {config.model_type} cannot attend to what another model reads",
+            f"--decoder {decoder}: a {configs[1].model_type} cannot attend to what another model reads",
             "Give a BERT, RoBERTa, ELECTRA or GPT-2.",
         )
-    reader, _ = opening.load_model(reads, "AutoModel", allow_pickle=allow_pickle, **trust)
-    config.is_decoder = config.add_cross_attention = True
-    written, new = opening.load_model(writes, "AutoModelForCausalLM", allow_pickle=allow_pickle, config=config, **trust)
-    for part, name in ((reader, encoder), (written, decoder)):
-        fitting.require_vocabulary(part, tokenizer, f"The tokenizer in {name} is not that of its model.")
-    model = transformers.EncoderDecoderModel(encoder=reader, decoder=written)
+    config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*configs)
+    config.decoder_start_token_id = start
+    config.pad_token_id, config.eos_token_id = tokenizer.pad_token_id, tokenizer.eos_token_id
+    config.vocab_size = configs[1].vocab_size
+    return Pair(reads, writes, config, tokenizer)
+
+
+def joined(pair: Pair, *, allow_pickle: bool = False, trust_remote_code: bool = False) -> tuple[Any, list[str]]:
+    """The two models of a pair as an EncoderDecoderModel in training mode, and the names of the weights that neither
+    had: the decoder's attention to what is read, and what maps widths that differ.
+
+    Args:
+        allow_pickle, trust_remote_code: how both are opened.
+
+    Raises:
+        UserError: the weights of either cannot be opened, or its tokenizer is another one's.
+    """
+    import transformers
+
+    how: Any = {"allow_pickle": allow_pickle, "trust_remote_code": trust_remote_code}
+    reader, _ = opening.load_model(pair.encoder, "AutoModel", config=pair.config.encoder, **how)
+    writer, new = opening.load_model(pair.decoder, "AutoModelForCausalLM", config=pair.config.decoder, **how)
+    for part, name in ((reader, pair.encoder), (writer, pair.decoder)):
+        fitting.require_vocabulary(part, pair.tokenizer, f"The tokenizer in {name} is not that of its model.")
+    model = transformers.EncoderDecoderModel(config=pair.config, encoder=reader, decoder=writer)
+    new = [f"decoder.{name}" for name in new]
     new += [name for name, _ in model.named_parameters() if name.startswith(BRIDGE)]
-    for settings in (model.config, model.generation_config):
-        settings.decoder_start_token_id = start
-        settings.pad_token_id = tokenizer.pad_token_id
-        settings.eos_token_id = tokenizer.eos_token_id
-    model.config.vocab_size = written.config.vocab_size
-    return Joined(model.train(), tokenizer, new)
+    for name in ("decoder_start_token_id", "pad_token_id", "eos_token_id"):
+        setattr(model.generation_config, name, getattr(pair.config, name))
+    return model.train(), new

@@ -1,8 +1,9 @@
 """Train a model to turn a text into another: a translation, a summary, an answer. Writes a run folder: model, metrics,
 worst texts, plots, model card.
 
-From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), or small from scratch with
---arch and a tokenizer that is learned from the rows. What the model writes is judged, by BLEU or ROUGE.
+From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a prompt), of two models that are joined
+(--encoder, --decoder), or small from scratch with --arch and a tokenizer that is learned from the rows. What the model
+writes is judged, by BLEU or ROUGE.
 
 Examples: nlpkit finetune-seq2seq --data pairs.tsv --arch marian --size nano
 nlpkit finetune-seq2seq --data papers.jsonl --model t5-small --prefix "summarize: "
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit.errors import UserError
 from nlpkit.experiment import finetune
-from nlpkit.experiment.beginnings import Beginning, FromScratch, PreTrained
+from nlpkit.experiment.beginnings import Beginning, FromScratch, Paired, PreTrained
 from nlpkit.experiment.finetune import Finetuning
 from nlpkit.options import ModelOptions, OptimizerChoiceOptions, OptimizerOptions, option_like, require_one_optimizer
 from nlpkit.pretraining.encoder_decoders import EncoderDecoderOptions, learning_rate
@@ -68,15 +69,18 @@ class _Training(Finetuning):
     @classmethod
     def settled(cls, config: finetune.FinetuneOptions) -> Config:
         assert isinstance(config, Config)
-        if config.model is None and not {"arch", "size"} & config.given:
+        if config.model or config.encoder or config.decoder:
+            require_one_optimizer(config.optimizer, config)
+            return config
+        if not {"arch", "size"} & config.given:
             raise UserError(
                 "there is nothing to begin with",
                 "Name a model with --model, or train a small one from scratch: --arch marian --size nano.",
             )
-        if config.model is None and "optimizer" not in config.given:
+        if "optimizer" not in config.given:
             config = config.changed(optimizer="muon")
         require_one_optimizer(config.optimizer, config)
-        if config.model is None and "learning_rate" not in config.given:
+        if "learning_rate" not in config.given:
             config = config.changed(learning_rate=learning_rate(config, config.optimizer))
         return config
 
@@ -90,6 +94,8 @@ class _Training(Finetuning):
     @classmethod
     def begun(cls, config: finetune.FinetuneOptions, task_class: type[Trainable]) -> Beginning:
         assert isinstance(config, Config)
+        if config.encoder and config.decoder:
+            return Paired(config, config)
         return PreTrained(config, task_class) if config.model else FromScratch(config, config, config)
 
 

@@ -52,6 +52,10 @@ class Origin(Part):
     """The revision that was asked for (`--model-revision`)."""
     commit: str | None = None
     """The commit of the hub that was opened."""
+    encoder: str | None = None
+    """Of two models that were joined, the one that reads."""
+    decoder: str | None = None
+    """The one that writes."""
 
 
 class File(Part):

@@ -40,6 +40,7 @@ def choose_lengths(
     seed: int,
     *,
     settled: bool = False,
+    written: int | None = None,
 ) -> tuple[T, str]:
     """The task with how many tokens are read, unless that was asked for, and what this does to train.
 
@@ -55,6 +56,7 @@ def choose_lengths(
         most: tokens that the model takes, None for any number.
         seed: of the sample.
         settled: the lengths of the task are those of a run that goes on, and stay.
+        written: tokens that a decoder takes, where these are not `most`.
 
     Raises:
         UserError: what was asked for is more than the model takes.
@@ -81,7 +83,7 @@ def choose_lengths(
     if task.training_length and task.training_length != task.max_length:
         end = f"up to {task.max_length} tokens" if task.max_length else "to their end"
         said += f"; outside training, rows are read {end}"
-    task, more = task.lengths_chosen(tokenizer, rows[:], most)
+    task, more = task.lengths_chosen(tokenizer, rows[:], written or most)
     return task, f"{said}; {more}" if more else said
 
 

@@ -369,7 +369,7 @@ class Trainable(Judged):
         Args:
             tokenizer: of the model.
             rows: columns of examples of train, or of a sample of them.
-            most: tokens that the model takes; None for any number.
+            most: tokens that the model writes at most; None for any number.
         """
         return self, ""
 

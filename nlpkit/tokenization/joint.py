@@ -34,6 +34,7 @@ class JointTokenizerOptions(Config):
         shown_default="by the rows: 8,000 for 29,000 pairs",
         only_with=(
             NotWith(("model",), why=": --model {model} has its own"),
+            NotWith(("encoder", "decoder"), why=": --encoder and --decoder have their own"),
             NotWith(("tokenizer",), why=": --tokenizer {tokenizer} has its own"),
         ),
     )

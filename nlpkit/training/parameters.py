@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.errors import UserError
+from nlpkit.models import fitting
 from nlpkit.reporting import counted
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ def layers(model: Any) -> tuple[str, nn.ModuleList]:
 
 
 def depth(model: Any) -> dict[str, int]:
-    """For each parameter: 0 in the embeddings, i + 1 in layer i, layers + 1 in what lies above."""
+    """For each parameter: 0 in the embeddings, i + 1 in layer i, layers + 1 in what lies above, as a decoder does."""
     prefix, stack = layers(model)
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
     base = model.base_model_prefix + "."
-    out = {}
-    for name, _ in model.named_parameters():
+    if getattr(model.config, "is_encoder_decoder", False):
+        base = ""  # prefixes there stand before both, or before neither
+    table, out = fitting.token_table(model), {}
+    for name, parameter in model.named_parameters():
         if match := pattern.match(name):
             out[name] = int(match[1]) + 1
-        elif name.startswith(base) and "embed" in name:
+        elif parameter is table or (name.startswith(base) and "embed" in name):
             out[name] = 0
         else:
             out[name] = len(stack) + 1
@@ -52,7 +55,8 @@ def freeze(model: Any, what: str) -> None:
     """Keep parameters fixed.
 
     Args:
-        what: `none`, `embeddings`, `encoder` (all but the head) or a number N (embeddings and the first N layers).
+        what: `none`, `embeddings`, `encoder` (all but the head; of a model with a decoder what reads, with embeddings
+            that both share) or a number N (embeddings and the first N layers).
 
     Raises:
         UserError: more layers than the model has.
@@ -60,7 +64,8 @@ def freeze(model: Any, what: str) -> None:
     if what == "none":
         return
     if what == "encoder":
-        model.base_model.requires_grad_(False)
+        paired = getattr(model.config, "is_encoder_decoder", False)
+        (model.get_encoder() if paired else model.base_model).requires_grad_(False)
         return
     deepest = 0 if what == "embeddings" else int(what)
     count = len(layers(model)[1])

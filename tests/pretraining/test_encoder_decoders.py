@@ -136,12 +136,13 @@ def folder_of(place: Path, name: str, tokenizer: Any, model_type: str = "bert", 
 @pytest.mark.parametrize("widths", [(32, 32), (32, 48)], ids=["the same width", "another width"])
 def test_two_encoders_become_one_model(widths: tuple[int, int], tokenizer: Any, tmp_path: Path) -> None:
     names = [folder_of(tmp_path, f"{i}", tokenizer, hidden_size=width) for i, width in enumerate(widths)]
-    model, both, new = encoder_decoders.joined(*names)
+    pair = encoder_decoders.pair_of(*names)
+    (model, new), both = encoder_decoders.joined(pair), pair.tokenizer
     weights = {name: weight.clone() for name, weight in model.named_parameters()}
     theirs = [transformers.AutoModelForCausalLM.from_pretrained(name).state_dict() for name in names]
     for name, weight in weights.items():  # all that is not told of as new is theirs
         side, _, own = name.partition(".")
-        if side == "decoder" and own not in new:
+        if side == "decoder" and name not in new:
             assert torch.equal(weight, theirs[1][own]), name
         elif side == "encoder" and "pooler" not in own:
             assert torch.equal(weight, theirs[0][f"bert.{own}"]), name
@@ -164,12 +165,12 @@ def test_models_that_cannot_be_joined(tokenizer: Any, tmp_path: Path) -> None:
     small = joint.learned([("a dog", "ein Hund")], joint.JointTokenizerOptions(vocab_size=300))
     other = folder_of(tmp_path, "other", small)
     with pytest.raises(UserError, match=rf"have two tokenizers, of {len(tokenizer)} and {len(small)} tokens"):
-        encoder_decoders.joined(mine, other)
+        encoder_decoders.pair_of(mine, other)
     llama = folder_of(tmp_path, "llama", tokenizer, "llama", intermediate_size=32)
     with pytest.raises(UserError, match="a llama cannot attend to what another model reads"):
-        encoder_decoders.joined(mine, llama)
+        encoder_decoders.pair_of(mine, llama)
     tokenizer.save_pretrained(tmp_path / "endless")
     endless = transformers.AutoTokenizer.from_pretrained(tmp_path / "endless", eos_token=None, pad_token="<unk>")
     endless.save_pretrained(mine)
     with pytest.raises(UserError, match="no token for the end of a text apart from padding"):
-        encoder_decoders.joined(mine, mine)
+        encoder_decoders.pair_of(mine, mine)

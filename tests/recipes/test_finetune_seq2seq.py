@@ -13,49 +13,21 @@ import sacrebleu
 import torch
 from conftest import RunOf, write_jsonl
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-from writers import byte_tokenizer, make_writer
+from translators import MULTILINGUAL, SHAPES, make_family, make_multilingual, make_pair
+from writers import make_writer
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import evaluate, finetune_seq2seq, predict
+from nlpkit.tasks.text2text_generation.token_ids import known_before
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 STEPS: dict[str, Any] = {"batch_size": 16, "max_steps": 2, **CPU}
-PAIRED: dict[str, Any] = {
-    "d_model": 32,
-    **dict.fromkeys(("encoder_layers", "decoder_layers"), 2),
-    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
-    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 64),
-}
-SHAPES: dict[str, dict[str, Any]] = {
-    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
-    "mt5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
-    **{name: {**PAIRED, "max_position_embeddings": 64} for name in ("bart", "mbart", "marian", "pegasus")},
-    "led": {
-        **PAIRED,
-        **dict.fromkeys(("max_encoder_position_embeddings", "max_decoder_position_embeddings"), 64),
-        "attention_window": 16,
-    },
-}
-
-
-def make_family(folder: Path, family: str) -> Path:
-    """A random model of a family, with a tokenizer of bytes that ends texts as the family does."""
-    from tokenizers import processors
-    from transformers import CONFIG_MAPPING
-
-    tokenizer = byte_tokenizer()
-    end = (tokenizer.eos_token, tokenizer.eos_token_id)
-    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"$A {end[0]}", special_tokens=[end]
-    )
-    torch.manual_seed(1)
-    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
-    start = {"decoder_start_token_id": tokenizer.pad_token_id, "forced_eos_token_id": None}
-    config = CONFIG_MAPPING[family](**SHAPES[family], **ids, **start, vocab_size=len(tokenizer))
-    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+LANGUAGES = {
+    "mbart": ("en_XX", "de_DE"),
+    "mbart50": ("fr_XX", "de_DE"),
+    "nllb": ("fra_Latn", "deu_Latn"),
+}  # tokenizer -> languages that are read and written
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +130,77 @@ def test_weights_go_on_and_are_opened_by_transformers(family: str, data: Path, t
     tokens = tokenizer("turn: a good film", return_tensors="pt")
     written = model.generate(**tokens, forced_eos_token_id=None)[0]
     assert answer["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize("decoder", ["bert", "gpt2"])
+def test_two_models_are_joined_and_their_loss_is_that_of_transformers(decoder: str, data: Path, tmp_path: Path) -> None:
+    encoder, writer = make_pair(tmp_path, decoder)
+    options: dict[str, Any] = {"data": str(data), "encoder": str(encoder), "decoder": str(writer), **STEPS}
+    config = finetune_seq2seq.Config(**options, output=tmp_path / "run", label_smoothing=0.0, dropout=0.0)
+    trainer = finetune_seq2seq.build(config)
+    batch = next(iter(trainer.get_train_dataloader()))
+    ours, theirs = trainer.compute_loss(trainer.model, dict(batch)), trainer.model(**batch).loss
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_pair_is_trained_opened_by_transformers_and_judged_again(data: Path, tmp_path: Path) -> None:
+    encoder, decoder = make_pair(tmp_path, "gpt2")
+    record = trained(data, tmp_path / "run", encoder=str(encoder), decoder=str(decoder), max_target_length=24)
+    assert record["parents"]["model"]["name"] == "bert-to-gpt2"
+    assert "Made of bert, which reads, and gpt2, which writes" in (tmp_path / "run" / "README.md").read_text()
+    model, tokenizer = (kind.from_pretrained(tmp_path / "run") for kind in (AutoModelForSeq2SeqLM, AutoTokenizer))
+    answer = predict.run(predict.Config(model=str(tmp_path / "run"), texts=["a good film"], **CPU)).record["answers"][0]
+    written = model.generate(**tokenizer("a good film", return_tensors="pt"))[0]
+    assert answer["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+    figures = evaluate.run(evaluate.Config(model=str(tmp_path / "run"), **CPU)).record["metrics"]["validation"]
+    assert figures == pytest.approx(record["metrics"]["validation"])
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_what_reads_is_frozen_and_what_writes_is_trained(family: str, data: Path, tmp_path: Path) -> None:
+    folder = make_family(tmp_path / "model", family)
+    for what, trains in (("encoder", "decoder"), ("embeddings", "encoder")):
+        config = {"data": str(data), "model": str(folder), "output": tmp_path / what, "freeze": what, **STEPS}
+        weights = dict(finetune_seq2seq.build(finetune_seq2seq.Config(**config)).model.named_parameters())
+        moved = {name for name, weight in weights.items() if weight.requires_grad}
+        assert not any("shared" in name or "lm_head" in name for name in moved)
+        assert any(f"{trains}." in name for name in moved)
+        assert any(name.split("decoder")[0] == name for name in moved) == (what == "embeddings")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MULTILINGUAL)
+def test_a_run_writes_in_the_language_that_it_was_trained_to(kind: str, data: Path, tmp_path: Path) -> None:
+    source, target = LANGUAGES[kind]
+    folder = make_multilingual(tmp_path / "model", kind)
+    options = {"source_language": source, "target_language": target, "max_target_length": 24}
+    record = trained(data, tmp_path / "run", model=str(folder), **options, label_smoothing=0.0)
+    assert record["task"]["languages"] == {"source": source, "target": target}
+    model, tokenizer = (kind.from_pretrained(tmp_path / "run") for kind in (AutoModelForSeq2SeqLM, AutoTokenizer))
+    code = tokenizer.convert_tokens_to_ids(target)
+    answer = predict.run(predict.Config(model=str(tmp_path / "run"), texts=["a good film"], **CPU)).record["answers"][0]
+    tokens = tokenizer("a good film", return_tensors="pt")
+    assert tokenizer.convert_tokens_to_ids(source) in tokens["input_ids"][0]
+    written = model.generate(**tokens, forced_eos_token_id=None)[0]
+    assert answer["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+    # as it learned: what the decoder read before the first token of a target ends with the language
+    known = tokenizer(text_target="film", return_tensors="pt")["input_ids"]
+    first = tokenizer.convert_tokens_to_ids("▁film" if kind != "nllb" else "▁")
+    shifted = known_before(model, known)[0].tolist()
+    place = known[0].tolist().index(first)
+    assert shifted[: place + 1] == written.tolist()[: place + 1]
+    assert written[place] == code
+
+
+def test_languages_that_nobody_names_are_told(data: Path, tmp_path: Path) -> None:
+    folder = make_multilingual(tmp_path / "model", "mbart50")
+    config = {"data": str(data), "model": str(folder), "output": tmp_path / "run", **STEPS}
+    with reporting.listening() as heard:
+        finetune_seq2seq.build(finetune_seq2seq.Config(**config))
+    assert any(
+        "what is read with en_XX (--source-language), what is written with en_XX" in said for said in heard.warnings
+    )
 
 
 def test_a_model_without_an_encoder_learns_the_answer_alone(data: Path, tmp_path: Path) -> None:
@@ -277,11 +320,23 @@ def test_targets_that_are_cut_are_counted(data: Path, tmp_path: Path) -> None:
         ({"arch": "t5", "target_language": "de_DE"}, "--target-language de_DE: the tokenizer has no such language"),
         ({"arch": "t5", "freeze": "encoder"}, "--freeze encoder without --model"),
         ({"arch": "marian", "max_positions": 8, "max_target_length": 600}, "--max-positions 8 is below"),
+        ({"encoder": "minilm"}, "--encoder is for --decoder"),
+        ({"encoder": "minilm", "decoder": "minilm", "size": "tiny"}, "--size: the shapes of --encoder and --decoder"),
+        ({"model": "bart", "decoder": "minilm"}, "--decoder and --model: a run begins with one of them"),
+        ({"model": "bart", "max_target_length": 65}, "--max-target-length 65: the model writes at most 64 tokens"),
+        ({"model": "bart", "max_length": 65}, "--max-length 65: the model takes at most 64 tokens"),
+        (
+            {"model": "mbart50", "target_language": "de"},
+            r"(?s)--target-language de: .*Did you mean 'de_DE'\? It has 52: af_ZA, ar_AR",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(
     options: dict[str, Any], message: str, data: Path, tmp_path: Path
 ) -> None:
+    if family := options.get("model"):
+        make = make_multilingual if family in MULTILINGUAL else make_family
+        options = {**options, "model": str(make(tmp_path / "model", family))}
     with pytest.raises(UserError, match=message):
         trained(data, tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()

@@ -10,7 +10,9 @@ import every_task
 import pytest
 from conftest import write_csv
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from translators import SHAPES, make_family, make_multilingual
 
+from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import predict
 
@@ -78,3 +80,49 @@ def test_what_is_refused(model: Path, options: dict[str, Any], message: str) -> 
 def test_an_old_name_points_to_the_task(model: Path) -> None:
     with pytest.raises(UserError, match="Did you mean 'text2text-generation'"):
         answers(model, task="summarization")
+
+
+@pytest.mark.parametrize("family", SHAPES)
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_batch_writes_what_each_text_gets_alone_and_transformers_gives(
+    family: str, beams: int, tmp_path: Path
+) -> None:
+    folder = make_family(tmp_path / "model", family)
+    theirs, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    wanted = []
+    for text in TEXTS:
+        tokens = tokenizer(text, return_tensors="pt")
+        if family == "led":  # as its authors have it, see its page on the hub
+            tokens["global_attention_mask"] = tokens["input_ids"].new_zeros(tokens["input_ids"].shape)
+            tokens["global_attention_mask"][:, 0] = 1
+        written = theirs.generate(**tokens, max_new_tokens=8, num_beams=beams, do_sample=False)
+        wanted.append(tokenizer.decode(written[0], skip_special_tokens=True).strip())
+    assert len(set(wanted)) == len(wanted)
+    together = answers(folder, beams=beams, max_new_tokens=8)
+    assert [answer["prediction"] for answer in together] == wanted
+    alone = [answers(folder, texts=[text], beams=beams, max_new_tokens=8)[0]["prediction"] for text in TEXTS]
+    assert alone == wanted
+
+
+def test_what_is_beyond_the_positions_of_a_model_is_counted(tmp_path: Path) -> None:
+    folder = make_family(tmp_path / "model", "bart")
+    with reporting.listening() as heard:
+        found = answers(folder, texts=["a good film " * 40, "a good film"], max_new_tokens=4)
+    assert found[0]["prediction_cut"] > 0 and "prediction_cut" not in found[1]
+    assert any("1 of 2" in said for said in heard.warnings)
+
+
+def test_a_language_that_is_asked_for_is_written(tmp_path: Path) -> None:
+    folder = make_multilingual(tmp_path / "model", "mbart50")
+    theirs, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    tokenizer.src_lang = "fr_XX"
+    for code in ("de_DE", "ro_RO"):
+        asked = {"source_language": "fr_XX", "target_language": code, "texts": TEXTS[:1], "max_new_tokens": 8}
+        begin = tokenizer.lang_code_to_id[code]
+        wanted = theirs.generate(
+            **tokenizer(TEXTS[0], return_tensors="pt"), forced_bos_token_id=begin, max_new_tokens=8, do_sample=False
+        )
+        assert answers(folder, **asked)[0]["prediction"] == tokenizer.decode(wanted[0], skip_special_tokens=True)
+    with reporting.listening() as heard:
+        answers(folder, max_new_tokens=2)
+    assert any("what is written with en_XX (--target-language)" in said for said in heard.notes)

@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -21,6 +22,7 @@ from nlpkit.data.inputs import Content
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.generation.words import continuation
+from nlpkit.models import opening
 from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.features import FREE_LENGTH, PERCENTILE
@@ -28,7 +30,7 @@ from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.roles import Trainable
-from nlpkit.tasks.text2text_generation import judging, token_ids
+from nlpkit.tasks.text2text_generation import judging, languages, token_ids
 from nlpkit.tasks.text2text_generation.options import (
     AnsweringOptions,
     LearnedOptions,
@@ -76,6 +78,8 @@ class Text2Text(Trainable):
         settings: how a text is written, as far as the user says.
         max_new_tokens, beams: as the user asks for them; None: as the model's folder says.
         start: the token that the decoder begins with, where targets would begin with it too.
+        attends_first: whether all tokens of a text attend to its first one, which the model has to be told.
+        forced: whether the model's folder names the first token that is written.
         tokenizer: of the model.
     """
 
@@ -95,6 +99,8 @@ class Text2Text(Trainable):
     max_new_tokens: int | None = None
     beams: int | None = None
     start: int | None = None
+    attends_first: bool = False
+    forced: bool = False
     tokenizer: Any = None
 
     name: ClassVar[str] = "text2text-generation"
@@ -237,21 +243,16 @@ class Text2Text(Trainable):
             if tokenizer.pad_token_id is None:  # GPT-2's own: what is padded is masked
                 tokenizer.pad_token = tokenizer.eos_token
             tokenizer.padding_side = "left"  # an answer stands behind its text
-        for name, code, flag in (
-            ("src_lang", self.source, "--source-language"),
-            ("tgt_lang", self.target, "--target-language"),
-        ):
-            if code is not None:
-                _language(tokenizer, code, flag)
-                if hasattr(tokenizer, name):
-                    setattr(tokenizer, name, code)
+        languages.mark(tokenizer, self.source, self.target)
         return self.with_(tokenizer=tokenizer)
 
     def opened(self, model: Any) -> Self:
-        return (
-            self
-            if self.separator is not None
-            else self.with_(start=getattr(model.config, "decoder_start_token_id", None))
+        own = getattr(model, "generation_config", None)
+        begin = None if self.separator is not None else getattr(model.config, "decoder_start_token_id", None)
+        return self.with_(
+            start=begin,
+            attends_first=_attends_first(model),
+            forced=getattr(own, "forced_bos_token_id", None) is not None,
         )
 
     def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
@@ -267,15 +268,22 @@ class Text2Text(Trainable):
         if self.separator is not None:
             own.eos_token_id = tokenizer.eos_token_id
             return task
-        if (begin := task._begin()) is not None:
+        if said := languages.unnamed(tokenizer, self.source, self.target):
+            reporting.current().warn(said)
+        start, begin = task._first_tokens()
+        if begin is not None:
             own.forced_bos_token_id = begin
+        if start is not None:
+            model.config.decoder_start_token_id = own.decoder_start_token_id = start
         return task.opened(model)
 
-    def _begin(self) -> int | None:
-        """The token that says in which language to write; None: the model's."""
-        if self.target is None or self.separator is not None:
-            return None
-        return _language(self.tokenizer, self.target, "--target-language")
+    def _first_tokens(self) -> tuple[int | None, int | None]:
+        """The token that the decoder begins with, and the first that is written, where one of them says in which
+        language; None: the model's."""
+        if self.target is None:
+            return None, None
+        language = languages.ids(self.tokenizer)[self.target]
+        return (None, language) if languages.begins(self.tokenizer, self.target) else (language, None)
 
     def configured(self, options: Config) -> Self:
         task = self
@@ -285,6 +293,8 @@ class Text2Text(Trainable):
                 source=options.source_language or self.source,
                 target=options.target_language or self.target,
             ).attached(self.tokenizer)
+            if not task.forced and (said := languages.unnamed(self.tokenizer, task.source, task.target)):
+                reporting.current().note(said)
         if isinstance(options, AnsweringOptions):
             task = task.with_(
                 settings=settings_of(options, None),
@@ -335,9 +345,15 @@ class Text2Text(Trainable):
         flat = [target for targets in rows["targets"] for target in targets]
         lengths = [len(ids) for ids in self._written(tokenizer, flat, None).ids]
         # a model without an encoder has room for a text and its answer together
+        room = most if most is None or self.separator is None else most - 1
+        if self.target_length and room is not None and self.target_length > room:
+            raise UserError(
+                f"--max-target-length {self.target_length}: the model writes at most {room} tokens",
+                f"Use {room} or less.",
+            )
         bound = most if most is None or self.separator is None else most // 2
-        limit = self.target_length or token_ids.length(lengths, PERCENTILE, FREE_LENGTH)
-        limit = min(limit, bound or limit)
+        limit = token_ids.length(lengths, PERCENTILE, FREE_LENGTH)
+        limit = self.target_length or min(limit, bound or limit)
         longest = max(lengths)
         most_written = min(token_ids.length([int(SPARE * min(longest, limit))], 100, 1), bound or limit)
         over = sum(length > limit for length in lengths)
@@ -429,7 +445,8 @@ class Text2Text(Trainable):
     ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
         from nlpkit.data.batching import PaddingCollator
 
-        return token_ids.Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length), multiple)
+        inputs = PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length)
+        return token_ids.Collator(inputs, multiple, attends_first=self.attends_first)
 
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()) -> Forward:
         """The logits of each token that is to be written, where the right ones before it are known: shape (rows,
@@ -457,7 +474,7 @@ class Text2Text(Trainable):
         labels = batch["labels"]
         if self.separator is None:
             inner = getattr(model, "module", model)  # of several processes
-            known = inner.prepare_decoder_input_ids_from_labels(labels=labels)
+            known = token_ids.known_before(inner, labels)
             return {**self.model_inputs(batch), "decoder_input_ids": known}, labels
         there = labels != IGNORED
         ids = torch.cat([batch["input_ids"], labels.where(there, self.tokenizer.pad_token_id)], dim=1)
@@ -500,7 +517,7 @@ class Text2Text(Trainable):
         """What is written for each text: ids, their log-probabilities, how many there are, whether it ended."""
         from nlpkit.generation import loop
 
-        settings, most = self._settled(model), decoder_length(model)
+        settings, most = self._settled(model), opening.writes(model.config, model)
         ways = loop.beams if settings.beams > 1 else loop.write
         texts: list[Text] = ways(model, batch, settings, ends_of(model, self.tokenizer, settings.stop, most))
         return packed(texts, len(batch["input_ids"]), settings.sequences)
@@ -520,7 +537,10 @@ class Text2Text(Trainable):
         penalty = self.settings.length_penalty
         if penalty == 1 and beams > 1 and own.length_penalty is not None:
             penalty = own.length_penalty
-        return replace(self.settings, max_new_tokens=tokens, beams=beams, length_penalty=penalty, begin=self._begin())
+        start, begin = self._first_tokens()
+        return replace(
+            self.settings, max_new_tokens=tokens, beams=beams, length_penalty=penalty, start=start, begin=begin
+        )
 
     # --- judging and answering ---
 
@@ -590,26 +610,10 @@ class Text2Text(Trainable):
         return {**super().no_answer(), "tokens": None, "ended": None}
 
 
-def decoder_length(model: Any) -> int | None:
-    """Tokens that a decoder takes; None for any number (relative positions)."""
-    own = getattr(model.config, "decoder", None) or model.config
-    most = getattr(own, "max_decoder_position_embeddings", None) or getattr(own, "max_position_embeddings", None)
-    return None if most is None else int(most)
-
-
-def _language(tokenizer: Any, code: str, flag: str) -> int:
-    """The id of the token of a language.
-
-    Raises:
-        UserError: the tokenizer has none such.
-    """
-    number = tokenizer.convert_tokens_to_ids(code)
-    if number is None or number == tokenizer.unk_token_id:
-        codes = [token for token in tokenizer.all_special_tokens if token not in tokenizer.special_tokens_map.values()]
-        shown = ", ".join(map(str, codes[:8])) + (", ..." if len(codes) > 8 else "")
-        has = f"It has: {shown}" if codes else "It has no codes of languages; T5 is told by --prefix."
-        raise UserError(f"{flag} {code}: the tokenizer has no such language", has)
-    return int(number)
+def _attends_first(model: Any) -> bool:
+    """Whether all tokens of a text attend to its first one, which a model has to be told (LED)."""
+    forward = getattr(model, "forward", None)  # a graph has none
+    return forward is not None and "global_attention_mask" in inspect.signature(forward).parameters
 
 
 def _tell_of_prefixes(config: PreTrainedConfig) -> None:

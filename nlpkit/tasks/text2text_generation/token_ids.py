@@ -86,21 +86,48 @@ def length(lengths: Sequence[int], percentile: float, least: int) -> int:
     return -(-max(int(np.percentile(lengths, percentile)), least) // 8) * 8
 
 
+def known_before(model: Any, labels: torch.Tensor) -> torch.Tensor:
+    """What a decoder reads where the tokens of `labels` are to be written: those before each, behind the one that it
+    begins with; shape (rows, tokens).
+
+    Args:
+        model: M2M100, NLLB and Blenderbot do not say themselves how it is made.
+    """
+    if hasattr(model, "prepare_decoder_input_ids_from_labels"):
+        made: torch.Tensor = model.prepare_decoder_input_ids_from_labels(labels=labels)
+        return made
+    config = model.config
+    shifted = labels.roll(1, dims=1)
+    shifted[:, 0] = config.decoder_start_token_id
+    return shifted.masked_fill(shifted == IGNORED, config.pad_token_id)
+
+
 class Collator:
     """Pads texts, and what is to be written.
 
     Args:
         inputs: pads the texts.
         multiple: what is to be written is padded to a multiple of this.
+        attends_first: whether the model is told that all tokens attend to the first one, as in LED's own summaries
+            (Beltagy et al. 2020).
     """
 
-    def __init__(self, inputs: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]], multiple: int = 1) -> None:
-        self.inputs, self.multiple = inputs, multiple
+    def __init__(
+        self,
+        inputs: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+        multiple: int = 1,
+        *,
+        attends_first: bool = False,
+    ) -> None:
+        self.inputs, self.multiple, self.attends_first = inputs, multiple, attends_first
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         import torch
 
         batch = self.inputs([{"input_ids": row["input_ids"]} for row in rows])
+        if self.attends_first:
+            batch["global_attention_mask"] = torch.zeros_like(batch["attention_mask"])
+            batch["global_attention_mask"][:, 0] = 1
         if "labels" in rows[0]:
             width = -(-max(len(row["labels"]) for row in rows) // self.multiple) * self.multiple
             labels = np.full((len(rows), width), IGNORED, dtype=np.int64)
