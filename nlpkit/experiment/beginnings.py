@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.data import pieces
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.experiment.repeats import RepeatedOptions
@@ -13,6 +14,7 @@ from nlpkit.models import fitting, opening
 from nlpkit.options import ModelOptions, flag_of
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
+from nlpkit.tasks.features import BATCH
 from nlpkit.tasks.heads import Head
 from nlpkit.tokenization import extend
 
@@ -163,7 +165,7 @@ class Paired(Beginning):
         return model, new
 
 
-POSITIONS = 512  # tokens of the longest text that a new model reads or writes, unless longer ones are asked for
+LEAST_POSITIONS, MOST_POSITIONS = 512, 2_048  # that a new model has, for the longest text of train, unless asked for
 
 
 class FromScratch(Beginning):
@@ -201,7 +203,16 @@ class FromScratch(Beginning):
             self.tokenizer = joint.learned(pairs, self.pieces)
         else:
             self.tokenizer = joint.made_ready(self.tokenizer, str(self.named), [target for _, target in pairs])
-        self.config = new_config(self.shape, self.tokenizer, max(POSITIONS, task.longest_asked or 0))
+        self.config = new_config(self.shape, self.tokenizer, self._positions(pairs, task.longest_asked or 0))
+
+    def _positions(self, pairs: Sequence[tuple[str, str]], asked: int) -> int:
+        """Tokens that the model takes: those of the longest text of train, within bounds; or those asked for."""
+        if self.shape.max_positions:
+            return asked
+        texts, longest = [text for pair in pairs for text in pair], LEAST_POSITIONS
+        for start, end in pieces.chunks({"texts": texts}, BATCH):
+            longest = max(longest, *map(len, self.tokenizer(texts[start:end], verbose=False)["input_ids"]))
+        return max(min(longest, MOST_POSITIONS), asked)
 
     def model(self, options: BeginningOptions, task: Trainable, head: Head) -> tuple[Any, list[str]]:
         from transformers import set_seed

@@ -388,3 +388,16 @@ def test_the_learning_rate_ends_with_the_time(schedule: str, data: Path, tmp_pat
     log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     rates = [entry["learning_rate"] for entry in log if "learning_rate" in entry]
     assert len(rates) < 10_000 and rates[-1] < 0.1 * max(rates)
+
+
+def test_a_new_model_takes_the_longest_text_or_as_many_tokens_as_are_asked_for(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [*every_task.turned(20, 1), {"source": "a b " * 400, "target": "b a"}])
+    write_jsonl(tmp_path / "validation.jsonl", every_task.turned(4, 2))
+    shape = {**every_task.SMALL_T5, "arch": "bart"}
+    taken = {}
+    for asked in ({}, {"max_positions": 200}, {"max_length": 1_500}):
+        options: dict[str, Any] = {"data": str(tmp_path), "output": tmp_path / "run", **shape, **STEPS, **asked}
+        trainer = finetune_seq2seq.build(finetune_seq2seq.Config(**options))
+        taken[next(iter(asked), "")] = trainer.model.config.max_position_embeddings
+    assert 512 < taken[""] < 1_500
+    assert (taken["max_positions"], taken["max_length"]) == (200, 1_500)
