@@ -86,7 +86,7 @@ def test_files_where_files_are_meant(folder: Path) -> None:
     assert values("finetune-cls", "--config", "glue-s") == ["glue-sst2", "glue-stsb"]
     assert values("finetune-cls", "--output", "") == ["runs/"]
     assert values("finetune-cls", "--data", "re") == ["recipe.yaml", "reviews.csv"]
-    assert values("finetune-cls", "--data", "sam") == ["sample:feedback"]
+    assert values("finetune-cls", "--data", "sam") == ["sample:feedback", "sample:formal"]
 
 
 def test_a_folder_at_home(home: Path) -> None:
@@ -179,7 +179,7 @@ def test_in_zsh(program: Path) -> None:
     assert offered("nlpkit quant") == [f"quantize:{COMMANDS['quantize'].help}"]
     assert offered("nlpkit predict runs/b") == ["runs/big model:"]
     assert offered("nlpkit predict runs/d") == ["folders", "runs/deep/"]
-    assert offered("nlpkit finetune-cls --data sam") == ["sample\\:feedback:"]
+    assert offered("nlpkit finetune-cls --data sample:fe") == ["sample\\:feedback:"]
 
 
 # --- where it is kept ---

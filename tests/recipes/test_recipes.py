@@ -5,6 +5,7 @@ The rows are stand-ins of each data set's schema. Pre-training recipes are run i
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import os
@@ -16,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import every_task
 import pytest
 import yaml
-from conftest import RunOf, make_model, sentence
+from conftest import RunOf, make_model, sentence, write_jsonl
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from qa_models import asked, make_reader
 
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.models import opening
-from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa, predict
+from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa, finetune_seq2seq, predict
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -33,6 +35,7 @@ NAMES = list(COMMAND_OF)
 CLASSIFIERS = [name for name, command in COMMAND_OF.items() if command == finetune_cls.COMMAND]
 TAGGERS = [name for name, command in COMMAND_OF.items() if command == finetune_ner.COMMAND]
 EMBEDDERS = [name for name, command in COMMAND_OF.items() if command == finetune_embed.COMMAND]
+TRANSLATORS = [name for name, command in COMMAND_OF.items() if command == finetune_seq2seq.COMMAND]
 READERS = [name for name, command in COMMAND_OF.items() if command == finetune_qa.COMMAND]
 
 TWO_WAY = ["not_entailment", "entailment"]
@@ -212,6 +215,47 @@ class Asked:
         )
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Texts and what is to be written for them, as the hub or a file of the reader has them.
+
+    Attributes:
+        request: name, configuration and revision that must be asked of the hub; None: they are in a file.
+        columns: in their order; those of `lists` hold several texts in a cell.
+        splits: their names.
+    """
+
+    request: tuple[str, str | None, str | None] | None
+    columns: tuple[str, ...]
+    lists: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ("train", "validation", "test")
+
+    def load(self) -> DatasetDict:
+        return DatasetDict({split: Dataset.from_list(self.rows(split)) for split in self.splits})
+
+    def rows(self, split: str) -> list[dict[str, Any]]:
+        rng = random.Random(split)
+
+        def cell(name: str) -> Any:
+            texts = [sentence(rng, "positive", 6) for _ in range(2)]
+            return texts if name in self.lists else " ".join(texts)
+
+        return [{name: cell(name) for name in self.columns} for _ in range(24 if split == "train" else 8)]
+
+    def write(self, place: Path) -> None:
+        """Rows where a recipe looks for them: a folder of jsonl, a csv, or a tsv without a header."""
+        if not place.suffix:
+            place.mkdir()
+            for split in self.splits:
+                write_jsonl(place / f"{split}.jsonl", self.rows(split))
+            return
+        with place.open("w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, self.columns, delimiter="," if place.suffix == ".csv" else "\t")
+            if place.suffix == ".csv":
+                writer.writeheader()
+            writer.writerows(self.rows("train"))
+
+
 CONLL2003 = Tagged(
     ("eriktks/conll2003", None, "refs/convert/parquet"),
     {
@@ -226,9 +270,19 @@ WNUT17 = Tagged(
 )
 JAPANESE = Marked(("stockmark/ner-wikipedia-dataset", None, None), ("人名", "法人名", "地名", "製品名"))
 SQUAD = Asked(("rajpurkar/squad", None, None))
+MULTI30K = Pairs(("bentrevett/multi30k", None, None), ("en", "de"))
+NEWS = Pairs(("abisee/cnn_dailymail", "3.0.0", None), ("article", "highlights", "id"))
 
-HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | None] = {
+HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | Pairs | None] = {
     "quickstart": None,  # its sample is in the package
+    "rewrite-formal": None,
+    "multi30k-translator": MULTI30K,
+    "translate-t5-small": MULTI30K,
+    "translate-mt5-small": Pairs(None, ("en", "tr", "source")),
+    "translate-many": Pairs(None, ("prefix", "input_text", "target_text")),
+    "summarize-bart": NEWS,
+    "summarize-t5-small": NEWS,
+    "summarize-papers": Pairs(None, ("source", "target"), ("source", "target"), ("train", "dev", "test")),
     "sst2": SST2,
     "imdb-distilbert": IMDB,
     "imdb-distilbert-subset": IMDB,
@@ -272,6 +326,8 @@ HUB: dict[str, Hub | Tagged | Marked | Triplets | Asked | None] = {
     ),
     "nli-minilm": Triplets(("sentence-transformers/all-nli", "triplet", None)),
 }  # fmt: skip
+
+IN_ONE_FILE = ("translate-mt5-small", "translate-many")  # whose validation is held out
 
 # what is measured to pick the checkpoint, where it is not accuracy
 MAIN_METRIC = {
@@ -359,6 +415,42 @@ def test_builds_the_trainer_of_an_embedder(name: str, tiny: Any) -> None:
     else:
         assert trainer.task.layout.shape == "triplets"
         assert trainer.args.metric_for_best_model == "accuracy"
+
+
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny T5, which takes texts of any length."""
+    folder = tmp_path_factory.mktemp("writer")
+    (folder / "data").mkdir()
+    return every_task.make_text_to_text(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_builds_the_trainer_of_a_model_that_writes(
+    name: str, tiny: Any, writer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the columns, the prefixes and the splits that the data set has, on the model that the file names or none."""
+    given, hub = load(name), HUB[name]
+    monkeypatch.chdir(tmp_path)
+    if isinstance(hub, Pairs) and hub.request is None:
+        hub.write(Path(given.data))
+    config = tiny(name, model=writer)
+    trainer = finetune_seq2seq.build(config)
+    task = trainer.task
+
+    assert (trainer.args.num_train_epochs, trainer.args.per_device_train_batch_size) == (
+        config.epochs,
+        config.batch_size,
+    )
+    assert set(trainer.splits) == ({"train", "validation"} if name in IN_ONE_FILE else {"train", "validation", "test"})
+    assert (task.text, task.targets) == (given.text_column or "informal", tuple(given.target_columns or ["formal"]))
+    assert task.measure == (given.measure or "translation")
+    first = trainer.splits["train"].examples[0]
+    if isinstance(hub, Pairs) and hub.lists:
+        assert len(first["targets"]) == 2
+    assert bool(task.prefix or first["prefix"]) == bool(given.prefix or given.prefix_column)
+    assert (trainer.model.config.model_type == "bart") == (given.model is None)
 
 
 @pytest.mark.parametrize("name", [name for name, command in COMMAND_OF.items() if command == predict.COMMAND])
