@@ -159,11 +159,14 @@ def _usage(folder: Path, record: dict[str, Any]) -> list[str]:
     lines = ["In this folder (elsewhere `.` is its path):", "", *_block([view.example_call(Path())], "bash")]
     if "file" in quantization:
         length = task.get("max_length")
+        cached = ", and a cache of what was read before" if quantization.get("cache") else ""
+        several = len(quantization.get("graphs") or ()) > 1
+        opened = "" if several else "; transformers.js opens it with the name of the folder"
         limit = f", texts of at most {length:,} tokens" if length else ""
         lines += [
             "",
             f"{code(quantization['file'])} runs in ONNX Runtime and reads {', '.join(quantization['inputs'])}, shape "
-            f"(batch_size, sequence_length){limit}; transformers.js opens it with the name of the folder.",
+            f"(batch_size, sequence_length){limit}{cached}{opened}.",
             "",
         ]
         if asked := view.onnx_code(task, quantization["file"]):

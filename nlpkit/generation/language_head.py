@@ -141,7 +141,7 @@ def loss_of(
     """As `LanguageHead.loss`, by the head of a model itself, or by a graph, which gives all logits."""
     if isinstance(model, torch.nn.Module):
         return of(model).loss(model, inputs, labels)
-    return _of_logits(model(**inputs)["logits"], labels)
+    return _of_logits(model(**inputs, use_cache=False)["logits"], labels)
 
 
 def loss_of_states(

@@ -1,8 +1,7 @@
 """From token to token: greedy and drawn writing by a model with a cache, a batch at a time.
 
 Rows leave the batch when they end, so that one long text does not have the others computed again and again. Beams are
-those of transformers' `generate`. A graph that was exported without a cache reads all of a text for each token, and one
-text at a time, as it tells no padding before a text from the text.
+those of transformers' `generate`. A model that runs in ONNX Runtime is called as one of torch is.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from inspect import signature
 from typing import Any, cast
 
@@ -97,12 +95,6 @@ def write(
         on_token: is told the number of a text and what it is so far, whenever a token was added.
     """
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    if len(ids) > 1 and not isinstance(model, torch.nn.Module):
-        made = []
-        for i, alone in enumerate(_alone(batch)):
-            told = None if on_token is None else partial(_moved, on_token, i * settings.sequences)
-            made += write(model, alone, settings, ends, runners_up=runners_up, on_token=told)
-        return made
     count = settings.sequences
     prompts = [row[kept.bool()].tolist() for row, kept in zip(ids, mask, strict=True) for _ in range(count)]
     ids, mask = ids.repeat_interleave(count, 0), mask.repeat_interleave(count, 0)
@@ -167,15 +159,11 @@ class _Steps:
     def __init__(self, model: Any, ids: torch.Tensor, mask: torch.Tensor) -> None:
         self.model, self.ids, self.mask = model, ids, mask
         self.given, self.positions = ids, (mask.cumsum(-1) - 1).clamp(min=0)
-        self.remembers = isinstance(model, torch.nn.Module)
-        self.takes = frozenset(signature(model.forward).parameters) if self.remembers else frozenset()
+        self.takes = taken_by(model)
         self.cache: Any = None
 
     def logits(self) -> torch.Tensor:
         """Of the next token, shape (rows, vocabulary), float32."""
-        if not self.remembers:
-            made: torch.Tensor = self.model(input_ids=self.ids, attention_mask=self.mask)["logits"]
-            return made[:, -1].float()
         more = {"position_ids": self.positions, "logits_to_keep": 1}
         output = self.model(
             input_ids=self.given,
@@ -226,14 +214,20 @@ class _AnswerSteps(_Steps):
         begins = (start, model.generation_config.decoder_start_token_id, model.config.decoder_start_token_id)
         begin = torch.full_like(ids[:, :1], next(number for number in begins if number is not None))
         super().__init__(model, begin, torch.ones_like(begin))
-        self.read = model.get_encoder()(input_ids=ids, attention_mask=mask, **more).last_hidden_state
         self.read_mask = mask
+        self.read: torch.Tensor | None = None
+        if isinstance(model, torch.nn.Module):
+            encoder = cast(Any, model).get_encoder()
+            self.read = encoder(input_ids=ids, attention_mask=mask, **more).last_hidden_state
+        else:
+            self.cache = model.read(ids, mask)
 
     def logits(self) -> torch.Tensor:
         from transformers.modeling_outputs import BaseModelOutput
 
+        read = {} if self.read is None else {"encoder_outputs": BaseModelOutput(last_hidden_state=self.read)}
         output = self.model(
-            encoder_outputs=BaseModelOutput(last_hidden_state=self.read),
+            **read,
             attention_mask=self.read_mask,
             decoder_input_ids=self.given,
             past_key_values=self.cache,
@@ -246,7 +240,24 @@ class _AnswerSteps(_Steps):
     def keep(self, rows: Sequence[int]) -> None:
         super().keep(rows)
         kept = torch.tensor(rows, dtype=torch.long, device=self.ids.device)
-        self.read, self.read_mask = self.read[kept], self.read_mask[kept]
+        self.read_mask = self.read_mask[kept]
+        self.read = None if self.read is None else self.read[kept]
+
+
+def taken_by(model: Any) -> frozenset[str]:
+    """Names of what a model may be called with.
+
+    Raises:
+        UserError: it was exported without a cache.
+    """
+    if isinstance(model, torch.nn.Module):
+        return frozenset(signature(model.forward).parameters)
+    if not model.remembers:
+        raise UserError(
+            f"{model.path} was exported without a cache: all of a text would be read again for each token",
+            "Export it with `nlpkit quantize`, which keeps one.",
+        )
+    return frozenset(signature(model.__call__).parameters) | frozenset(model.inputs)
 
 
 def read_besides(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -268,7 +279,7 @@ def own_rules(model: Any, settings: Settings) -> list[Any]:
     asked = getattr(model, "generation_config", None)
     if asked is None or not has_encoder(model):
         return []
-    device = next(model.parameters()).device
+    device = model.device
     ends = asked.eos_token_id
     made: list[Any] = []
     if asked.no_repeat_ngram_size and not settings.no_repeat_ngram:
@@ -288,10 +299,6 @@ def own_rules(model: Any, settings: Settings) -> list[Any]:
         first = 1 if begin is None else 2
         made.append(of.SuppressTokensAtBeginLogitsProcessor(asked.begin_suppress_tokens, first, device))
     return made
-
-
-def _moved(on_token: Callable[[int, Text], None], first: int, number: int, text: Text) -> None:
-    on_token(first + number, text)
 
 
 def _alone(batch: Mapping[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
@@ -337,10 +344,9 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
     writer = cast(Any, model)
     history = settings.of_history()
     if not isinstance(model, torch.nn.Module):
-        raise UserError(
-            "--beams: the model runs in ONNX Runtime, where texts are written one token after the other",
-            "Leave it out, or take the model that it was made of.",
-        )
+        from nlpkit.generation.exported import Exported
+
+        writer = Exported(model)
     ids, mask = batch["input_ids"], batch["attention_mask"]
     longest = 1 if has_encoder(model) else ids.shape[1]
     if (

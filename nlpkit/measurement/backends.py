@@ -16,7 +16,7 @@ from nlpkit.inference.weights import Weights
 from nlpkit.measurement import export_cache, loading
 from nlpkit.measurement.loading import Model
 from nlpkit.models import files, fitting, opening
-from nlpkit.models.onnx import OnnxModel, placed
+from nlpkit.models.onnx import opened, placed
 from nlpkit.runs.folder import read_record
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
@@ -86,7 +86,7 @@ def _open_exported(place: Path, options: SubjectOptions, device: Device, chosen_
     else:
         file = files.exported_file(place)
         assert file is not None
-        net = OnnxModel(file, config)
+        net = opened(file, config)
         if not options.config_only:
             tokenizer = loading.tokenizer_of(str(place), options)
             if tokenizer is not None:

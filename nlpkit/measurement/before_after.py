@@ -68,7 +68,7 @@ def weight_bytes(folder: Path) -> int:
     """Bytes of the files that hold a model's weights (and its graph, where it was exported)."""
     exported = files.exported_file(folder)  # one file, under whatever names
     if exported is not None:
-        weights = [exported, *(file for pattern in ONNX_DATA for file in exported.parent.glob(pattern))]
+        weights = [*files.graphs(exported), *(file for pattern in ONNX_DATA for file in exported.parent.glob(pattern))]
     else:
         weights = [file for pattern in WEIGHT_FILES for file in folder.glob(pattern)]
     return sum(file.stat().st_size for file in weights)

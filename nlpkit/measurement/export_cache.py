@@ -10,8 +10,9 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nlpkit import reporting
 from nlpkit.data import cache
@@ -23,12 +24,16 @@ from nlpkit.runs.folder import read_record, versions
 from nlpkit.runs.records import RECORD, SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
     import torch
 
     from nlpkit.measurement.loading import Model
+    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.tasks.contract import Task
 
 TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
 WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
+MOST_WRITTEN = 32  # tokens behind which logits of a decoder are compared
 KIND = "exported"  # of entries of the cache
 ROOM = 50_000_000  # bytes without which no export is tried
 ELSEWHERE = "NLPKIT_CACHE=FOLDER names another place for it."
@@ -76,6 +81,54 @@ def largest_difference(
             )
         worst = max(worst, difference)
     return worst
+
+
+def graphs_of(
+    task: Task | None, model: Any, inputs: Batch, *, fusions: Literal["cuda"] | None = None
+) -> dict[str, ir.Model]:
+    """The graphs of a model as its task uses it, by the names of their files; with a cache where it writes.
+
+    Args:
+        inputs: an example of what it is called with, see `export.export`.
+
+    Raises:
+        UserError: the architecture cannot be exported.
+    """
+    from nlpkit.quantization import export, writers
+
+    whole = Path(files.EXPORTED).stem
+    if task is None or not task.writes:
+        return {whole: export.export(model, inputs, fusions=fusions, graph=task.graph if task else None)}
+    if not model.config.is_encoder_decoder:
+        return {whole: writers.decoder_alone(model, fusions=fusions)}
+    return dict(zip((files.ENCODER, files.DECODER), writers.encoder_and_decoder(model, fusions=fusions), strict=True))
+
+
+def asked(task: Task, model: Any, batch: Batch) -> dict[str, Any]:
+    """What a model is given of a batch for logits of all of it, wherever rows are padded: what a decoder has written is
+    what was read.
+
+    Args:
+        model: of transformers, or exported.
+    """
+    from nlpkit.generation import loop
+
+    made = task.model_inputs(batch)
+    if not task.writes:
+        return made
+    if not model.config.is_encoder_decoder:
+        if "position_ids" not in loop.taken_by(model):
+            return made
+        return {**made, "position_ids": (made["attention_mask"].cumsum(-1) - 1).clamp(min=0)}
+    vocabulary = getattr(model.config, "decoder", model.config).vocab_size
+    return {**made, "decoder_input_ids": made["input_ids"][:, :MOST_WRITTEN] % vocabulary}
+
+
+def ways_to_run(task: Task | None, exported: OnnxModel) -> list[Callable[..., Any]]:
+    """How an exported model is run, each of which is to give what torch gives."""
+    from nlpkit.quantization import writers
+
+    return [exported, partial(writers.in_two_steps, exported)] if task is not None and task.writes else [exported]
 
 
 # --- the cache ---
@@ -186,19 +239,21 @@ def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     process.apply(verbose=False)
     from nlpkit.hardware.devices import Device
     from nlpkit.measurement import loading
-    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.models import onnx
     from nlpkit.quantization import export, int8
 
     hint = f"Leave {subject.backend} out of --backends."
     model = loading.open_torch(subject, options, Device("cpu", "fp32", "cpu, fp32"))
     batches = _batches(model)
-    path = folder / files.EXPORTED
     try:
-        made = export.export(model.net, batches[0], graph=model.task.graph if model.task else None)
+        made = graphs_of(model.task, model.net, batches[0])
     except UserError as error:
         raise UserError(error.message, hint) from error
-    export.finish(made, model.net, packed=True, fused=False)
-    export.save(made, path)
+    for graph in made.values():
+        export.finish(graph, model.net, packed=True, fused=False)
+    place = folder if len(made) == 1 else folder / files.ONNX_FOLDER
+    place.mkdir(exist_ok=True)
+    path = export.save_all(made, place)
 
     def read(outputs: Any, batch: Batch) -> torch.Tensor:
         return model.task.logits(outputs, batch) if model.task else outputs["last_hidden_state"]
@@ -206,13 +261,16 @@ def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     def whole(**batch: torch.Tensor) -> Any:
         return model.task.graph(model.net, batch) if model.task else model.net(**batch)
 
-    largest_difference(whole, OnnxModel(path, model.config), batches, read, hint=hint)
+    for way in ways_to_run(model.task, onnx.opened(path, model.config)):
+        largest_difference(whole, way, batches, read, hint=hint)
     if subject.backend == "onnx-int8":
         scheme = int8.Scheme(reduce_range=int8.needs_reduced_range())
-        export.save(int8.dynamic(made, scheme), path)
+        export.save_all({name: int8.dynamic(graph, scheme) for name, graph in made.items()}, place)
     model.config.architectures = [type(model.net).__name__]
     fitting.remember_first_position(model.config, model.net)
     model.config.save_pretrained(folder)
+    if model.task is not None and model.task.writes:
+        model.net.generation_config.save_pretrained(folder)
     if model.tokenizer is not None:
         model.tokenizer.save_pretrained(folder)
     if model.task is not None:
@@ -234,4 +292,4 @@ def _batches(model: Model) -> list[dict[str, torch.Tensor]]:
         columns = {name: [example[name] for example in examples] for name in examples[0]}
     made = workloads.inputs_of(model, columns)
     batches = [batch for size in (2, 1) for batch in workloads.batches_of(model, made, size)]
-    return [model.task.model_inputs(batch) if model.task else batch for batch in batches]
+    return [asked(model.task, model.net, batch) if model.task else batch for batch in batches]

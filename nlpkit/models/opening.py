@@ -248,9 +248,9 @@ def load_model(
     if not exported:
         _require_changeable(name, revision)
     elif (file := exported_file(folder)) is not None:
-        from nlpkit.models.onnx import OnnxModel
+        from nlpkit.models import onnx
 
-        return OnnxModel(file, load_config(name)), []
+        return onnx.opened(file, load_config(name)), []
     if folder.is_dir() and not allow_pickle and not list(folder.glob("*.safetensors")):
         if (folder / EXPORTED).is_symlink() and not (folder / EXPORTED).exists():
             raise UserError(f"{folder / EXPORTED} is a link to a file that is not there", "Copy the folder whole.")

@@ -26,7 +26,8 @@ def snippets(run: Run) -> dict[str, str]:
     if not run.complete or not run.task:
         return {}
     place = repr(str(run.path))
-    exported = (run.record.get("quantization") or {}).get("file")
+    quantization = run.record.get("quantization") or {}
+    exported = quantization.get("file")
     if run.task not in registry.TASKS:  # an encoder, which answers nothing by itself
         return {
             "In the shell": f'nlpkit embed {typed(run.path)} "..."',
@@ -43,6 +44,8 @@ def snippets(run: Run) -> dict[str, str]:
         f"model = nlpkit.load({place})  # the model alone"
     )
     if _has_cut_layers(run):  # which no other program opens
+        return lines
+    if quantization.get("cache"):  # a loop, which the card shows
         return lines
     if exported:
         lines["ONNX Runtime"] = (

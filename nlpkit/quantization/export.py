@@ -54,11 +54,23 @@ def export(
     Raises:
         UserError: the architecture cannot be exported.
     """
+    with computing(model, graph):
+        return traced(model, inputs, fusions=fusions, attention=None if fusions else ATTENTION)
+
+
+def traced(
+    model: Any, inputs: Mapping[str, Any], *, fusions: Literal["cuda"] | None = None, attention: str | None = None
+) -> onnx_ir.Model:
+    """As `export`, of the model as it stands.
+
+    Args:
+        inputs: an example of what it is called with; a cache may be among it.
+        attention: name of the attention function, of those that transformers knows; None: the model's own.
+    """
     from transformers.exporters import OnnxConfig, OnnxExporter
 
     config = OnnxConfig(dynamic=True, ort_fusions=fusions)
-    attention = contextlib.nullcontext() if fusions else _fused_attention(model)
-    with quiet(), attention, _computing(model, graph):
+    with quiet(), _attending(model, attention):
         try:
             return OnnxExporter().export(model, dict(inputs), config=config).program
         except UserError:
@@ -72,7 +84,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _computing(model: Any, graph: Graph | None) -> Iterator[None]:
+def computing(model: Any, graph: Graph | None) -> Iterator[None]:
     """Let the forward pass of a model give what a graph is to compute."""
     if graph is None:
         yield
@@ -93,14 +105,12 @@ def _computing(model: Any, graph: Graph | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _fused_attention(model: Any) -> Iterator[None]:
-    """Let a model that takes registered attention functions run with that of ONNX Runtime."""
-    AttentionInterface.register(ATTENTION, _attention)
-    AttentionMaskInterface.register(ATTENTION, _mask)
+def _attending(model: Any, attention: str | None) -> Iterator[None]:
+    """Let a model that takes registered attention functions run with this one."""
     before = model.config._attn_implementation
     # XLNet, Longformer and others compute attention in a way of their own, and are exported with it
-    if model._supports_sdpa:
-        model.set_attn_implementation(ATTENTION)
+    if attention is not None and model._supports_sdpa:
+        model.set_attn_implementation(attention)
     try:
         yield
     finally:
@@ -149,6 +159,10 @@ def _attention(
     return context.unflatten(2, (heads, size)), None
 
 
+AttentionInterface.register(ATTENTION, _attention)
+AttentionMaskInterface.register(ATTENTION, _mask)
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Neither prints, warnings nor log messages of the exporter."""
@@ -181,6 +195,7 @@ def finish(made: onnx_ir.Model, model: Any, *, packed: bool, fused: bool) -> Non
     if not fused:
         graph.optimize(made, packed=packed)
     graph.name_dimensions(made)
+    graph.forget_trace(made)
     made.metadata_props[PARAMETERS] = str(model.num_parameters())
 
 
@@ -192,6 +207,22 @@ def save(made: onnx_ir.Model, path: Path) -> None:
     data = data_file(path)
     data.unlink(missing_ok=True)  # of what was saved here before
     onnx_ir.save(made, str(path), external_data=data.name if size > ONE_FILE else None)
+
+
+def save_all(made: Mapping[str, onnx_ir.Model], folder: Path, ending: str = "") -> Path:
+    """Write the graphs of a model.
+
+    Args:
+        made: by the names of their files, that of the encoder first.
+        ending: of the names.
+
+    Returns:
+        The file of the last, by which the model is opened.
+    """
+    for name, graph in made.items():
+        path = folder / f"{name}{ending}.onnx"
+        save(graph, path)
+    return path
 
 
 def data_file(path: Path) -> Path:

@@ -5,6 +5,7 @@ All but `approximate_gelu` and `quantize_embeddings` compute exactly what they r
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ CONTRIB = "com.microsoft"
 # operators whose output at one place of the sequence depends on their inputs at that place only
 ROWWISE = frozenset({"LayerNormalization", "Add", "Sum", "Mul", "MatMul", "Gelu", "Relu", "Tanh", "Erf", "Sigmoid"})
 DIMENSIONS = ("batch_size", "sequence_length")
+SCOPES = "pkg.torch.onnx.name_scopes"  # among the metadata of a node: the modules around it, and it
 SMALL_TABLE = 16  # rows up to which an embedding table is left alone (token types)
 
 
@@ -52,10 +54,13 @@ def fold_transposes(model: ir.Model) -> None:
 
 
 def split_gemms(model: ir.Model) -> None:
-    """Write a linear layer with a bias as MatMul and Add, which is what is quantized."""
+    """Write a linear layer as MatMul and Add, which is what is quantized."""
     for node in list(model.graph):
         weight, bias = (_array(item) for item in (*node.inputs[1:3], None, None)[:2])
-        if node.op_type != "Gemm" or weight is None or bias is None or node.attributes.get_int("transA", 0) != 0:
+        biased = len(node.inputs) > 2 and node.inputs[2] is not None
+        if node.op_type != "Gemm" or weight is None or node.attributes.get_int("transA", 0) != 0:
+            continue
+        if biased and bias is None:
             continue
         if any(node.attributes.get_float(name, 1.0) != 1.0 for name in ("alpha", "beta")):
             continue
@@ -63,7 +68,11 @@ def split_gemms(model: ir.Model) -> None:
             model, f"{_input(node, 1).name}_used", weight.T if node.attributes.get_int("transB", 0) else weight
         )
         product = ir.node("MatMul", [node.inputs[0], stored])
+        if not biased:
+            _replace(node, product)
+            continue
         product.outputs[0].type = node.outputs[0].type
+        product.metadata_props.update(node.metadata_props)
         model.graph.insert_before(node, product)
         _replace(node, ir.node("Add", [product.outputs[0], node.inputs[2]]))
 
@@ -217,6 +226,41 @@ def name_nodes(model: ir.Model) -> None:
         node.name = unique
 
 
+def count_kept(model: ir.Model, places: str, count: str) -> None:
+    """Have the last tokens that logits are wanted of told by how many they are, in the place of which; 0: all.
+
+    Args:
+        places: name of the input that holds their indices.
+        count: name of the input, a single number, that takes its place.
+    """
+    given = next(value for value in model.graph.inputs if value.name == places)
+    number = ir.Value(name=count, shape=ir.Shape([]), type=ir.TensorType(ir.DataType.INT64))
+    zero, one = (_constant(model, f"{count}_{word}", np.array(n, np.int64)) for n, word in enumerate(("zero", "one")))
+    shape = ir.node("Shape", [model.graph.inputs[0]], attributes={"start": 1, "end": 2})
+    length = ir.node("Squeeze", shape.outputs)
+    nodes = [
+        shape,
+        length,
+        (all_ := ir.node("Equal", [number, zero])),
+        (before := ir.node("Sub", [length.outputs[0], number])),
+        (first := ir.node("Where", [all_.outputs[0], zero, before.outputs[0]])),
+        (chosen := ir.node("Range", [first.outputs[0], length.outputs[0], one])),
+    ]
+    kept = chosen.outputs[0]
+    kept.shape, kept.type = ir.Shape([f"kept_{DIMENSIONS[1]}"]), ir.TensorType(ir.DataType.INT64)
+    given.replace_all_uses_with(kept)
+    model.graph.inputs[model.graph.inputs.index(given)] = number
+    model.graph.insert_before(model.graph[0], nodes)
+
+
+def forget_trace(model: ir.Model) -> None:
+    """Leave out what the exporter notes of each node: where in which file of this machine it comes from."""
+    for node in model.graph:
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+
+
 def name_dimensions(model: ir.Model) -> None:
     """Call the open dimensions of inputs and outputs as the field does, in place of numbers of the trace."""
     values = [*model.graph.inputs, *model.graph.outputs]
@@ -224,7 +268,8 @@ def name_dimensions(model: ir.Model) -> None:
     for value in values:
         for dimension, name in zip(value.shape or (), DIMENSIONS, strict=False):
             if isinstance(dimension, ir.SymbolicDim) and dimension.value is not None:
-                names.setdefault(dimension.value, name)
+                # not one that has been named already, such as `past_sequence_length`
+                names.setdefault(dimension.value, dimension.value if dimension.value.endswith(DIMENSIONS) else name)
     for value in [*values, *(output for node in model.graph for output in node.outputs)]:
         if value.shape is not None:
             value.shape = ir.Shape([_renamed(dimension, names) for dimension in value.shape])
@@ -308,15 +353,26 @@ def _replace(old: ir.Node, new: ir.Node) -> None:
     graph, before, after = old.graph, old.outputs[0], new.outputs[0]
     assert isinstance(graph, ir.Graph)
     after.shape, after.type, after.name = before.shape, before.type, before.name
+    new.metadata_props.update(old.metadata_props)
     graph.insert_before(old, new)
     before.replace_all_uses_with(after, replace_graph_outputs=True)
     graph.remove(old, safe=True)
 
 
 def _owner(value: ir.Value) -> str:
-    """The module that a value comes from, by the parameters of its maker, or of the node that adds the bias."""
-    for node in [value.producer(), *(user for user, _ in value.uses() if user.op_type == "Add")]:
+    """The module that a value comes from: the one that was traced, where a table or a product is its maker, else by the
+    parameters of its maker, or of the node that adds the bias."""
+    maker = value.producer()
+    if maker is not None and maker.op_type in ("Gather", "MatMul") and (module := _traced_in(maker)):
+        return module
+    for node in [maker, *(user for user, _ in value.uses() if user.op_type == "Add")]:
         for item in node.inputs if node is not None else ():
             if item is not None and item.const_value is not None and item.name and "." in item.name:
                 return item.name.rpartition(".")[0]
     return value.name or "node"
+
+
+def _traced_in(node: ir.Node) -> str:
+    """The innermost module that a node was traced in, as torch's exporter notes it; "" where it does not."""
+    modules: list[str] = ast.literal_eval(node.metadata_props.get(SCOPES, "[]"))
+    return modules[-2] if len(modules) > 1 else ""

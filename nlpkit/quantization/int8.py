@@ -114,29 +114,30 @@ def _quantized(model: ir.Model, scheme: Scheme, quantizer: Any) -> ir.Model:
     return done
 
 
-def groups(model: ir.Model) -> dict[str, list[str]]:
+def groups(*models: ir.Model) -> dict[str, list[str]]:
     """Nodes that `dynamic` and `static` quantize, by the layer that they belong to (`bert.encoder.layer.3`).
 
     Nodes outside of the numbered layers are groups of their own.
     """
     members: dict[str, list[str]] = {}
-    for node in model.graph:
+    for node in (node for model in models for node in model.graph):
         if node.name and graph.quantizable(node):
             layer = re.match(r".*?\.\d+(?=\.)", node.name)
             members.setdefault(layer.group() if layer else node.name, []).append(node.name)
     return members
 
 
-def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
+def excluded_by(models: Sequence[ir.Model], patterns: Sequence[str]) -> list[str]:
     """Names of quantizable nodes that are, or belong to, what the patterns name.
 
     Args:
+        models: graphs of one model.
         patterns: names (`classifier`, `bert.encoder.layer.0`), or with wildcards as of files (`*[0-9].output.dense`).
 
     Raises:
         UserError: a pattern names none.
     """
-    names = [name for members in groups(model).values() for name in members]
+    names = [name for members in groups(*models).values() for name in members]
     excluded = []
     for pattern in patterns:
         hit = [name for name in names if fnmatchcase(name, pattern) or name.startswith(f"{pattern}.")]
@@ -145,7 +146,7 @@ def excluded_by(model: ir.Model, patterns: Sequence[str]) -> list[str]:
 
             raise UserError(
                 f"--exclude {pattern}: there is no such node",
-                suggest(pattern, [*groups(model), *names]) or f"There are: {', '.join(groups(model))}.",
+                suggest(pattern, [*groups(*models), *names]) or f"There are: {', '.join(groups(*models))}.",
             )
         excluded += hit
     return excluded

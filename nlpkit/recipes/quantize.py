@@ -67,12 +67,12 @@ COMMAND = "quantize"
 ESSENTIAL: tuple[str, ...] = ("model", "to", "max_drop", "exclude", "data", "output", "overwrite")
 CHECKED_ROWS = 32
 TORCH_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
-# the file of a format, and what transformers.js calls the format
+# what the names of its files end with, and what transformers.js calls a format
 ONNX_FORMATS = {
-    "onnx-fp32": ("model.onnx", "fp32"),
-    "onnx-fp16": ("model_fp16.onnx", "fp16"),
-    "onnx-int8": ("model_quantized.onnx", "q8"),
-    "onnx-int8-static": ("model_quantized.onnx", "q8"),
+    "onnx-fp32": ("", "fp32"),
+    "onnx-fp16": ("_fp16", "fp16"),
+    "onnx-int8": ("_quantized", "q8"),
+    "onnx-int8-static": ("_quantized", "q8"),
 }
 # formats that int8's options are read for
 ONNX_INT8 = {"to": ("onnx-int8", "onnx-int8-static")}
@@ -335,59 +335,86 @@ def _to_torch(source: _Source, staged: Path) -> dict[str, Any]:
 
 def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     """Export, compare with torch, quantize, and write what came of it."""
-    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.models import onnx
     from nlpkit.quantization import export
 
     fitting.remember_first_position(source.trained.config, source.trained.model)
-    file, precision = ONNX_FORMATS[source.to]
-    path = staged / files.ONNX_FOLDER / file
-    path.parent.mkdir()
+    ending, precision = ONNX_FORMATS[source.to]
+    place = staged / files.ONNX_FOLDER
+    place.mkdir()
     batches = _checking_batches(source)
+    task, net = source.trained.task, source.trained.model
+    net.config.save_pretrained(staged)  # what is judged below is opened from here
+    if task.writes:
+        net.generation_config.save_pretrained(staged)
     with reporting.current().progress("export", 2, "steps") as bar:
         fusions: Literal["cuda"] | None = "cuda" if source.to == "onnx-fp16" else None
-        task, net = source.trained.task, source.trained.model
-        made = export.export(net, batches[0], fusions=fusions, graph=task.graph)
-        export.finish(made, source.trained.model, packed=source.to != "onnx-int8-static", fused=fusions is not None)
+        made = export_cache.graphs_of(task, net, batches[0], fusions=fusions)
+        if len(made) > 1 and source.to == "onnx-int8-static":
+            raise UserError(
+                f"--to {source.to}: {type(net).__name__} has an encoder and a decoder, whose ranges hang on each other",
+                "--to onnx-int8 measures them at each call.",
+            )
+        for graph in made.values():
+            export.finish(graph, net, packed=source.to != "onnx-int8-static", fused=fusions is not None)
         bar.advance()
-        export.save(made, path)
-        difference = export_cache.largest_difference(
-            lambda **batch: task.graph(net, batch),
-            OnnxModel(path, source.trained.config),
-            batches,
-            task.logits,
-            hint=f"{type(net).__name__} does not survive the export; --to torch-int8 needs none.",
+        path = export.save_all(made, place, ending)
+        difference = max(
+            export_cache.largest_difference(
+                lambda **batch: task.graph(net, batch),
+                way,
+                batches,
+                task.logits,
+                hint=f"{type(net).__name__} does not survive the export; --to torch-int8 needs none.",
+            )
+            for way in export_cache.ways_to_run(task, onnx.opened(path, source.trained.config))
         )
         bar.advance()
     quantization: dict[str, Any] = {"to": source.to, "largest_difference": difference}
     if source.to == "onnx-fp16":
         half = copy.deepcopy(source.trained.model).half()
-        made = export.export(half, batches[0], fusions=fusions, graph=task.graph)
-        export.finish(made, half, packed=False, fused=True)
-        export.save(made, path)
+        made = export_cache.graphs_of(task, half, batches[0], fusions=fusions)
+        for graph in made.values():
+            export.finish(graph, half, packed=False, fused=True)
+        export.save_all(made, place, ending)
     elif source.to != "onnx-fp32":
         quantization |= _to_int8(source, made, path)
     if source.to == "onnx-int8":
         quantization["largest_difference_in_batches"] = _batch_difference(source, path)
-    export.publish(path, staged)
-    source.trained.task.tell_clients(source.trained.config)
-    # which file transformers.js opens where it is not told
-    opened = {"dtype": precision, **({"use_external_data_format": True} if export.data_file(path).exists() else {})}
-    setattr(source.trained.config, JS_CONFIG, opened)
+    if len(made) == 1:
+        export.publish(path, staged)
+        # which file transformers.js opens where it is not told
+        large = {"use_external_data_format": True} if export.data_file(path).exists() else {}
+        setattr(source.trained.config, JS_CONFIG, {"dtype": precision, **large})
+    task.tell_clients(source.trained.config)
     source.trained.config.save_pretrained(staged)
-    inputs = [value.name for value in made.graph.inputs]
-    return {**quantization, "file": str(path.relative_to(staged)), "inputs": inputs}
+    return {**quantization, **_described(source, made, path, staged)}
+
+
+def _described(source: _Source, made: Mapping[str, ir.Model], path: Path, staged: Path) -> dict[str, Any]:
+    """What the record tells of the graphs, for those who run them."""
+    graphs = [str(file.relative_to(staged)) for file in files.graphs(path)]
+    inputs = [value.name for value in next(iter(made.values())).graph.inputs]
+    if not source.trained.task.writes:
+        return {"file": graphs[-1], "inputs": inputs}
+    # what a tokenizer gives: the rest is what was read before
+    tokens = [name for name in inputs if name in ("input_ids", "attention_mask")]
+    return {"file": graphs[-1], "graphs": graphs, "inputs": tokens, "cache": True}
 
 
 def _batch_difference(source: _Source, path: Path) -> float:
     """By how much an output of dynamic int8 differs with the rows beside it: activations have one scale per batch."""
-    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.models import onnx
 
-    model, task = OnnxModel(path, source.trained.config), source.trained.task
+    model, task = onnx.opened(path, source.trained.config), source.trained.task
     collate = task.collate(source.trained.tokenizer)
 
     def outputs(rows: list[Any]) -> list[Any]:
         batch = collate(rows)
-        logits = task.run(model, batch).logits
+        if task.writes:
+            logits = task.logits(model(**export_cache.asked(task, model, batch)), batch)
+        else:
+            logits = task.run(model, batch).logits
         # where each token has an output, padding has some too
         per_token = logits.shape[:2] == batch["attention_mask"].shape and logits.dim() > 2
         return [
@@ -407,7 +434,7 @@ def _checking_batches(source: _Source) -> list[dict[str, Any]]:
     rows.sort(key=lambda row: len(row["input_ids"]))
 
     def inputs(chosen: list[Any]) -> dict[str, Any]:
-        return task.model_inputs(collate(chosen))
+        return export_cache.asked(task, source.trained.model, collate(chosen))
 
     longest = inputs(rows[-1:])
     width = longest["input_ids"].shape[1]
@@ -421,18 +448,20 @@ def _checking_batches(source: _Source) -> list[dict[str, Any]]:
     return [traced, inputs(rows), inputs(rows[:3]), inputs(rows[middle : middle + 1]), full, *short]
 
 
-def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
+def _to_int8(source: _Source, made: Mapping[str, ir.Model], path: Path) -> dict[str, Any]:
     """Quantize; where that costs too much, leave more and more layers out."""
     from nlpkit.quantization import export, int8
 
     config = source.config
     reduced = int8.needs_reduced_range() if config.reduce_range == "auto" else config.reduce_range == "yes"
-    excluded = int8.excluded_by(made, config.exclude)
-    feeds = _calibration(source, made) if source.to == "onnx-int8-static" else []
+    excluded = int8.excluded_by(list(made.values()), config.exclude)
+    ending, _ = ONNX_FORMATS[source.to]
+    feeds = _calibration(source, path) if source.to == "onnx-int8-static" else []
 
     def lost(left_out: Sequence[str]) -> float:
         scheme = int8.Scheme(config.per_channel, reduced, tuple(left_out))
-        export.save(_quantized(source, made, scheme, feeds), path)
+        graphs = {name: _quantized(source, graph, scheme, feeds) for name, graph in made.items()}
+        export.save_all(graphs, path.parent, ending)
         return source.trained.task.points_lost(before, _scored(source, path))
 
     with reporting.current().progress("quantize", 1, "models") as bar:
@@ -441,7 +470,7 @@ def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
         drop = lost(excluded)
         bar.advance()
         if drop > config.max_drop:
-            excluded, drop = _search(config, int8.groups(made), excluded, drop, lost, bar)
+            excluded, drop = _search(config, int8.groups(*made.values()), excluded, drop, lost, bar)
     return {
         "per_channel": config.per_channel,
         "reduced_range": reduced,
@@ -451,9 +480,9 @@ def _to_int8(source: _Source, made: ir.Model, path: Path) -> dict[str, Any]:
 
 
 def _scored(source: _Source, path: Path) -> Mapping[str, float]:
-    from nlpkit.models.onnx import OnnxModel
+    from nlpkit.models import onnx
 
-    metrics, _ = source.judge(OnnxModel(path, source.trained.config), "validation")
+    metrics, _ = source.judge(onnx.opened(path, source.trained.config), "validation")
     return metrics
 
 
@@ -494,12 +523,14 @@ def _search(
     return excluded, drop
 
 
-def _calibration(source: _Source, made: ir.Model) -> list[dict[str, Any]]:
+def _calibration(source: _Source, path: Path) -> list[dict[str, Any]]:
     """Single training rows, as inputs of the graph."""
-    wanted = [value.name for value in made.graph.inputs]
+    from nlpkit.models.onnx import OnnxModel
+
+    exported = OnnxModel(path, source.trained.config)
     collate = source.trained.task.collate(source.trained.tokenizer)
     rows = _features(source, "train", source.config.calibration_rows)
-    return [{name: tensor for name, tensor in collate([row]).items() if name in wanted} for row in rows]
+    return [exported.fed(collate([row])) for row in rows]
 
 
 def _features(source: _Source, split: str, count: int) -> list[dict[str, Any]]:

@@ -117,6 +117,8 @@ class Task(ABC):
     reads_collections: ClassVar[bool] = False
     # whether what a model gives for a feature is small and hangs on its tokens alone, so that it is kept in the cache
     remembered: ClassVar[bool] = False
+    # whether its models write texts, token by token behind what they have read: exported ones keep a cache of it
+    writes: ClassVar[bool] = False
     # beginnings of the names of weights that no answer depends on, so that a model may lack them
     unread_weights: ClassVar[tuple[str, ...]] = ()
     # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do

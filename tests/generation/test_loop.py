@@ -10,28 +10,17 @@ import numpy as np
 import pytest
 import torch
 from transformers import GenerationConfig
-from writers import FAMILIES, byte_tokenizer, make_model
+from writers import FAMILIES, PROMPTS, batch_of, byte_tokenizer, ends, make_model
 
 from nlpkit.generation import loop
 from nlpkit.generation.drawing import key_of, noise
 from nlpkit.generation.settings import Settings
 from nlpkit.generation.words import continuation
 
-PROMPTS = ["the film was", "a", "the soup was cold and the clerk was rude, the room"]
-
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
     return byte_tokenizer()
-
-
-def batch_of(tokenizer: Any, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
-    tokenizer.padding_side = "left"
-    return dict(tokenizer(list(prompts), return_tensors="pt", padding=True))
-
-
-def ends(tokenizer: Any, stop: Sequence[str] = (), most: int | None = 64) -> loop.Ends:
-    return loop.Ends(frozenset([tokenizer.eos_token_id]), stop, lambda ids: continuation(tokenizer, ids), most)
 
 
 def write(model: Any, tokenizer: Any, prompts: Sequence[str], settings: Settings, **more: Any) -> list[loop.Text]:

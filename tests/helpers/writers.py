@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conftest import WORDS
 
+if TYPE_CHECKING:
+    import torch
+
+    from nlpkit.generation import loop
+
+PROMPTS = ["the film was", "a", "the soup was cold and the clerk was rude, the room"]
 END, PAD = "<|endoftext|>", "<|padding|>"
 SHAPE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -64,3 +71,17 @@ def make_writer(folder: Path, family: str = "gpt2", **overrides: Any) -> Path:
     make_model(family, **overrides).save_pretrained(folder)
     byte_tokenizer().save_pretrained(folder)
     return folder
+
+
+def batch_of(tokenizer: Any, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Prompts as a model that goes on with them reads them: padded on the left."""
+    tokenizer.padding_side = "left"
+    return dict(tokenizer(list(prompts), return_tensors="pt", padding=True))
+
+
+def ends(tokenizer: Any, stop: Sequence[str] = (), most: int | None = 64) -> loop.Ends:
+    """Where texts end: at the tokenizer's token for it, at a stop text, or where the model takes no more."""
+    from nlpkit.generation import loop
+    from nlpkit.generation.words import continuation
+
+    return loop.Ends(frozenset([tokenizer.eos_token_id]), stop, lambda ids: continuation(tokenizer, ids), most)

@@ -124,6 +124,7 @@ class Text2Text(Trainable):
     reading_class: ClassVar[str] = "nlpkit.tasks.text2text_generation.reading:Text2TextReader"
     slow_tokenizers: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
+    writes: ClassVar[bool] = True
     watched_rows: ClassVar[int | None] = WATCHED
     written_columns: ClassVar[tuple[str, ...]] = ("labels",)
     lower_is_better: ClassVar[frozenset[str]] = Trainable.lower_is_better | judging.LOWER_IS_BETTER

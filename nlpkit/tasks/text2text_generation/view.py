@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlpkit.models import files
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
 from nlpkit.tasks.outputs import Outputs
@@ -77,6 +78,13 @@ class Text2TextView(View[Text2Text]):
     def purpose(cls, recorded: Mapping[str, Any]) -> str:
         what = {"translation": "a translation", "summary": "a summary"}[recorded.get("measure", "translation")]
         return f"Turns a text into another: {what}."
+
+    @classmethod
+    def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
+        if recorded.get("separator") is not None:
+            return usage.onnx_writing_code(file, repr("Your text here." + recorded["separator"]))
+        encoder, decoder = (str(graph) for graph in files.graphs(Path(file)))
+        return usage.onnx_answering_code(encoder, decoder, repr((recorded.get("prefix") or "") + "Your text here."))
 
     @classmethod
     def transformers_code(cls, recorded: Mapping[str, Any]) -> list[str]:

@@ -78,8 +78,7 @@ class TextGenerationView(RunningTextView[TextGeneration]):
 
     @classmethod
     def onnx_code(cls, recorded: Mapping[str, Any], file: str) -> list[str]:
-        answer = ["print(tokenizer.convert_ids_to_tokens(outputs[0][0, -1].argsort()[:-6:-1]))  # what may come next"]
-        return usage.onnx_code(file, '"Once upon a time"', answer)
+        return usage.onnx_writing_code(file, '"Once upon a time"')
 
 
 def written(what: str, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
