@@ -132,11 +132,11 @@ class Predictor(_Predictor):
         stop: Text that ends the writing, and is left out (repeatable). For text-generation,
             text2text-generation.
         seed: Seed of what is drawn. For text-generation, text2text-generation.
+        show_probabilities: Show how likely each token was. For text-generation, text2text-generation.
+        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
+            text-generation, text2text-generation.
         prefix: Text that stands before each prompt. For text-generation, text2text-generation.
         chat: Each prompt is what a user says, in the model's chat template. For text-generation.
-        show_probabilities: Show how likely each token was. For text-generation.
-        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
-            text-generation.
         prefix_column: Column of a text that stands before each text. Default: none. For
             text2text-generation.
         source_language: Text to text: code of the language of the texts, as the tokenizer has it
@@ -212,10 +212,10 @@ class Predictor(_Predictor):
         sequences: int = 1,
         stop: Sequence[str] | str = ...,
         seed: int = 42,
-        prefix: str = '',
-        chat: bool = False,
         show_probabilities: bool = False,
         runners_up: int = 3,
+        prefix: str = '',
+        chat: bool = False,
         prefix_column: str | None = None,
         source_language: str | None = None,
         target_language: str | None = None,
@@ -4200,10 +4200,10 @@ def predict(
     sequences: int = 1,
     stop: Sequence[str] | str = ...,
     seed: int = 42,
-    prefix: str = '',
-    chat: bool = False,
     show_probabilities: bool = False,
     runners_up: int = 3,
+    prefix: str = '',
+    chat: bool = False,
     prefix_column: str | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
@@ -4313,11 +4313,11 @@ def predict(
         stop: Text that ends the writing, and is left out (repeatable). For text-generation,
             text2text-generation.
         seed: Seed of what is drawn. For text-generation, text2text-generation.
+        show_probabilities: Show how likely each token was. For text-generation, text2text-generation.
+        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
+            text-generation, text2text-generation.
         prefix: Text that stands before each prompt. For text-generation, text2text-generation.
         chat: Each prompt is what a user says, in the model's chat template. For text-generation.
-        show_probabilities: Show how likely each token was. For text-generation.
-        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
-            text-generation.
         prefix_column: Column of a text that stands before each text. Default: none. For
             text2text-generation.
         source_language: Text to text: code of the language of the texts, as the tokenizer has it

@@ -377,6 +377,7 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
     if has_encoder(model):
         own = writer.generation_config.decoder_start_token_id
         config.decoder_start_token_id = own if settings.start is None else settings.start
+        config.early_stopping = writer.generation_config.early_stopping or False
         more = read_besides(batch)
     with nullcontext() if has_encoder(model) else _unsettled(writer):
         made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history, **more)

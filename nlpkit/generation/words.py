@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nlpkit.generation.loop import Text
+
+Says = Callable[[Sequence[int], int | None], str]
 
 ANCHOR = "a"  # a word that tokens are put behind: a first one loses the blank before it in many tokenizers
 
@@ -24,6 +27,11 @@ def continuation(tokenizer: Any, ids: Sequence[int]) -> str:
     return str(whole.removeprefix(before) if whole.startswith(before) else tokenizer.decode(ids))
 
 
+def said_behind(tokenizer: Any, ids: Sequence[int], characters: int | None) -> str:
+    """As `continuation`, some characters of it; None: all."""
+    return continuation(tokenizer, ids)[:characters]
+
+
 def said(tokenizer: Any, token: int) -> str:
     """What a token says behind others; the name of one that says nothing, as that which ends a text."""
     return continuation(tokenizer, [token]) or str(tokenizer.convert_ids_to_tokens(token))
@@ -37,13 +45,16 @@ class Unfolding:
     Args:
         tokenizer: of the model.
         stop: texts that end the writing.
+        says: what token ids say, as many characters of it as belong to the text (None: all); by default what they say
+            behind a text.
 
     Attributes:
         text: what was given out.
     """
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str] = ()) -> None:
-        self.tokenizer, self.stop = tokenizer, stop
+    def __init__(self, tokenizer: Any, stop: Sequence[str] = (), says: Says | None = None) -> None:
+        self.says = says or partial(said_behind, tokenizer)
+        self.stop = stop
         self.text = ""
 
     def take(self, ids: Sequence[int], *, whole: bool = False, characters: int | None = None) -> str:
@@ -54,7 +65,7 @@ class Unfolding:
             whole: whether these are all that will come.
             characters: of what they say, those that belong to the text; None: all.
         """
-        text = continuation(self.tokenizer, ids)[:characters]
+        text = self.says(ids, characters)
         if not whole:
             text = text.rstrip("\ufffd")
             text = text[: len(text) - max((_begun(text, stop) for stop in self.stop), default=0)]
@@ -77,10 +88,13 @@ class Growing:
         tokenizer: of the model.
         stop: texts that end the writing.
         tell: is told each part, and the probability of its last token.
+        says: see `Unfolding`.
     """
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str], tell: Callable[[str, float], None]) -> None:
-        self.unfolding, self.tell = Unfolding(tokenizer, stop), tell
+    def __init__(
+        self, tokenizer: Any, stop: Sequence[str], tell: Callable[[str, float], None], says: Says | None = None
+    ) -> None:
+        self.unfolding, self.tell = Unfolding(tokenizer, stop, says), tell
 
     def __call__(self, number: int, text: Text) -> None:
         self._tell(text, self.unfolding.take(text.ids, whole=text.ended, characters=text.characters))
@@ -94,12 +108,15 @@ class Growing:
             self.tell(new, math.exp(text.chances[-1]))
 
 
-def unfolded(tokenizer: Any, text: Text) -> list[str]:
+def unfolded(tokenizer: Any, text: Text, says: Says | None = None) -> list[str]:
     """What each token of a text adds to it; the last byte of a character adds the whole of it.
 
     Together they are the text, unless its tokenizer changes what stands there already.
+
+    Args:
+        says: see `Unfolding`.
     """
-    unfolding = Unfolding(tokenizer)
+    unfolding = Unfolding(tokenizer, says=says)
     last = len(text.ids)
     return [
         unfolding.take(text.ids[:i], whole=i == last, characters=text.characters if i == last else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,15 @@ from typing import Any
 import every_task
 import pytest
 from conftest import write_csv
+from rich.console import Console
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from translators import SHAPES, make_family, make_multilingual
 
 from nlpkit import reporting
+from nlpkit.cli.console import RichReporter
 from nlpkit.errors import UserError
 from nlpkit.recipes import predict
+from nlpkit.reporting import Report, Shaded
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 TEXTS = ["a good film", "the soup was cold and the room was late, very late"]
@@ -48,8 +53,13 @@ def test_what_the_folder_says_is_done_unless_the_user_says_otherwise(model: Path
     theirs.generation_config.update(num_beams=3, max_length=5)
     theirs.save_pretrained(asked)
     AutoTokenizer.from_pretrained(model).save_pretrained(asked)
-    own, named = answers(asked), answers(model, beams=3, max_new_tokens=5)
+    own, named = answers(asked), answers(model, beams=3, max_new_tokens=4)
     assert own == named
+    tokens = AutoTokenizer.from_pretrained(model)(TEXTS[0], return_tensors="pt")
+    written = theirs.generate(**tokens)[0]
+    assert (
+        own[0]["prediction"] == AutoTokenizer.from_pretrained(model).decode(written, skip_special_tokens=True).strip()
+    )
     assert answers(asked, max_new_tokens=8, beams=1) == answers(model, max_new_tokens=8)
 
 
@@ -126,3 +136,85 @@ def test_a_language_that_is_asked_for_is_written(tmp_path: Path) -> None:
     with reporting.listening() as heard:
         answers(folder, max_new_tokens=2)
     assert any("what is written with en_XX (--target-language)" in said for said in heard.notes)
+
+
+def on_terminal(model: Path, **options: Any) -> tuple[Report, str]:
+    """The report, and what was shown before it."""
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=100)
+    reporting.install(RichReporter(console))
+    try:
+        report = predict.run(predict.Config(model=str(model), texts=TEXTS[:1], max_new_tokens=8, **CPU, **options))
+    finally:
+        reporting.install(reporting.Reporter())
+    assert isinstance(console.file, io.StringIO)
+    return report, console.file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["t5", "mbart50"])
+def test_a_text_is_seen_while_it_is_written_token_by_token(model: Path, kind: str, tmp_path: Path) -> None:
+    folder = model if kind == "t5" else make_multilingual(tmp_path / "model", kind)
+    report, seen = on_terminal(folder)
+    (made,) = report.record["answers"]
+    plain = Console(file=io.StringIO(), width=100)
+    plain.print(reporting.shown(made["prediction"]), end="", soft_wrap=True, markup=False)
+    assert isinstance(plain.file, io.StringIO)
+    assert plain.file.getvalue() in seen and made["prediction"]
+    assert made == answers(folder, texts=TEXTS[:1], max_new_tokens=8)[0]
+    assert "text" not in report.tables[0].header  # it is known
+    report, seen = on_terminal(folder, beams=2)
+    assert report.record["answers"][0]["prediction"] not in seen and "text" in report.tables[0].header
+
+
+def test_probabilities_stand_beside_the_tokens(model: Path) -> None:
+    options: dict[str, Any] = {"show_probabilities": True, "max_new_tokens": 6, **CPU}
+    report = predict.run(predict.Config(model=str(model), texts=TEXTS, runners_up=2, **options))
+    for made, plain in zip(report.record["answers"], answers(model, max_new_tokens=6), strict=True):
+        tokens = made["prediction_probabilities"]
+        assert len(tokens) == made["prediction_tokens"]
+        assert "".join(token["text"] for token in tokens) == made["prediction"] == plain["prediction"]
+        for token in tokens:
+            assert len(token["runners_up"]) == 2
+            assert token["id"] not in [other["id"] for other in token["runners_up"]]
+            assert all(other["probability"] <= token["probability"] for other in token["runners_up"])  # greedy
+    assert isinstance(report.tables[0].rows[0][1], Shaded)
+    assert [table.title for table in report.tables] == ["written", "tokens", "tokens"]
+
+
+def test_probabilities_are_not_of_beams_whoever_asks_for_these(model: Path, tmp_path: Path) -> None:
+    theirs = AutoModelForSeq2SeqLM.from_pretrained(model)
+    theirs.generation_config.num_beams = 3
+    theirs.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(model).save_pretrained(tmp_path)
+    for folder, options in ((tmp_path, {}), (model, {"beams": 3})):
+        with pytest.raises(UserError, match="written token by token, and 3 --beams compare whole ones"):
+            answers(folder, show_probabilities=True, **options)
+    assert answers(tmp_path, show_probabilities=True, beams=1, max_new_tokens=2)[0]["prediction_probabilities"]
+
+
+def test_files_have_the_same_columns_whatever_row_comes_first_and_limits_are_counted(
+    model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("id,text\n1,\n2,a good film\n3,soup\n")
+    options: dict[str, Any] = {"sequences": 2, "temperature": 1.0, "max_new_tokens": 5, **CPU}
+    with reporting.listening() as said:
+        report = predict.run(
+            predict.Config(model=str(model), input=str(tmp_path / "in.csv"), output=tmp_path / "out.csv", **options)
+        )
+    made = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert report.record["failed"] == 1 and made[0]["prediction_error"] and not made[0]["prediction_texts"]
+    texts = [json.loads(row["prediction_texts"]) for row in made[1:]]
+    cut = sum(not text["ended"] for row in texts for text in row)
+    assert cut and [len(row) for row in texts] == [2, 2]
+    assert any(one.startswith(f"{cut} of 4 texts written ended at the limit of 5 tokens") for one in said.warnings)
+
+
+def test_early_stopping_of_beams_is_that_of_the_folder(tmp_path: Path) -> None:
+    """As of bart-large-cnn, whose authors have it."""
+    folder = make_family(tmp_path / "model", "bart")
+    theirs, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    asked = {"early_stopping": True, "num_beams": 4, "length_penalty": 2.0, "no_repeat_ngram_size": 3, "min_length": 3}
+    theirs.generation_config.update(**asked, max_length=24, forced_bos_token_id=5, forced_eos_token_id=1)
+    theirs.save_pretrained(folder)
+    for text, found in zip(TEXTS, answers(folder), strict=True):
+        written = theirs.generate(**tokenizer(text, return_tensors="pt"))[0]
+        assert found["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()

@@ -7,7 +7,7 @@ from typing import Literal
 from nlpkit.data.pairs import RATIO
 from nlpkit.options import Config, Names, option, option_like
 from nlpkit.tasks.options import LengthOptions, TextOptions
-from nlpkit.tasks.text_generation.options import PANEL, GenerationOptions
+from nlpkit.tasks.text_generation.options import PANEL, GenerationOptions, ShownOptions
 
 SMOOTHING = 0.1  # Vaswani et al. 2017
 
@@ -116,7 +116,7 @@ class AnsweringOptions(GenerationOptions):
     beams: int = option_like(GenerationOptions, "beams", shown_default="the model's, else 1")
 
 
-class Text2TextAnswerOptions(AnsweringOptions, SourceOptions):
+class Text2TextAnswerOptions(ShownOptions, AnsweringOptions, SourceOptions):
     """Options of `predict`."""
 
 

@@ -21,9 +21,10 @@ from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
-from nlpkit.generation.words import continuation
+from nlpkit.generation.words import Growing, continuation
 from nlpkit.models import opening
 from nlpkit.options import Config
+from nlpkit.reporting import Writing
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.features import FREE_LENGTH, PERCENTILE
 from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
@@ -41,8 +42,18 @@ from nlpkit.tasks.text2text_generation.options import (
     Text2TextJudgeOptions,
 )
 from nlpkit.tasks.text2text_generation.record import Text2TextRecord
-from nlpkit.tasks.text_generation.options import settings_of
-from nlpkit.tasks.text_generation.task import as_array, collected, ends_of, from_array, packed, worded
+from nlpkit.tasks.text_generation.options import ShownOptions, require_steps, settings_of
+from nlpkit.tasks.text_generation.task import (
+    as_array,
+    collected,
+    ends_of,
+    from_array,
+    nothing_written,
+    packed,
+    probabilities,
+    stopped,
+    worded,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +91,12 @@ class Text2Text(Trainable):
         start: the token that the decoder begins with, where targets would begin with it too.
         attends_first: whether all tokens of a text attend to its first one, which the model has to be told.
         forced: whether the model's folder names the first token that is written.
+        usual_tokens: that are written at most, as the model's folder says; None: it does not.
+        usual_beams: as the model's folder says.
+        written_length: tokens that the model writes, where that is known and limited.
+        shows_probabilities: whether answers hold the probability of each token.
+        runners_up: likely tokens beside each of them.
+        writing: shows a text while it is written; None: nobody looks on.
         tokenizer: of the model.
     """
 
@@ -101,6 +118,12 @@ class Text2Text(Trainable):
     start: int | None = None
     attends_first: bool = False
     forced: bool = False
+    usual_tokens: int | None = None
+    usual_beams: int = 1
+    written_length: int | None = None
+    shows_probabilities: bool = False
+    runners_up: int = 0
+    writing: Writing | None = None
     tokenizer: Any = None
 
     name: ClassVar[str] = "text2text-generation"
@@ -254,6 +277,9 @@ class Text2Text(Trainable):
             start=begin,
             attends_first=_attends_first(model),
             forced=getattr(own, "forced_bos_token_id", None) is not None,
+            usual_tokens=None if own is None else _usual_tokens(own, encoder=self.separator is None),
+            usual_beams=getattr(own, "num_beams", None) or 1,
+            written_length=opening.writes(model.config, model),
         )
 
     def for_model(self, model: Any, tokenizer: Any, device: str) -> Self:
@@ -301,6 +327,12 @@ class Text2Text(Trainable):
                 settings=settings_of(options, None),
                 max_new_tokens=options.max_new_tokens,
                 beams=options.beams if "beams" in options.given else None,
+            )
+        if isinstance(options, ShownOptions):
+            require_steps(options.show_probabilities, task._beams)
+            task = task.with_(
+                shows_probabilities=options.show_probabilities,
+                runners_up=options.runners_up if options.show_probabilities else 0,
             )
         return task
 
@@ -518,10 +550,26 @@ class Text2Text(Trainable):
         """What is written for each text: ids, their log-probabilities, how many there are, whether it ended."""
         from nlpkit.generation import loop
 
-        settings, most = self._settled(model), opening.writes(model.config, model)
-        ways = loop.beams if settings.beams > 1 else loop.write
-        texts: list[Text] = ways(model, batch, settings, ends_of(model, self.tokenizer, settings.stop, most))
+        settings = self._settled(model)
+        ends = ends_of(model, self.tokenizer, settings.stop, opening.writes(model.config, model))
+        if settings.beams > 1:
+            texts = loop.beams(model, batch, settings, ends)
+        else:
+            noted = self.runners_up + 1 if self.runners_up else 0  # what is written may be among them
+            growing = None
+            if self.writing is not None:
+                growing = Growing(self.tokenizer, settings.stop, self.writing.add, self._words)
+            texts = loop.write(model, batch, settings, ends, runners_up=noted, on_token=growing)
+            if growing is not None:
+                growing.end(texts[0])
         return packed(texts, len(batch["input_ids"]), settings.sequences)
+
+    def watched(self, inputs: Mapping[str, Any], writing: Writing) -> Self | None:
+        """None of beams too, of which the likeliest is known at the end alone, and of several texts."""
+        if self._beams > 1 or self.settings.sequences > 1:
+            return None
+        writing.begin("", shaded=self.shows_probabilities)
+        return self.with_(writing=writing)
 
     def judge(
         self, model: Any, batch: Mapping[str, torch.Tensor], forward: Forward | None = None
@@ -531,10 +579,8 @@ class Text2Text(Trainable):
 
     def _settled(self, model: Any) -> Settings:
         """The settings, with what the model's folder says where the user says nothing."""
-        own = model.generation_config
-        stated = own.max_new_tokens or (own.max_length if own.max_length != TRANSFORMERS_TOKENS else None)
-        beams = self.beams or (1 if self.settings.draws else own.num_beams) or 1
-        tokens = self.max_new_tokens or stated or USUAL_TOKENS
+        own, beams = model.generation_config, self._beams
+        tokens = self.max_new_tokens or _usual_tokens(own, encoder=self.separator is None) or USUAL_TOKENS
         penalty = self.settings.length_penalty
         if penalty == 1 and beams > 1 and own.length_penalty is not None:
             penalty = own.length_penalty
@@ -543,16 +589,22 @@ class Text2Text(Trainable):
             self.settings, max_new_tokens=tokens, beams=beams, length_penalty=penalty, start=start, begin=begin
         )
 
+    @property
+    def _beams(self) -> int:
+        """As the user says, else as the model's folder does, unless tokens are drawn."""
+        return self.beams or (1 if self.settings.draws else self.usual_beams)
+
     # --- judging and answering ---
 
     def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
         """The texts of each row: (ids, log-probabilities, ended)."""
         return collected(reduced)
 
-    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
-        """The texts of each example, see `as_array`; of an example with several features those of the first."""
+    def merge(self, outputs: Outputs, features: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """The texts of each example, see `as_array`, or as they are where likely tokens were noted with them; of an
+        example with several features those of the first."""
         rows = dict(zip(reversed(list(features["example"])), reversed(outputs), strict=True))
-        return [as_array(rows[example]) for example in sorted(rows)]
+        return [rows[example] if self.runners_up else as_array(rows[example]) for example in sorted(rows)]
 
     @property
     def main_metric(self) -> str:
@@ -598,17 +650,44 @@ class Text2Text(Trainable):
     def decode(self, outputs: Outputs, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Answers with `prediction`, the text that was written; `score`, its probability per token (geometric mean);
         `tokens`, how many; `ended`, whether it came to an end by itself. Of several, the likeliest is the answer, and
-        `texts` holds all."""
+        `texts` holds all. `probabilities`, where they are asked for, are those of `probabilities` for each token."""
 
-        def words(text: Text) -> str:
-            if text.characters is None:
-                return str(self.tokenizer.decode(text.ids, skip_special_tokens=True)).strip()
-            return continuation(self.tokenizer, text.ids)[: text.characters].strip()
+        def shown(text: Text) -> list[dict[str, Any]]:
+            return probabilities(self.tokenizer, text, self.runners_up, self._words)
 
-        return worded(map(from_array, outputs), words)
+        return worded(
+            outputs if self.runners_up else map(from_array, outputs),
+            lambda text: self._words(text.ids, text.characters),
+            shown if self.shows_probabilities else None,
+        )
+
+    def _words(self, ids: Sequence[int], characters: int | None) -> str:
+        """What tokens say as a text of its own; with `characters`, as many of what they say behind another."""
+        if characters is None:
+            return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        return continuation(self.tokenizer, ids)[:characters].strip()
+
+    def unfinished(self, answer: Mapping[str, Any]) -> Sequence[str]:
+        most = self.max_new_tokens or self.usual_tokens or USUAL_TOKENS
+        with_text = "" if self.separator is None else " with the text"
+        return stopped(answer, most, f"{self.written_length or 0:,} tokens{with_text}")
 
     def no_answer(self) -> dict[str, Any]:
-        return {**super().no_answer(), "tokens": None, "ended": None}
+        return {**super().no_answer(), **nothing_written(self.settings.sequences, self.shows_probabilities)}
+
+
+def _usual_tokens(own: Any, *, encoder: bool) -> int | None:
+    """Tokens that a model's folder has it write at most; None: it does not say.
+
+    Args:
+        own: its GenerationConfig.
+        encoder: whether the model has one: the length that is stated is with what a decoder begins with then, else with
+            the text that is read, which tells nothing of the answer.
+    """
+    if own.max_new_tokens:
+        return int(own.max_new_tokens)
+    stated = own.max_length
+    return None if not encoder or stated in (None, TRANSFORMERS_TOKENS) else max(int(stated) - 1, 1)
 
 
 def _attends_first(model: Any) -> bool:

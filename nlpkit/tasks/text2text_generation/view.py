@@ -12,7 +12,7 @@ from nlpkit.tasks import usage
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.text2text_generation import judging
 from nlpkit.tasks.text2text_generation.task import Text2Text
-from nlpkit.tasks.text_generation.view import written
+from nlpkit.tasks.text_generation.view import written, written_tables
 from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ class Text2TextView(View[Text2Text]):
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table: each text with what was written for it."""
         return written("text", rows, answers)
+
+    def watched_tables(self, answer: Mapping[str, Any]) -> list[Table]:
+        return written_tables(answer)
 
     def gold(self, examples: Dataset) -> list[Any]:
         return [targets[0] for targets in examples["targets"][:]]

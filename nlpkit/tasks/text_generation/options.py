@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.options import Config, SeedOptions, Strings, flag_of, option, option_like
 from nlpkit.tasks.options import TextOptions
@@ -41,15 +42,20 @@ class GenerationOptions(Config):
     seed: int = option_like(SeedOptions, "seed", help="Seed of what is drawn.", panel=PANEL)
 
 
-class TextGenerationAnswerOptions(GenerationOptions, TextOptions):
-    """Options of `predict`."""
+class ShownOptions(Config):
+    """What is shown of each token that was written."""
 
-    prefix: str = option("", "Text that stands before each prompt.", panel=PANEL, metavar="TEXT")
-    chat: bool = option(False, "Each prompt is what a user says, in the model's chat template.", panel=PANEL)
     show_probabilities: bool = option(False, "Show how likely each token was.", panel=PANEL)
     runners_up: int = option(
         3, "Tokens listed beside each that was written.", panel=PANEL, ge=0, only_with="show_probabilities"
     )
+
+
+class TextGenerationAnswerOptions(ShownOptions, GenerationOptions, TextOptions):
+    """Options of `predict`."""
+
+    prefix: str = option("", "Text that stands before each prompt.", panel=PANEL, metavar="TEXT")
+    chat: bool = option(False, "Each prompt is what a user says, in the model's chat template.", panel=PANEL)
 
 
 class TextGenerationJudgeOptions(TextOptions):
@@ -68,6 +74,19 @@ class TextGenerationJudgeOptions(TextOptions):
         panel="Task",
         metavar="PATH",
     )
+
+
+def require_steps(shows: bool, beams: int) -> None:
+    """Stop where the probability of each token is asked for, and texts are compared as a whole.
+
+    Raises:
+        UserError: saying so.
+    """
+    if shows and beams > 1:
+        raise UserError(
+            f"--show-probabilities is of texts that are written token by token, and {beams} --beams compare whole ones",
+            "Leave it out, or give --beams 1.",
+        )
 
 
 def settings_of(options: GenerationOptions, usual: int | None) -> Settings:

@@ -27,6 +27,7 @@ from nlpkit.tasks.text_generation.options import (
     TextGenerationAnswerOptions,
     TextGenerationJudgeOptions,
     advised_by,
+    require_steps,
     settings_of,
 )
 from nlpkit.tasks.text_generation.record import TextGenerationRecord
@@ -161,11 +162,7 @@ class TextGeneration(Judged):
                     f"the model's generation_config.json asks for {self.advised}: give these, else the likeliest token "
                     "is written each time"
                 )
-            if options.show_probabilities and settings.beams > 1:
-                raise UserError(
-                    "--show-probabilities is of texts that are written token by token, --beams compares whole ones",
-                    "Leave one of them out.",
-                )
+            require_steps(options.show_probabilities, settings.beams)
             if options.chat and not self.tokenizer.chat_template:
                 raise UserError(
                     "--chat: the tokenizer of the model has no chat template",
@@ -347,18 +344,7 @@ class TextGeneration(Judged):
         return worded(outputs, words, self._probabilities if self.shows_probabilities else None)
 
     def _probabilities(self, text: Text) -> list[dict[str, Any]]:
-        def told(token: int, chance: float) -> dict[str, Any]:
-            return {"token": said(self.tokenizer, token), "id": token, "probability": exact(math.exp(chance))}
-
-        made = []
-        parts = unfolded(self.tokenizer, text)
-        for i, (token, chance) in enumerate(zip(text.ids, text.chances, strict=True)):
-            entry = {**told(token, chance), "text": parts[i]}
-            if self.runners_up:
-                others = [one for one in text.others[i] if one[0] != token]
-                entry["runners_up"] = [told(*one) for one in others[: self.runners_up]]
-            made.append(entry)
-        return made
+        return probabilities(self.tokenizer, text, self.runners_up)
 
     def cut_in_words(self, texts: int, rows: int, longest: int) -> str:
         if self.model_length is None:
@@ -372,18 +358,10 @@ class TextGeneration(Judged):
         )
 
     def unfinished(self, answer: Mapping[str, Any]) -> Sequence[str]:
-        return ["" if one["ended"] else self._stopped_by(one["tokens"]) for one in (answer.get("texts") or [answer])]
-
-    def _stopped_by(self, tokens: int) -> str:
-        most = self.settings.max_new_tokens
-        if tokens < most:
-            return f"ended where the model takes no more: {self.model_length:,} tokens with the prompt"
-        return f"ended at the limit of {most:,} tokens; --max-new-tokens sets another one"
+        return stopped(answer, self.settings.max_new_tokens, f"{self.model_length or 0:,} tokens with the prompt")
 
     def no_answer(self) -> dict[str, Any]:
-        texts = {"texts": None} if self.settings.sequences > 1 else {}
-        probabilities = {"probabilities": None} if self.shows_probabilities else {}
-        return {**super().no_answer(), "tokens": None, "ended": None, **probabilities, **texts}
+        return {**super().no_answer(), **nothing_written(self.settings.sequences, self.shows_probabilities)}
 
 
 def _padded_left(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
@@ -516,3 +494,51 @@ def worded(
             made.append(one if probabilities is None else {**one, "probabilities": probabilities(text)})
         best = max(made, key=lambda one: -1.0 if one["score"] is None else one["score"])
         yield {**best, "texts": made} if len(made) > 1 else best
+
+
+def probabilities(
+    tokenizer: Any, text: Text, runners_up: int, says: Callable[[Sequence[int], int | None], str] | None = None
+) -> list[dict[str, Any]]:
+    """Of each token of a text `token`, what it says by itself, `id`, `probability`, `text`, what it adds to the text,
+    and `runners_up`, others with the first three, where some are asked for.
+
+    Args:
+        runners_up: how many.
+        says: what token ids say, see `Unfolding`.
+    """
+
+    def told(token: int, chance: float) -> dict[str, Any]:
+        return {"token": said(tokenizer, token), "id": token, "probability": exact(math.exp(chance))}
+
+    made = []
+    parts = unfolded(tokenizer, text, says)
+    for i, (token, chance) in enumerate(zip(text.ids, text.chances, strict=True)):
+        entry = {**told(token, chance), "text": parts[i]}
+        if runners_up:
+            others = [one for one in text.others[i] if one[0] != token]
+            entry["runners_up"] = [told(*one) for one in others[:runners_up]]
+        made.append(entry)
+    return made
+
+
+def stopped(answer: Mapping[str, Any], most: int, taken: str) -> list[str]:
+    """Of each text of an answer what stopped it before its end; "" where nothing did.
+
+    Args:
+        most: tokens that were to be written at most.
+        taken: what the model takes, in words.
+    """
+
+    def by(tokens: int) -> str:
+        if tokens < most:
+            return f"ended where the model takes no more: {taken}"
+        return f"ended at the limit of {most:,} tokens; --max-new-tokens sets another one"
+
+    return ["" if one["ended"] else by(one["tokens"]) for one in answer.get("texts") or [answer]]
+
+
+def nothing_written(sequences: int, shows_probabilities: bool) -> dict[str, Any]:
+    """What stands in the place of what `worded` tells of a text, besides prediction and score."""
+    texts = {"texts": None} if sequences > 1 else {}
+    shown = {"probabilities": None} if shows_probabilities else {}
+    return {"tokens": None, "ended": None, **shown, **texts}

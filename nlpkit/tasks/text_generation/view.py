@@ -58,7 +58,7 @@ class TextGenerationView(RunningTextView[TextGeneration]):
         return written("prompt", rows, answers)
 
     def watched_tables(self, answer: Mapping[str, Any]) -> list[Table]:
-        return [Table("written", FACTS, [_facts(answer)]), *_token_tables(answer)]
+        return written_tables(answer)
 
     @classmethod
     def example_call(cls, folder: Path) -> str:
@@ -96,3 +96,8 @@ def written(what: str, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapp
             body.append([row["text"], _shaded(one), *_facts(one)])
     tables = [Table("written", [what, "written", *FACTS], body)]
     return tables + [table for answer in answers if not answer.get("error") for table in _token_tables(answer)]
+
+
+def written_tables(answer: Mapping[str, Any]) -> list[Table]:
+    """What stands below a text that was seen while it was written."""
+    return [Table("written", FACTS, [_facts(answer)]), *_token_tables(answer)]
