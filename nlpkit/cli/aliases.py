@@ -63,6 +63,12 @@ SAME: dict[str, str] = {
     "train-data-file": "train-file|data",
     "eval-data-file": "validation-file",
     "predict-file": "validation-file",
+    "max-source-length": "max-length",
+    "source-prefix": "prefix",
+    "summary-column": "target-columns",
+    "forced-bos-token": "target-language",
+    "num-beams": "beams",
+    "generation-num-beams": "beams",
     "model-type": "arch",
     "whole-word-mask": "whole-word-masking",
     "xpu-backend": "trainer=ddp_backend",
@@ -136,6 +142,20 @@ def _percentage(value: str | None) -> list[str]:
         raise UserError(f"--validation-split-percentage '{value}': not a number") from None
 
 
+def _side(column: str, language: str) -> Translation:
+    """A language of run_translation.py: the key of its texts, with a region the code of the tokenizer too (en_XX)."""
+
+    def named(value: str | None) -> list[str]:
+        key = (value or "").partition("_")[0]
+        return [f"--{column}", key, *([f"--{language}", value] if value and key != value else [])]
+
+    return named
+
+
+_SOURCE = _side("text-column", "source-language")
+_TARGET = _side("target-columns", "target-language")
+
+
 def _task_name(value: str | None) -> list[str]:
     name = (value or "").lower()  # as the scripts read it
     return ["--column", name] if name in ("ner", "pos", "chunk") else ["--data", f"glue:{name}"]
@@ -187,6 +207,20 @@ RENAMED: dict[str, tuple[Translation, bool, Said]] = {
         "the threshold is tuned on validation; evaluate and predict take another (--null-threshold)",
     ),
     "n-best-size": (_drop, True, "the best answers are found exactly; predict lists more of them (--n-best)"),
+    "source-lang": (_SOURCE, True, lambda value: " ".join(_SOURCE(value))),
+    "target-lang": (_TARGET, True, lambda value: " ".join(_TARGET(value))),
+    "predict-with-generate": (_drop, False, "judged is always what the model writes"),
+    "sortish-sampler": (_drop, False, "rows of like length are batched by default (--batching)"),
+    "ignore-pad-token-for-loss": (_drop, False, "padding has no part in the loss"),
+    "val-max-target-length": (_drop, True, "what was written is compared with whole targets"),
+    "generation-max-length": (
+        _drop,
+        True,
+        "how much is written at most follows from the rows (evaluate and predict take --max-new-tokens)",
+    ),
+    "resize-position-embeddings": _never(
+        "--resize-position-embeddings: a model reads as far as it was trained to", "Texts are cut: --max-length."
+    ),
     "validation-split-percentage": (_percentage, True, "--validation-share takes a share below 1"),
     "preprocessing-num-workers": (_drop, True, "the tokenizers library uses every core"),
     "overwrite-cache": (_drop, False, "caches are keyed by content"),

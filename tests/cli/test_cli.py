@@ -17,7 +17,7 @@ from nlpkit.cli import aliases, manual
 from nlpkit.cli.app import main
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import RunError
-from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm
+from nlpkit.recipes import check_data, finetune_cls, finetune_ner, finetune_qa, finetune_seq2seq, pretrain_mlm
 from nlpkit.reporting import Report, Table
 from nlpkit.tasks.deferred import DeferredOptions
 from nlpkit.tasks.token_classification.tags import Offsets
@@ -490,8 +490,8 @@ def test_a_strategy_without_counterpart_is_refused(capsys: pytest.CaptureFixture
 
 
 def test_every_alias_leads_to_an_option() -> None:
-    configs = (finetune_cls.Config, finetune_ner.Config, finetune_qa.Config, pretrain_mlm.Config)
-    known = {name.replace("_", "-") for config in configs for name in config.known_fields()}
+    modules = (finetune_cls, finetune_ner, finetune_qa, finetune_seq2seq, pretrain_mlm)
+    known = {name.replace("_", "-") for module in modules for name in module.Config.known_fields()}
     assert {target.partition("=")[0] for several in aliases.SAME.values() for target in several.split("|")} <= known
 
 

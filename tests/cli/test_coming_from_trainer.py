@@ -15,7 +15,16 @@ from nlpkit import trainer_fields
 from nlpkit.cli import aliases, slips
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
-from nlpkit.recipes import distill, evaluate, finetune_cls, finetune_ner, finetune_qa, pretrain_mlm, prune
+from nlpkit.recipes import (
+    distill,
+    evaluate,
+    finetune_cls,
+    finetune_ner,
+    finetune_qa,
+    finetune_seq2seq,
+    pretrain_mlm,
+    prune,
+)
 from nlpkit.reporting import Report
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "coming-from-trainer.md"
@@ -53,6 +62,12 @@ OTHERS: dict[str, tuple[Any, str]] = {
         "question_column_name context_column_name answer_column_name predict_file doc_stride max_answer_length "
         "n_best_size version_2_with_negative null_score_diff_threshold",
     ),
+    "run_translation.py, run_summarization.py: finetune-seq2seq": (
+        finetune_seq2seq,
+        "source_lang target_lang text_column summary_column source_prefix max_source_length max_target_length "
+        "val_max_target_length num_beams ignore_pad_token_for_loss forced_bos_token resize_position_embeddings "
+        "predict_with_generate generation_max_length generation_num_beams sortish_sampler",
+    ),
     "run_mlm.py: pretrain-mlm": (
         pretrain_mlm,
         "model_type config_overrides dtype torch_dtype low_cpu_mem_usage mlm_probability line_by_line streaming "
@@ -69,6 +84,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
 }
 VALUES = {"dtype": "float32", "torch_dtype": "float32", "eval_strategy": "epoch", "evaluation_strategy": "epoch"}
 VALUES |= {"train_sampling_strategy": "random", "validation_split_percentage": "5", "task_name": "NAME"}
+VALUES |= {"source_lang": "en_XX", "target_lang": "de"}
 VALUES |= {"warmup_ratio": "0.1", "resume_from_checkpoint": "True", "do_train": "True"}
 
 
