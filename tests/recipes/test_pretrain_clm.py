@@ -16,7 +16,7 @@ from writers import byte_tokenizer, make_writer
 
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.pretraining.decoders import DecoderOptions, learning_rate
-from nlpkit.recipes import evaluate, predict, pretrain_clm
+from nlpkit.recipes import evaluate, predict, pretrain_clm, train_tokenizer
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +136,26 @@ def test_muon_learns_and_resumes(sources: dict[str, Any], tmp_path: Path) -> Non
     plain = pretrain(tmp_path / "plain", **{**options, "optimizer": "adamw"})
     assert record(plain)["metrics"] != record(whole)["metrics"]
     assert logged(whole, "eval_loss")[16] < logged(whole, "eval_loss")[8]
+
+
+def test_a_gpt2_on_a_book_is_a_recipe_that_needs_none(tmp_path: Path) -> None:
+    """Both files run as they stand, on the sample in the package, but for the steps; a book takes its place."""
+    recipes = Path(__file__).parents[2] / "recipes"
+    made = {"output": tmp_path / "tokenizer"}
+    tokenizer = train_tokenizer.Config.from_sources(made, recipes / "gpt2-book-tokenizer.yaml", "train-tokenizer")
+    about = train_tokenizer.run(tokenizer).record["tokenizer"]
+    assert (about["class"], about["vocab_size_asked"]) == ("GPT2Tokenizer", 50_000)
+    given = {"tokenizer": str(tmp_path / "tokenizer"), "output": tmp_path / "run", "max_steps": 10, "device": "cpu"}
+    config = pretrain_clm.Config.from_sources(given, recipes / "gpt2-book.yaml", "pretrain-clm")
+    assert (config.max_length, config.batch_size, config.document_end) == (100, 12, "file")
+    pretrain_clm.run(config)
+    losses = logged(tmp_path / "run", "loss")
+    assert list(losses) == list(range(1, 11)) and losses[10] < losses[1]  # each a tenth of the run
+    book = "\n".join(f"Page {number} of a book of its own." for number in range(2_000))
+    (tmp_path / "book.txt").write_text(book, encoding="utf-8")
+    given |= {"data": [str(tmp_path / "book.txt")], "output": tmp_path / "book", "max_steps": 1}
+    config = pretrain_clm.Config.from_sources(given, recipes / "gpt2-book.yaml", "pretrain-clm")
+    assert pretrain_clm.run(config).record["steps"] == 1
 
 
 def test_windows_overlap_with_a_stride(sources: dict[str, Any], tmp_path: Path) -> None:

@@ -366,7 +366,9 @@ READ = {
 RECIPES = {
     path.stem: path
     for path, options in READ.items()
-    if options["command"] == train_tokenizer.COMMAND and "extend" not in options
+    if options["command"] == train_tokenizer.COMMAND
+    and "extend" not in options
+    and not options["data"].startswith("sample:")
 }
 
 
