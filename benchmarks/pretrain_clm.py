@@ -284,9 +284,9 @@ def main() -> None:
             result = sides.start(__file__, spec)
             results[side].append({**result, "round": number, "load_average": load})
             print(
-                f"round {number + 1} ({side}) {result['rate']:9,.0f} tokens/s, {result['tokens']:,} tokens in "
-                f"{result['seconds']:.1f} s, validation loss {result['loss']:.3f}, {result['threads']} threads, load "
-                f"before {load:.1f}",
+                f"round {number + 1} ({side}) {result['rate']:9,.0f} tokens/s, {result['cpu_rate']:,.0f} per CPU "
+                f"second, {result['tokens']:,} tokens in {result['seconds']:.1f} s, validation loss "
+                f"{result['loss']:.3f}, {result['threads']} threads, load before {load:.1f}",
                 flush=True,
             )
     report(results)
