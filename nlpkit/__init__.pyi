@@ -926,14 +926,14 @@ def finetune(
     prefix_column: str | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
+    measure: Literal['translation', 'summary'] | None = None,
     length_ratio: float | None = None,
     max_words: int | None = None,
     drop_copies: bool = False,
     drop_repeats: bool = False,
     max_length: int | None = None,
     max_target_length: int | None = None,
-    measure: Literal['translation', 'summary'] | None = None,
-    beams: int = 1,
+    beams: int | None = None,
     separator: str | None = None,
     label_smoothing: float = 0.1,
     optimizer: Literal['adamw', 'muon'] = 'adamw',
@@ -1056,6 +1056,8 @@ def finetune(
             (en_XX). Default: the tokenizer's.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
             model's.
+        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
+            where targets are less than half as long as texts.
         length_ratio: Leave out rows of train of which one side has over N times the words of the other
             (Moses: 9). Default: none.
         max_words: Leave out rows of train of which a side has more than N words. Default: none.
@@ -1063,9 +1065,8 @@ def finetune(
         drop_repeats: Leave out rows of train that repeat an earlier one.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data.
-        measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
-            as long as texts.
         beams: Continuations followed side by side, at the end of training and by default afterwards.
+            Default: the model's, else 1.
         separator: Models without an encoder: what stands between a text and its answer. Default: a line
             end.
         label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
@@ -1610,13 +1611,13 @@ def check_data(
     source_language: str | None = None,
     target_language: str | None = None,
     target_columns: Sequence[str] | str = ...,
+    measure: Literal['translation', 'summary'] | None = None,
     length_ratio: float | None = None,
     max_words: int | None = None,
     drop_copies: bool = False,
     drop_repeats: bool = False,
     max_target_length: int | None = None,
-    measure: Literal['translation', 'summary'] | None = None,
-    beams: int = 1,
+    beams: int | None = None,
     separator: str | None = None,
     shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
     negative_columns: Sequence[str] | str = ...,
@@ -1710,6 +1711,8 @@ def check_data(
             model's. For text2text-generation.
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed. For text2text-generation.
+        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
+            where targets are less than half as long as texts. For text2text-generation.
         length_ratio: Leave out rows of train of which one side has over N times the words of the other
             (Moses: 9). Default: none. For text2text-generation.
         max_words: Leave out rows of train of which a side has more than N words. Default: none. For
@@ -1719,10 +1722,8 @@ def check_data(
         drop_repeats: Leave out rows of train that repeat an earlier one. For text2text-generation.
         max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data. For
             text2text-generation.
-        measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
-            as long as texts. For text2text-generation.
         beams: Continuations followed side by side, at the end of training and by default afterwards.
-            For text2text-generation.
+            Default: the model's, else 1. For text2text-generation.
         separator: Models without an encoder: what stands between a text and its answer. Default: a line
             end. For text2text-generation.
         shape: Kind of the rows. Default: from the columns. For sentence-embedding.
@@ -1927,6 +1928,7 @@ def compare(
     source_language: str | None = None,
     target_language: str | None = None,
     target_columns: Sequence[str] | str = ...,
+    measure: Literal['translation', 'summary'] | None = None,
     max_new_tokens: int | None = None,
     temperature: float = 0.0,
     top_k: int = 0,
@@ -2061,6 +2063,8 @@ def compare(
             model's. For text2text-generation.
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed. For text2text-generation.
+        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
+            where targets are less than half as long as texts. For text2text-generation.
         max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
             text2text-generation.
         temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
@@ -2659,6 +2663,7 @@ def evaluate(
     source_language: str | None = None,
     target_language: str | None = None,
     target_columns: Sequence[str] | str = ...,
+    measure: Literal['translation', 'summary'] | None = None,
     max_new_tokens: int | None = None,
     temperature: float = 0.0,
     top_k: int = 0,
@@ -2802,6 +2807,8 @@ def evaluate(
             model's. For text2text-generation.
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed. For text2text-generation.
+        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
+            where targets are less than half as long as texts. For text2text-generation.
         max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
             text2text-generation.
         temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
@@ -3825,14 +3832,14 @@ def finetune_seq2seq(
     prefix_column: str | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
+    measure: Literal['translation', 'summary'] | None = None,
     length_ratio: float | None = None,
     max_words: int | None = None,
     drop_copies: bool = False,
     drop_repeats: bool = False,
     max_length: int | None = None,
     max_target_length: int | None = None,
-    measure: Literal['translation', 'summary'] | None = None,
-    beams: int = 1,
+    beams: int | None = None,
     separator: str | None = None,
     label_smoothing: float = 0.1,
     optimizer: Literal['adamw', 'muon'] = 'adamw',
@@ -3955,6 +3962,8 @@ def finetune_seq2seq(
             (en_XX). Default: the tokenizer's.
         target_language: Text to text: code of the language that is written (de_DE). Default: the
             model's.
+        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
+            where targets are less than half as long as texts.
         length_ratio: Leave out rows of train of which one side has over N times the words of the other
             (Moses: 9). Default: none.
         max_words: Leave out rows of train of which a side has more than N words. Default: none.
@@ -3962,9 +3971,8 @@ def finetune_seq2seq(
         drop_repeats: Leave out rows of train that repeat an earlier one.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data.
-        measure: Judge by BLEU and chrF, or by ROUGE. Default: summary where targets are less than half
-            as long as texts.
         beams: Continuations followed side by side, at the end of training and by default afterwards.
+            Default: the model's, else 1.
         separator: Models without an encoder: what stands between a text and its answer. Default: a line
             end.
         label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).

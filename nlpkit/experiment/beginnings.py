@@ -43,6 +43,7 @@ class Beginning(ABC):
         tokenizer: None until `settle`, where it is learned from the rows.
         record: of the run that made it; None where there is none.
         trained: the task that it was trained for; None where there is none.
+        learned: what of it was learned from the rows in `settle`; "" for nothing.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Beginning(ABC):
     tokenizer: Any
     record: dict[str, Any] | None = None
     trained: Task | None = None
+    learned: str = ""
 
     def settle(self, task: Trainable, examples: Mapping[str, Dataset]) -> None:  # noqa: B027 (weights need nothing)
         """Learn from the examples what is learned from them, before they become tokens."""
@@ -201,6 +203,7 @@ class FromScratch(Beginning):
         pairs = task.texts_learned(examples["train"])
         if self.tokenizer is None:
             self.tokenizer = joint.learned(pairs, self.pieces)
+            self.learned = "the tokenizer is learned"
         else:
             self.tokenizer = joint.made_ready(self.tokenizer, str(self.named), [target for _, target in pairs])
         self.config = new_config(self.shape, self.tokenizer, self._positions(pairs, task.longest_asked or 0))

@@ -224,8 +224,7 @@ def prepare(
     settled = begun is not None and task.max_length is None
     if settled:
         # an earlier nlpkit may have chosen otherwise
-        was = task_class.from_model(begin.config, begun)
-        task = task.with_(max_length=was.max_length, training_length=was.training_length)
+        task = task.as_begun(task_class.from_model(begin.config, begun))
     begin.settle(task, examples)
     tokenizer = begin.tokenizer
     limit, most = opening.max_positions(begin.config, tokenizer), opening.takes(begin.config)
@@ -243,6 +242,8 @@ def prepare(
         kind=kind,
     )
     cut = None
+    if config.cv and begin.learned:
+        reporting.current().note(f"--cv: {begin.learned} from all rows, those that a fold is judged on among them")
     if config.cv:
         seed = config.seed if config.shuffle_seed is None else config.shuffle_seed
         cut = folds.plan(config.cv, config, task, loaded, task.reader(options=config), examples, seed)

@@ -308,7 +308,7 @@ def make_trainer(
             f"--best-metric loss: rows that are judged have none in {task.name}", f"Use {task.main_metric}."
         )
     if metric not in ("loss", task.main_metric):
-        require_metric("--best-metric", metric, task.metric_names(ready["validation"].examples))
+        require_metric("--best-metric", metric, task.while_training().metric_names(ready["validation"].examples))
     steps = training_arguments.total_steps(len(ready["train"].features), config, process.world_size())
     arguments = training_arguments.training_arguments(
         config,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, cast
@@ -126,6 +126,8 @@ def write(
         chosen = scores.argmax(-1)
         chances = likely.gather(1, chosen[:, None])[:, 0].tolist()
         best = likely.topk(runners_up) if runners_up else None
+        last = step == settings.max_new_tokens - 1 and forces_end(model)
+        wished = likely.argmax(-1).tolist() if last else []
         staying = []
         for row, (i, token) in enumerate(zip(alive, chosen.tolist(), strict=True)):
             others = [] if best is None else list(zip(best[1][row].tolist(), best[0][row].tolist(), strict=True))
@@ -134,6 +136,8 @@ def write(
                 continue
             if _added(texts[i], token, chances[row], others, ends, len(prompts[i])):
                 staying.append(row)
+            elif last and wished[row] not in ends.tokens:
+                texts[i].ended = False
             if on_token is not None:
                 on_token(i, texts[i])
         steps.add(chosen)
@@ -271,6 +275,13 @@ def has_encoder(model: Any) -> bool:
     return bool(getattr(model.config, "is_encoder_decoder", False))
 
 
+def forces_end(model: Any) -> bool:
+    """Whether a model's folder has the last token that it may write be one that ends the text (BART): it was cut there
+    all the same."""
+    own = getattr(model, "generation_config", None)
+    return has_encoder(model) and getattr(own, "forced_eos_token_id", None) is not None
+
+
 def own_rules(model: Any, settings: Settings) -> list[Any]:
     """What a model's folder says of how it writes, besides what is asked for: tokens that it never writes, or begins
     and ends with (Marian, BART, mBART), in the order of transformers' `generate`."""
@@ -282,8 +293,6 @@ def own_rules(model: Any, settings: Settings) -> list[Any]:
     device = model.device
     ends = asked.eos_token_id
     made: list[Any] = []
-    if asked.no_repeat_ngram_size and not settings.no_repeat_ngram:
-        made.append(of.NoRepeatNGramLogitsProcessor(asked.no_repeat_ngram_size))
     if asked.bad_words_ids:
         made.append(of.NoBadWordsLogitsProcessor(asked.bad_words_ids, ends))
     if asked.min_length and ends is not None:
@@ -379,7 +388,7 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
         config.decoder_start_token_id = own if settings.start is None else settings.start
         config.early_stopping = writer.generation_config.early_stopping or False
         more = read_besides(batch)
-    with nullcontext() if has_encoder(model) else _unsettled(writer):
+    with _unsettled(writer):
         made = writer.generate(ids, attention_mask=mask, generation_config=config, logits_processor=history, **more)
     chances = writer.compute_transition_scores(made.sequences, made.scores, made.beam_indices, normalize_logits=False)
     texts = []
@@ -388,5 +397,7 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
         for token, chance in zip(row, scores, strict=True):
             if text.ended or not _added(text, token, chance, [], ends, 0):
                 break
+        if forces_end(model) and text.characters is None and len(text.ids) + 1 >= room:
+            text.ended = False
         texts.append(text)
     return texts

@@ -22,9 +22,6 @@ EncoderDecoderSize = Literal["nano", "tiny", "mini", "small", "base"]
 RATES = {"adamw": (5e-4, 512), "muon": (5e-3, 128)}
 MOST = 1e-2
 DROPOUT = 0.3  # of fairseq's recipe for IWSLT'14, whose 160,000 pairs are few as well
-LABEL_SMOOTHING = 0.1  # Vaswani et al. 2017
-# what a step takes together: 25,000 source and 25,000 target tokens in Vaswani et al. 2017, 4,096 in IWSLT'14
-TOKENS_PER_STEP = 4_096
 BRIDGE = "enc_to_dec_proj"  # between widths that differ, in EncoderDecoderModel
 
 

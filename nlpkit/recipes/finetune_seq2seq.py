@@ -5,7 +5,7 @@ From weights (T5, BART, Marian and the like; GPT-2 and Llama learn to answer a p
 (--encoder, --decoder), or small from scratch with --arch and a tokenizer that is learned from the rows. What the model
 writes is judged, by BLEU or ROUGE.
 
-Examples: nlpkit finetune-seq2seq --data pairs.tsv --arch marian --size nano
+Examples: nlpkit finetune-seq2seq --data pairs.tsv --arch bart --size nano
 nlpkit finetune-seq2seq --data papers.jsonl --model t5-small --prefix "summarize: "
 """
 
@@ -75,7 +75,7 @@ class _Training(Finetuning):
         if not {"arch", "size"} & config.given:
             raise UserError(
                 "there is nothing to begin with",
-                "Name a model with --model, or train a small one from scratch: --arch marian --size nano.",
+                "Name a model with --model, or train a small one from scratch: --arch bart --size nano.",
             )
         if "optimizer" not in config.given:
             config = config.changed(optimizer="muon")

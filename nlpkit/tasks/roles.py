@@ -373,6 +373,14 @@ class Trainable(Judged):
         """
         return self, ""
 
+    def as_begun(self, was: Task) -> Self:
+        """The task of a run that goes on, with the lengths that were chosen when it began.
+
+        Args:
+            was: the task then.
+        """
+        return self.with_(max_length=was.max_length, training_length=was.training_length)
+
     def also_cut(self, made: Mapping[str, Sequence[Any]], split: str) -> list[Finding]:
         """What features lack besides the ends of their texts.
 

@@ -60,13 +60,21 @@ def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace
 class CheapDropout(TrainerFeature):
     """Trains with `CpuDropout`, which stays: in evaluation it does nothing."""
 
+    replaces = True
+
     def change_model(self, model: Any) -> None:
         use_cpu_dropout(model)
+
+    def attach(self, trainer: Any) -> None:
+        # what is computed again in the backward pass has to draw as the forward pass did, outside of the block
+        self.replaces = not trainer.args.gradient_checkpointing
 
     @contextmanager
     def forward_pass(self) -> Iterator[None]:
         """With layers that call the function (BART, Marian) as those that have a module for it."""
-        usual, F.dropout = F.dropout, _dropout
+        usual = F.dropout
+        if self.replaces:
+            F.dropout = _dropout
         try:
             yield
         finally:

@@ -28,6 +28,9 @@ def layers(model: Any) -> tuple[str, nn.ModuleList]:
     from torch import nn
 
     stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    if getattr(model.config, "is_encoder_decoder", False):  # layers are counted from where a text is read
+        reads = {id(module) for module in model.get_encoder().modules()}
+        stacks = [(name, module) for name, module in stacks if id(module) in reads] or stacks
     if not stacks:
         raise UserError(f"{type(model).__name__} has no stack of layers that could be frozen or decayed")
     return max(stacks, key=lambda item: (len(item[1]), -item[0].count(".")))

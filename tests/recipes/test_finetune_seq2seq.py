@@ -14,7 +14,7 @@ import torch
 from conftest import RunOf, write_jsonl
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 from translators import MULTILINGUAL, SHAPES, make_family, make_multilingual, make_pair
-from writers import make_writer
+from writers import byte_tokenizer, make_writer
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
@@ -268,6 +268,9 @@ def test_validation_is_watched_in_part_and_judged_whole(tmp_path: Path, monkeypa
         write_jsonl(tmp_path / f"{split}.jsonl", every_task.turned(count, seed))
     record = trained(tmp_path, tmp_path / "run", **every_task.SMALL_T5, max_steps=1, max_target_length=8)
     assert record["judged"] == {"train": 3, "validation": 9}
+    options: dict[str, Any] = {"data": str(tmp_path), "output": tmp_path / "other", **every_task.SMALL_T5, **STEPS}
+    trainer = finetune_seq2seq.build(finetune_seq2seq.Config(**options))
+    assert len(trainer.eval_dataset) == len(trainer.watched.examples) == 3
 
 
 def test_a_file_for_each_language_and_rules_for_train_alone(tmp_path: Path) -> None:
@@ -401,3 +404,79 @@ def test_a_new_model_takes_the_longest_text_or_as_many_tokens_as_are_asked_for(t
         taken[next(iter(asked), "")] = trainer.model.config.max_position_embeddings
     assert 512 < taken[""] < 1_500
     assert (taken["max_positions"], taken["max_length"]) == (200, 1_500)
+
+
+def asked_for(folder: Path, **asked: Any) -> Path:
+    """A BART whose generation_config.json asks for something, as published ones do."""
+    model = AutoModelForSeq2SeqLM.from_pretrained(make_family(folder, "bart"))
+    model.generation_config.update(**asked)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_what_a_folder_asks_for_is_settled_before_it_is_trained(data: Path, tmp_path: Path) -> None:
+    asked = {"num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "min_length": 56, "no_repeat_ngram_size": 3}
+    folder = asked_for(tmp_path / "model", **asked, forced_eos_token_id=1)
+    with reporting.listening() as heard:
+        trained(data, tmp_path / "kept", model=str(folder), max_target_length=12)
+        trained(data, tmp_path / "greedy", model=str(folder), max_target_length=12, beams=1)
+    told = next(note for note in heard.notes if note.startswith("how the model's folder has it write"))
+    assert "56 tokens is dropped" in told and "no_repeat_ngram_size 3 stays" in told and "4 beams" in told
+    kept, greedy = (json.loads((tmp_path / name / "generation_config.json").read_text()) for name in ("kept", "greedy"))
+    assert (kept["num_beams"], kept["length_penalty"], kept["early_stopping"]) == (4, 2.0, True)
+    assert greedy["num_beams"] == 1 and not greedy.get("early_stopping") and greedy.get("length_penalty", 1.0) == 1.0
+    for found in (kept, greedy):
+        assert not found.get("min_length") and found.get("forced_eos_token_id") is None
+        assert found["no_repeat_ngram_size"] == 3
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_text_whose_end_is_forced_was_cut(beams: int, tmp_path: Path) -> None:
+    folder = asked_for(tmp_path / "model", forced_eos_token_id=1)
+    options: dict[str, Any] = {"model": str(folder), "texts": ["a good film"], "beams": beams, **CPU}
+    (forced,) = predict.run(predict.Config(**options, max_new_tokens=6)).record["answers"]
+    assert forced["prediction_tokens"] == 5 and not forced["prediction_ended"]
+
+
+def test_a_long_text_keeps_what_stands_around_it_where_a_model_has_no_encoder() -> None:
+    from nlpkit.tasks.text2text_generation import token_ids
+
+    tokenizer = byte_tokenizer()
+    ((short, long), lost) = token_ids.prompts(tokenizer, ["say: "] * 2, ["x", "one two " * 9], " =>", 20)
+    assert tokenizer.decode(short) == "say: x =>"
+    said = tokenizer.decode(long)
+    assert said.startswith("say: one two") and said.endswith(" =>") and len(long) == 20
+    assert lost == [0, len(tokenizer("say: " + "one two " * 9 + " =>")["input_ids"]) - 20]
+
+
+def test_the_best_checkpoint_is_not_chosen_by_what_is_not_measured_in_passing(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--best-metric ter: no such metric"):
+        trained(data, tmp_path / "run", best_metric="ter", measure="translation", **every_task.SMALL_T5)
+
+
+@pytest.mark.parametrize("family", ["bart", "t5"])
+def test_gradients_are_those_of_a_run_without_checkpointing(family: str, data: Path, tmp_path: Path) -> None:
+    folder, found = make_family(tmp_path / "model", family), []
+    for checkpointing in (False, True):
+        options: dict[str, Any] = {"data": str(data), "model": str(folder), "output": tmp_path / "run", **STEPS}
+        trainer = finetune_seq2seq.build(finetune_seq2seq.Config(**options, gradient_checkpointing=checkpointing))
+        batch = next(iter(trainer.get_train_dataloader()))
+        trainer.model.train()
+        if checkpointing:
+            trainer.model.gradient_checkpointing_enable({"use_reentrant": False})
+        trainer.compute_loss(trainer.model, batch).backward()
+        found.append(trainer.model)
+    for parameter in found[1].parameters():
+        assert parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
+
+
+def test_a_model_from_elsewhere_is_judged_by_what_its_rows_look_like(tmp_path: Path) -> None:
+    folder = make_family(tmp_path / "model", "bart")
+    rows = [{"article": "one two three four five six seven eight nine ten.", "highlights": "one."} for _ in range(4)]
+    file = write_jsonl(tmp_path / "rows.jsonl", rows)
+    options: dict[str, Any] = {"model": str(folder), "data": str(file), "max_new_tokens": 4, **CPU}
+    report = evaluate.run(evaluate.Config(**options))
+    assert list(report.tables[0].header)[2:] == ["rouge1", "rouge2", "rougeL", "rougeLsum"]
+    report = evaluate.run(evaluate.Config(**options, measure="translation"))
+    assert "bleu" in report.tables[0].header

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from nlpkit.metrics import written
 from nlpkit.tasks.text2text_generation import judging
 
 
@@ -31,7 +30,3 @@ def test_what_was_chosen_by_the_references_is_told(measure: judging.Measure, not
 
 def test_nothing_is_said_of_usual_figures() -> None:
     assert judging.tables("test", details("translation", ["a cat"], ["a dog"])) == []
-
-
-def test_directions_are_those_of_the_metrics() -> None:
-    assert judging.LOWER_IS_BETTER == written.LOWER_IS_BETTER

@@ -34,7 +34,6 @@ WENT_WRONG = {
 }
 LOOKED_AT = 100  # rows
 MORE_THAN_A_SUMMARY = 0.5  # of the characters of a text, from which on what is to be written is no summary
-LOWER_IS_BETTER = frozenset({"ter", *WENT_WRONG})
 
 
 @lru_cache(maxsize=8)

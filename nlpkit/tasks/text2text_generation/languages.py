@@ -28,12 +28,24 @@ def mark(tokenizer: Any, source: str | None, target: str | None) -> None:
 
     Args:
         tokenizer: changed in place.
-        source, target: codes; None leaves what the tokenizer has.
+        source, target: codes; None: those that it was opened with.
+    """
+    if not hasattr(tokenizer, "src_lang"):
+        return
+    if not hasattr(tokenizer, "nlpkit_languages"):
+        tokenizer.nlpkit_languages = tokenizer.src_lang, tokenizer.tgt_lang
+    for name, code, own in zip(("src_lang", "tgt_lang"), (source, target), tokenizer.nlpkit_languages, strict=True):
+        if getattr(tokenizer, name) != (code or own):
+            setattr(tokenizer, name, code or own)
+
+
+def require(tokenizer: Any, source: str | None, target: str | None) -> None:
+    """Check that a tokenizer knows the languages that are asked for.
 
     Raises:
         UserError: it knows no such language.
     """
-    for name, code, flag in (("src_lang", source, "--source-language"), ("tgt_lang", target, "--target-language")):
+    for code, flag in ((source, "--source-language"), (target, "--target-language")):
         if code is None:
             continue
         known = ids(tokenizer)
@@ -48,7 +60,6 @@ def mark(tokenizer: Any, source: str | None, target: str | None) -> None:
                 f"{flag} {code}: the tokenizer has no such language",
                 " ".join(filter(None, [suggest(code, known), f"It has {len(known)}: {listed}"])),
             )
-        setattr(tokenizer, name, code)
 
 
 def begins(tokenizer: Any, code: str) -> bool:

@@ -71,23 +71,30 @@ class FilterOptions(Config):
     drop_repeats: bool = option(False, "Leave out rows of train that repeat an earlier one.", panel="Data")
 
 
-class LearnedOptions(LengthOptions, FilterOptions, PairOptions):
+class MeasureOptions(Config):
+    """What is measured."""
+
+    measure: Literal["translation", "summary"] | None = option(
+        None,
+        "Text to text: judge by BLEU and chrF, or by ROUGE.",
+        panel="Task",
+        shown_default="as trained, else summary where targets are less than half as long as texts",
+    )
+
+
+class LearnedOptions(LengthOptions, FilterOptions, MeasureOptions, PairOptions):
     """Options of the task itself: columns, lengths, what is measured."""
 
     max_target_length: int | None = option(
         None, "Tokens of what is to be written; the rest is cut.", panel="Task", ge=2, shown_default="from the data"
     )
-    measure: Literal["translation", "summary"] | None = option(
-        None,
-        "Judge by BLEU and chrF, or by ROUGE.",
-        panel="Task",
-        shown_default="summary where targets are less than half as long as texts",
-    )
-    beams: int = option_like(
+    beams: int | None = option_like(
         GenerationOptions,
         "beams",
-        help="Continuations followed side by side, at the end of training and by default afterwards.",
+        None,
+        "Continuations followed side by side, at the end of training and by default afterwards.",
         panel="Task",
+        shown_default="the model's, else 1",
     )
     separator: str | None = option(
         None,
@@ -120,5 +127,5 @@ class Text2TextAnswerOptions(ShownOptions, AnsweringOptions, SourceOptions):
     """Options of `predict`."""
 
 
-class Text2TextJudgeOptions(AnsweringOptions, PairOptions):
+class Text2TextJudgeOptions(AnsweringOptions, MeasureOptions, PairOptions):
     """Options of `evaluate`."""

@@ -13,6 +13,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.options import Config
 from nlpkit.tasks.reading import Reader, asked
+from nlpkit.tasks.text2text_generation import judging
 from nlpkit.tasks.text2text_generation.options import FilterOptions, PairOptions, SourceOptions
 from nlpkit.tasks.text2text_generation.task import Text2Text
 
@@ -72,6 +73,13 @@ class Text2TextReader(Reader[Text2Text]):
     def labelled(self, columns: Sequence[str]) -> bool:
         return bool(self.task.targets) and set(self.task.targets) <= set(columns)
 
+    def settled(self, rows: Dataset, split: str, origin: LoadedData) -> Self:
+        """With what is measured, where neither the model nor the user says: a guess by lengths, which is told."""
+        if self.task.measure is not None:
+            return self
+        measure = judging.measured_as(rows, self.task.text, self.task.targets)
+        return type(self)(self.task.with_(measure=measure), self.rules)
+
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         """See `pairs.read`."""
         return pairs.read(rows, split, origin, self.columns, findings, self.rules)
@@ -80,7 +88,7 @@ class Text2TextReader(Reader[Text2Text]):
         """The text of a row, and what stands before it."""
         name = self.task.text if self.task.text in row else column_names.guess(list(row), pairs.TEXT_NAMES)
         if name is None:
-            raise ValueError(f"no column '{self.task.text}'")
+            raise ValueError(f"no column '{self.task.text}'" if self.task.text else "no column looks like a text")
         prefix = row.get(self.task.prefix_column) if self.task.prefix_column else None
         return {"text": pairs.text_of(row[name], name), "prefix": "" if is_missing(prefix) else str(prefix)}
 

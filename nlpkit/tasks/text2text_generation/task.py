@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from nlpkit.data.inputs import Content
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.generation.words import Growing, continuation
+from nlpkit.metrics.written import LOWER_IS_BETTER
 from nlpkit.models import opening
 from nlpkit.options import Config
 from nlpkit.reporting import Writing
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from nlpkit.generation.loop import Text
     from nlpkit.metrics.evidence import Evidence, Judgement
     from nlpkit.metrics.written import Written
+    from nlpkit.tasks.contract import Task
 
 TRANSFORMERS_TOKENS = 20  # that transformers writes where nothing is said: a config that says so says nothing
 SPARE = 1.25  # of the longest text that was learned, as what is written may be longer
@@ -75,12 +77,12 @@ class Text2Text(Trainable):
     """See the module's docstring.
 
     Args:
-        text: name of the column in the user's rows that is turned into another.
+        text: name of the column in the user's rows that is turned into another; "": not known yet.
         targets: names of those of what is to be written; several are as many right answers.
         prefix_column: name of that of what stands before each text; None: there is none.
         prefix: what stands before each text, before that of its row.
         source, target: codes of the languages of texts and of what is written; None: the tokenizer's, the model's.
-        measure: by what metrics answers are judged.
+        measure: by what metrics answers are judged; None: those of translations, until rows are seen.
         target_length: tokens of what is to be written, with the one that ends it; None: `lengths_chosen` chooses.
         separator: what stands between a text and its answer, for a model without an encoder; None: it has one.
         smoothing: share of the probability that the loss spreads over all tokens.
@@ -88,6 +90,7 @@ class Text2Text(Trainable):
         in_passing: whether what takes long is not measured.
         settings: how a text is written, as far as the user says.
         max_new_tokens, beams: as the user asks for them; None: as the model's folder says.
+        asked: names of the options that the user gave: of others the model's folder decides.
         start: the token that the decoder begins with, where targets would begin with it too.
         attends_first: whether all tokens of a text attend to its first one, which the model has to be told.
         forced: whether the model's folder names the first token that is written.
@@ -100,13 +103,13 @@ class Text2Text(Trainable):
         tokenizer: of the model.
     """
 
-    text: str = "text"
+    text: str = ""
     targets: tuple[str, ...] = ()
     prefix_column: str | None = None
     prefix: str = ""
     source: str | None = None
     target: str | None = None
-    measure: Literal["translation", "summary"] = "translation"
+    measure: judging.Measure | None = None
     target_length: int | None = None
     separator: str | None = None
     smoothing: float = 0.0
@@ -115,6 +118,7 @@ class Text2Text(Trainable):
     settings: Settings = field(default_factory=Settings)
     max_new_tokens: int | None = None
     beams: int | None = None
+    asked: frozenset[str] = frozenset()
     start: int | None = None
     attends_first: bool = False
     forced: bool = False
@@ -150,7 +154,7 @@ class Text2Text(Trainable):
     writes: ClassVar[bool] = True
     watched_rows: ClassVar[int | None] = WATCHED
     written_columns: ClassVar[tuple[str, ...]] = ("labels",)
-    lower_is_better: ClassVar[frozenset[str]] = Trainable.lower_is_better | judging.LOWER_IS_BETTER
+    lower_is_better: ClassVar[frozenset[str]] = Trainable.lower_is_better | LOWER_IS_BETTER
 
     def __post_init__(self) -> None:
         if self.separator is not None:
@@ -219,7 +223,7 @@ class Text2Text(Trainable):
             "target_length": self.target_length,
             "prefix": self.prefix,
             "languages": {"source": self.source, "target": self.target},
-            "measure": self.measure,
+            "measure": self._measure,
             "separator": self.separator,
         }
 
@@ -267,7 +271,8 @@ class Text2Text(Trainable):
             if tokenizer.pad_token_id is None:  # GPT-2's own: what is padded is masked
                 tokenizer.pad_token = tokenizer.eos_token
             tokenizer.padding_side = "left"  # an answer stands behind its text
-        languages.mark(tokenizer, self.source, self.target)
+        languages.require(tokenizer, self.source, self.target)
+        languages.mark(tokenizer, self.source, self.target)  # as it is saved with a model
         return self.with_(tokenizer=tokenizer)
 
     def opened(self, model: Any) -> Self:
@@ -290,8 +295,8 @@ class Text2Text(Trainable):
         language_head.of(model)  # which is tried out before the model is on its device
         own = model.generation_config
         own.max_new_tokens, own.max_length = self.max_new_tokens, None
-        own.num_beams = self.beams or own.num_beams
         own.pad_token_id = tokenizer.pad_token_id
+        _settle_writing(own, self.beams or own.num_beams or 1)
         if self.separator is not None:
             own.eos_token_id = tokenizer.eos_token_id
             return task
@@ -323,11 +328,16 @@ class Text2Text(Trainable):
             if not task.forced and (said := languages.unnamed(self.tokenizer, task.source, task.target)):
                 reporting.current().note(said)
         if isinstance(options, AnsweringOptions):
+            beams = options.beams if "beams" in options.given else None
+            followed = beams or (1 if options.temperature else self.usual_beams)
             task = task.with_(
-                settings=settings_of(options, None),
+                settings=settings_of(options, None, beams=followed),
                 max_new_tokens=options.max_new_tokens,
-                beams=options.beams if "beams" in options.given else None,
+                beams=beams,
+                asked=options.given,
             )
+        if isinstance(options, Text2TextJudgeOptions) and options.measure:
+            task = task.with_(measure=options.measure)
         if isinstance(options, ShownOptions):
             require_steps(options.show_probabilities, task._beams)
             task = task.with_(
@@ -350,12 +360,16 @@ class Text2Text(Trainable):
     def for_training(self) -> Self:
         return super().for_training().with_(every_target=True)
 
+    def as_begun(self, was: Task) -> Self:
+        assert isinstance(was, Text2Text)
+        return super().as_begun(was).with_(target_length=self.target_length or was.target_length)
+
     def while_training(self) -> Self:
         """Without beams, and judged by what costs little."""
         return self.with_(beams=1, in_passing=True)
 
     def describe(self) -> str:
-        said = f"{self.name}: '{self.text}' to {' and '.join(map(repr, self.targets))}, judged as a {self.measure}"
+        said = f"{self.name}: '{self.text}' to {' and '.join(map(repr, self.targets))}, judged as a {self._measure}"
         if self.source or self.target:
             said += f"; {self.source or 'any language'} to {self.target or 'the language of the model'}"
         return said + (f"; {self.prefix!r} stands before each" if self.prefix else "")
@@ -419,7 +433,7 @@ class Text2Text(Trainable):
 
     @property
     def feature_settings(self) -> str:
-        return repr((self.every_target, self.start))
+        return repr((self.every_target, self.start, self.separator is not None and self.model_length))
 
     def features(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """The texts behind their prefixes, and as `labels` what is to be written, of several the first, or each as a
@@ -446,11 +460,13 @@ class Text2Text(Trainable):
         return made
 
     def _read(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]], limit: int | None) -> token_ids.Cut:
-        prefixes = examples.get("prefix") or [""] * len(examples["text"])
-        texts = [self.prefix + prefix + text for prefix, text in zip(prefixes, examples["text"], strict=True)]
-        if self.separator is None:
-            return token_ids.read(tokenizer, texts, limit)
-        return token_ids.prompts(tokenizer, [text + self.separator for text in texts], self._room(limit))
+        languages.mark(tokenizer, self.source, self.target)  # another request may have asked for others
+        before = [self.prefix + prefix for prefix in examples.get("prefix") or [""] * len(examples["text"])]
+        if self.separator is not None:
+            room = self._room(limit)
+            return token_ids.prompts(tokenizer, before, examples["text"], self.separator, room)
+        texts = [prefix + text for prefix, text in zip(before, examples["text"], strict=True)]
+        return token_ids.read(tokenizer, texts, limit)
 
     def _room(self, limit: int | None) -> int | None:
         """Tokens of a text that a model without an encoder reads, which takes the answer in the same window.
@@ -463,7 +479,17 @@ class Text2Text(Trainable):
         room = max(self.model_length - (self.target_length or 0), 1)
         return room if limit is None else min(limit, room)
 
+    def cut_in_words(self, texts: int, rows: int, longest: int) -> str:
+        if self.separator is None or self.model_length is None:
+            return ""
+        return (
+            f"{texts:,} of {rows:,} texts have more than {self._room(self.max_length)} tokens with what stands around "
+            f"them and lost their ends, the longest has {longest:,}; the model takes {self.model_length:,} together "
+            f"with the answer (--max-target-length {self.target_length})"
+        )
+
     def _written(self, tokenizer: Any, texts: Sequence[str], limit: int | None) -> token_ids.Cut:
+        languages.mark(tokenizer, self.source, self.target)
         if self.separator is not None:
             return token_ids.answers(tokenizer, texts, limit)
         return token_ids.written(tokenizer, texts, limit, self.start)
@@ -581,13 +607,16 @@ class Text2Text(Trainable):
         """The settings, with what the model's folder says where the user says nothing."""
         own, beams = model.generation_config, self._beams
         tokens = self.max_new_tokens or _usual_tokens(own, encoder=self.separator is None) or USUAL_TOKENS
-        penalty = self.settings.length_penalty
-        if penalty == 1 and beams > 1 and own.length_penalty is not None:
-            penalty = own.length_penalty
+        usual: dict[str, Any] = {}
+        if "length_penalty" not in self.asked and beams > 1 and own.length_penalty is not None:
+            usual["length_penalty"] = own.length_penalty
+        repeats = _asked_of_repeats(own)
+        if "no_repeat_ngram" not in self.asked:
+            usual["no_repeat_ngram"] = repeats["no_repeat_ngram_size"]
+        if "repetition_penalty" not in self.asked:
+            usual["repetition_penalty"] = repeats["repetition_penalty"] or 1.0
         start, begin = self._first_tokens()
-        return replace(
-            self.settings, max_new_tokens=tokens, beams=beams, length_penalty=penalty, start=start, begin=begin
-        )
+        return replace(self.settings, max_new_tokens=tokens, beams=beams, start=start, begin=begin, **usual)
 
     @property
     def _beams(self) -> int:
@@ -607,12 +636,16 @@ class Text2Text(Trainable):
         return [rows[example] if self.runners_up else as_array(rows[example]) for example in sorted(rows)]
 
     @property
+    def _measure(self) -> judging.Measure:
+        return self.measure or "translation"
+
+    @property
     def main_metric(self) -> str:
-        return judging.MAIN[self.measure]
+        return judging.MAIN[self._measure]
 
     @property
     def table_metrics(self) -> Sequence[str]:
-        return judging.SHOWN[self.measure]
+        return judging.SHOWN[self._measure]
 
     @property
     def point(self) -> float:
@@ -624,12 +657,14 @@ class Text2Text(Trainable):
         return written.NAMES
 
     def metric_names(self, examples: Dataset) -> Collection[str]:
-        return [name for name in self.possible_metrics() if name != "ter" or self.measure == "translation"]
+        edits = self._measure == "translation" and not self.in_passing
+        return [name for name in self.possible_metrics() if name != "ter" or edits]
 
     def compared(self, outputs: Outputs, examples: Dataset) -> Written:
         """What was written beside what was to be written."""
-        ended = [from_array(row)[0].ended for row in outputs]
-        return judging.compared(self.measure, self.said(outputs), examples, ended, whole=not self.in_passing)
+        answers = list(self.decode(outputs, ()))
+        said, ended = ([answer[name] for answer in answers] for name in ("prediction", "ended"))
+        return judging.compared(self._measure, said, examples, ended, whole=not self.in_passing)
 
     def score(self, outputs: Outputs, examples: Dataset) -> dict[str, float]:
         return self.compared(outputs, examples).metrics()
@@ -638,10 +673,10 @@ class Text2Text(Trainable):
         return self.compared(outputs, examples).evidence()
 
     def details(self, outputs: Outputs, examples: Dataset) -> dict[str, Any]:
-        return judging.details(self.measure, self.compared(outputs, examples), len(examples))
+        return judging.details(self._measure, self.compared(outputs, examples), len(examples))
 
     def yardsticks(self, examples: Dataset) -> Mapping[str, Judgement]:
-        return judging.yardsticks(self.measure, examples)
+        return judging.yardsticks(self._measure, examples)
 
     def said(self, outputs: Outputs) -> list[str]:
         """What was written for each row, of several texts the likeliest."""
@@ -674,6 +709,39 @@ class Text2Text(Trainable):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **nothing_written(self.settings.sequences, self.shows_probabilities)}
+
+
+def _settle_writing(own: Any, beams: int) -> None:
+    """What becomes of how a model's folder has it write, once it is trained to write something else; it is told.
+
+    Args:
+        own: its GenerationConfig, changed in place.
+        beams: that are followed from now on.
+    """
+    own.num_beams = beams
+    if beams == 1:  # transformers saves nothing that is of beams without them
+        own.early_stopping, own.length_penalty = False, 1.0
+    # a text whose end is forced could not be told from one that ended by itself
+    own.forced_eos_token_id = None
+    said = []
+    if own.min_length or own.min_new_tokens:
+        said.append(f"the least length of {own.min_length or own.min_new_tokens} tokens is dropped")
+        own.min_length, own.min_new_tokens = 0, None
+    kept = {name: value for name, value in _asked_of_repeats(own).items() if value}
+    said += [f"{name} {value:g} stays" for name, value in kept.items()]
+    if beams > 1:
+        said.append(f"{beams} beams are followed at the end, and by default afterwards")
+    if said:
+        reporting.current().note(f"how the model's folder has it write: {'; '.join(said)} (generation_config.json)")
+
+
+def _asked_of_repeats(own: Any) -> dict[str, float]:
+    """What a model's folder asks for against repeats, by the names in generation_config.json; 0: nothing."""
+    penalty = own.repetition_penalty
+    return {
+        "no_repeat_ngram_size": own.no_repeat_ngram_size or 0,
+        "repetition_penalty": 0 if penalty in (None, 1.0) else penalty,
+    }
 
 
 def _usual_tokens(own: Any, *, encoder: bool) -> int | None:

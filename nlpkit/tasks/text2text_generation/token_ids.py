@@ -34,16 +34,26 @@ def read(tokenizer: Any, texts: Sequence[str], limit: int | None) -> Cut:
     return _cut(lambda **how: tokenizer(list(texts), **how)["input_ids"], limit)
 
 
-def prompts(tokenizer: Any, texts: Sequence[str], limit: int | None) -> Cut:
-    """Texts that a model without an encoder goes on from: nothing ends them; of longer ones the end is read, which says
-    what to do, and what begins them."""
+def prompts(tokenizer: Any, before: Sequence[str], texts: Sequence[str], separator: str, limit: int | None) -> Cut:
+    """Texts that a model without an encoder goes on from: nothing ends them. Of longer ones the text itself loses its
+    end; what stands before it and the separator stay, as they say what to do.
+
+    Args:
+        before: what stands before each text.
+        limit: tokens of all three; None for any number.
+    """
+    whole = [prefix + text + separator for prefix, text in zip(before, texts, strict=True)]
     made, lost = [], []
-    for ids in tokenizer(list(texts), verbose=False)["input_ids"]:
+    for i, ids in enumerate(tokenizer(whole, verbose=False)["input_ids"]):
         if len(ids) and ids[-1] == tokenizer.eos_token_id:
             ids = ids[:-1]
         over = 0 if limit is None else max(len(ids) - limit, 0)
-        first = 1 if over and ids[0] in (tokenizer.bos_token_id, tokenizer.cls_token_id) else 0
-        made.append([*ids[:first], *ids[first + over :]])
+        if over:
+            first = 1 if ids[0] in (tokenizer.bos_token_id, tokenizer.cls_token_id) else 0
+            parts = tokenizer([before[i], texts[i], separator], add_special_tokens=False, verbose=False)["input_ids"]
+            room = max((limit or 0) - first - len(parts[0]) - len(parts[2]), 0)
+            ids = [*ids[:first], *parts[0], *parts[1][:room], *parts[2]][-(limit or 0) :]
+        made.append(ids)
         lost.append(over)
     return Cut(made, lost)
 

@@ -46,8 +46,9 @@ class Text2TextView(View[Text2Text]):
 
     def mistakes(self, outputs: Outputs, examples: Dataset) -> list[dict[str, Any]]:
         """The rows whose text is least like a right one, by chrF or ROUGE-L of the row."""
-        said = self.task.said(outputs)
-        name, scores = judging.of_rows(self.task.measure, self.task.compared(outputs, examples))
+        answers = list(self.task.decode(outputs, ()))
+        said = [answer["prediction"] for answer in answers]
+        name, scores = judging.of_rows(self.task.measure or "translation", self.task.compared(outputs, examples))
         worst = scores.argsort(kind="stable")[:WORST]
         made = []
         for i in worst.tolist():
@@ -59,7 +60,7 @@ class Text2TextView(View[Text2Text]):
                     "prediction": said[i],
                     "targets": example["targets"],
                     name: round(float(scores[i]), 2),
-                    "ended": bool(outputs[i][0, 1]),
+                    "ended": answers[i]["ended"],
                 }
             )
         return made

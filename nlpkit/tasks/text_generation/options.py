@@ -89,18 +89,19 @@ def require_steps(shows: bool, beams: int) -> None:
         )
 
 
-def settings_of(options: GenerationOptions, usual: int | None) -> Settings:
+def settings_of(options: GenerationOptions, usual: int | None, *, beams: int | None = None) -> Settings:
     """The settings that a command asks for.
 
     Args:
         usual: tokens that the model writes at most, where that is known.
+        beams: that are followed; None: as the options say.
 
     Raises:
         UserError: they contradict each other.
     """
     settings = Settings(
         max_new_tokens=options.max_new_tokens or usual or USUAL_TOKENS,
-        beams=options.beams,
+        beams=beams or options.beams,
         temperature=options.temperature,
         top_k=options.top_k,
         top_p=options.top_p,
