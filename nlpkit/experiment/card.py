@@ -81,13 +81,26 @@ def _body(folder: Path, record: dict[str, Any], base: Base, plots: list[str]) ->
             "",
             "With " + ", ".join(f"{name} {version}" for name, version in (record["versions"] or {}).items()) + ".",
         ],
-        "Pictures": [f"![{text(_alternative(record, plot))}](plots/{plot}.png)\n" for plot in plots],
+        "Pictures": [
+            *(f"![{text(_alternative(record, plot))}](plots/{plot}.png)\n" for plot in plots),
+            *_drawn_rows(folder, record),
+        ],
     }
     lines = [f"# {text(name)} on {text(data)}", ""]
     for title, section in sections.items():
         if section:
             lines += [*([f"## {title}", ""] if title else []), *section, ""]
     return "\n".join(lines)
+
+
+def _drawn_rows(folder: Path, record: dict[str, Any]) -> list[str]:
+    """Where the pictures of single rows are."""
+    if not record["task"]:
+        return []
+    view = task_class(record["task"]["name"]).view_type()
+    if not view.rows_folder or not (count := len(list((folder / view.rows_folder).glob("*.png")))):
+        return []
+    return [f"[{view.rows_folder}/]({view.rows_folder}) has {counted(count, 'picture', 'pictures')}: {view.rows_seen}"]
 
 
 def _where_the_data_are(record: dict[str, Any]) -> list[str]:

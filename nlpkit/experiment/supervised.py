@@ -528,6 +528,11 @@ def write(experiment: SupervisedExperiment, record: dict[str, Any], evaluated: E
         if curves := _curves(experiment):
             pictures["curves"] = curves
         drawn = plots.draw(pictures, staged / "plots")
+        if task.view.rows_folder:
+            with ornament(f"{task.view.rows_folder}/"):
+                rows = task.view.drawn_rows(trainer.model, evaluated.outputs[held_out], evaluated.examples[held_out])
+                if rows:
+                    plots.draw(rows, staged / task.view.rows_folder)
         with ornament("the card README.md"):
             card.write(staged / "README.md", record, drawn)
         folder.finish(record, staged, keep_checkpoints=experiment.config.keep_checkpoints)

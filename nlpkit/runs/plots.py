@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from nlpkit.reporting import titled
 from nlpkit.runs.files import ornament
-from nlpkit.runs.plot_style import COLOURS, DPI, HEIGHT, INK, PALETTE, QUIET, QUIET_TEXT, SMALL, STYLE, WIDTH
+from nlpkit.runs.plot_style import COLOURS, DPI, FAINT, HEIGHT, INK, PALETTE, QUIET, QUIET_TEXT, SMALL, STYLE, WIDTH
 
 Plot = Callable[[Path], None]
 History = Sequence[Mapping[str, Any]]  # what a Trainer logs: entries with `step`, `loss`, `eval_loss`, ...
@@ -31,6 +32,9 @@ LETTERS = 14.0  # of a legend, per inch
 MARK = 6  # letters that the mark before a name in a legend takes
 LONGEST_NAME = 34  # characters of a name on an axis
 LONGEST_BESIDE_MATRIX = 26  # of one beside a matrix
+MOST_WRITTEN, MOST_READ = 60, 90  # tokens of an alignment that are drawn
+LONGEST_TOKEN = 16  # characters of one on an axis
+TOKEN_INCHES = 0.075  # of a character there
 CELL = 0.21  # inches of a cell of a matrix of many classes
 
 
@@ -98,12 +102,12 @@ def _named(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def draw(drawings: Mapping[str, Plot], folder: Path) -> list[str]:
-    """Draw each into a folder, as NAME.png; the names of those that could be drawn."""
+    """Draw each into a new folder, as NAME.png; the names of those that could be drawn."""
     drawn = []
     folder.mkdir()
     for name, plot in drawings.items():
         path = folder / f"{name}.png"
-        with ornament(f"plots/{path.name}"):
+        with ornament(f"{folder.name}/{path.name}"):
             try:
                 plot(path)
             except BaseException:
@@ -287,6 +291,49 @@ def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = 
         axes.spines[:].set_visible(False)
         of = f"; {part}" if part else ""
         axes.set(xlabel="predicted", ylabel="label", title=f"{split}: {matrix.sum():,} {unit}{of}")
+        save_figure(figure, path)
+
+    return draw
+
+
+def alignment(shares: np.ndarray, written: Sequence[str], read: Sequence[str], lines: Sequence[str]) -> Plot:
+    """Which tokens of a text belong to each of another, as shades; of long texts the first.
+
+    Args:
+        shares: shape (written, read), each row a sum of 1.
+        lines: what stands below.
+    """
+
+    @with_style
+    def draw(path: Path) -> None:
+        rows, columns = min(len(written), MOST_WRITTEN), min(len(read), MOST_READ)
+        names = [[_named(name.strip() or name, LONGEST_TOKEN) for name in part] for part in (written, read)]
+        beside, above = (
+            TOKEN_INCHES * max(map(len, part[:most])) for part, most in zip(names, (rows, columns), strict=True)
+        )
+        figure, axes = new_figure(max(CELL * columns + beside + 0.5, 3.4), CELL * rows + above + 0.9)
+        cells = axes.pcolormesh(shares[:rows, :columns], cmap="Blues", vmin=0, vmax=1, edgecolors=FAINT, linewidth=0.8)
+        cells.set_antialiased(False)
+        axes.set_aspect("equal")
+        axes.invert_yaxis()
+        axes.set_xticks(np.arange(columns) + 0.5, names[1][:columns], rotation=90, fontsize=SMALL)
+        axes.set_yticks(np.arange(rows) + 0.5, names[0][:rows], fontsize=SMALL)
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel("read", fontsize=SMALL, color=QUIET_TEXT)
+        axes.set_ylabel("written", fontsize=SMALL, color=QUIET_TEXT)
+        said = [
+            *lines,
+            *(
+                f"shown are the first {most} of {len(part)} tokens that were {what}"
+                for part, most, what in ((written, rows, "written"), (read, columns, "read"))
+                if most < len(part)
+            ),
+        ]
+        letters = int(figure.get_figwidth() * LETTERS)
+        figure.supxlabel("\n".join(textwrap.fill(line, letters) for line in said), x=0.02, ha="left", fontsize=SMALL)
         save_figure(figure, path)
 
     return draw

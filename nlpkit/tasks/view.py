@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks.outputs import Outputs
@@ -103,6 +103,19 @@ class View(Generic[TaskShown]):
     def gold(self, examples: Dataset) -> list[Any]:
         """The label of each example as `decode` words a prediction, as far as there are words for it."""
         return list(examples["label"][:])
+
+    # The folder of `drawn_rows` in that of a run, and what is seen there; "" where there is none.
+    rows_folder: ClassVar[str] = ""
+    rows_seen: ClassVar[str] = ""
+
+    def drawn_rows(self, model: Any, outputs: Outputs, examples: Dataset) -> dict[str, Plot]:
+        """Pictures of single rows that a trained model is asked for once more, by file name.
+
+        Args:
+            model: in torch, as it was judged.
+            outputs: of the examples, merged.
+        """
+        return {}
 
     # --- the model card; `recorded` is the `task` part of a nlpkit.json, as `Task.record` gives it ---
 

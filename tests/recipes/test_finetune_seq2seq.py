@@ -349,6 +349,9 @@ def test_the_run_of_every_operation_is_whole(run_of: RunOf) -> None:
     record = record_of(run_of("text-to-text"))
     assert record["details"]["validation"]["signatures"]["bleu"].startswith("nrefs:1|case:mixed")
     assert {"source", "lead-1"} & {base["name"] for base in record["baselines"]}
+    drawn = list((run_of("text-to-text") / "alignments").glob("*.png"))
+    assert 0 < len(drawn) <= 20 == len((run_of("text-to-text") / "errors.jsonl").read_text().splitlines())
+    assert f"[alignments/](alignments) has {len(drawn)} pictures" in (run_of("text-to-text") / "README.md").read_text()
     generation = json.loads((run_of("text-to-text") / "generation_config.json").read_text())
     assert generation["max_new_tokens"] >= 8 and generation["eos_token_id"] is not None
 

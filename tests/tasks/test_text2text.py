@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import every_task
+import numpy as np
 import pytest
-from conftest import write_csv
+import torch
+from conftest import Drawing, write_csv
+from PIL import Image
 from rich.console import Console
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from translators import SHAPES, make_family, make_multilingual
+from writers import make_writer
 
 from nlpkit import reporting
 from nlpkit.cli.console import RichReporter
 from nlpkit.errors import UserError
 from nlpkit.recipes import predict
 from nlpkit.reporting import Report, Shaded
+from nlpkit.runs import plots
+from nlpkit.tasks.text2text_generation import alignment
+from nlpkit.tasks.text2text_generation.task import Text2Text
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 TEXTS = ["a good film", "the soup was cold and the room was late, very late"]
@@ -218,3 +225,45 @@ def test_early_stopping_of_beams_is_that_of_the_folder(tmp_path: Path) -> None:
     for text, found in zip(TEXTS, answers(folder), strict=True):
         written = theirs.generate(**tokenizer(text, return_tensors="pt"))[0]
         assert found["prediction"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+
+
+def test_an_alignment_is_the_attention_to_the_words_of_the_text(model: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    written = [20, 30, 21]
+    for folder in (model, make_writer(tmp_path / "gpt2")):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        with_encoder = folder == model
+        kind = AutoModelForSeq2SeqLM if with_encoder else AutoModelForCausalLM
+        theirs = kind.from_pretrained(folder, attn_implementation="eager").eval()
+        task = Text2Text(separator=None if with_encoder else "\n").attached(tokenizer)
+        ours = kind.from_pretrained(folder)
+        before = ours.config._attn_implementation
+        with alignment.seen(ours):
+            found = alignment.of(task, ours, {"text": TEXTS[0], "prefix": ""}, written)
+        assert ours.config._attn_implementation == before
+        assert found is not None and (found.layer, found.layers, found.heads) == (1, 2, 2)
+        read = tokenizer(TEXTS[0] + ("" if with_encoder else "\n"))["input_ids"]
+        if with_encoder:
+            start = theirs.config.decoder_start_token_id
+            outputs = theirs(
+                input_ids=torch.tensor([read]),
+                decoder_input_ids=torch.tensor([[start, *written[:-1]]]),
+                output_attentions=True,
+            )
+            wanted = outputs.cross_attentions[0][0].mean(0)
+        else:
+            outputs = theirs(input_ids=torch.tensor([[*read, *written]]), output_attentions=True)
+            wanted = outputs.attentions[0][0].mean(0)[len(read) - 1 : -1, : len(read)]
+        wanted /= wanted.sum(1, keepdim=True)
+        assert found.shares == pytest.approx(wanted.detach().numpy(), abs=1e-5)
+        assert "".join(found.read).strip() == TEXTS[0]
+        assert len(found.written) == 3
+
+
+def test_alignments_are_drawn(tmp_path: Path, drawing: Drawing) -> None:
+    shares = np.eye(70, 100, dtype=np.float32)
+    with drawing():
+        plots.draw({"01": plots.alignment(shares, ["wort"] * 70, ["$word"] * 100, ["row 1"])}, tmp_path / "alignments")
+    with Image.open(tmp_path / "alignments" / "01.png") as picture:
+        assert picture.width > picture.height > 500

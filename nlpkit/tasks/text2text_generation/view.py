@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from nlpkit.models import files
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks import usage
 from nlpkit.tasks.outputs import Outputs
-from nlpkit.tasks.text2text_generation import judging
+from nlpkit.tasks.text2text_generation import alignment, judging
 from nlpkit.tasks.text2text_generation.task import Text2Text
+from nlpkit.tasks.text_generation.task import from_array, likeliest
 from nlpkit.tasks.text_generation.view import written, written_tables
 from nlpkit.tasks.view import View
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.runs.plots import Plot
+
 WORST = 20  # rows that are kept as mistakes
 
 
 class Text2TextView(View[Text2Text]):
     """See the module's docstring."""
+
+    rows_folder: ClassVar[str] = "alignments"
+    rows_seen: ClassVar[str] = (
+        "for the worst texts, numbered by the lines of errors.jsonl, which tokens the model attended to for each that "
+        "it wrote."
+    )
 
     def shown(self, tokenizer: Any, example: Mapping[str, Any]) -> list[str]:
         lines = [f"text: {example['prefix']}{example['text']}"]
@@ -48,10 +59,9 @@ class Text2TextView(View[Text2Text]):
         """The rows whose text is least like a right one, by chrF or ROUGE-L of the row."""
         answers = list(self.task.decode(outputs, ()))
         said = [answer["prediction"] for answer in answers]
-        name, scores = judging.of_rows(self.task.measure or "translation", self.task.compared(outputs, examples))
-        worst = scores.argsort(kind="stable")[:WORST]
+        name, scores, worst = self._worst(outputs, examples)
         made = []
-        for i in worst.tolist():
+        for i in worst:
             example = examples[i]
             made.append(
                 {
@@ -63,6 +73,29 @@ class Text2TextView(View[Text2Text]):
                     "ended": answers[i]["ended"],
                 }
             )
+        return made
+
+    def _worst(self, outputs: Outputs, examples: Dataset) -> tuple[str, np.ndarray, list[int]]:
+        """The figure that rows are compared by, that of each, shape (rows,), and the rows where it is lowest."""
+        name, scores = judging.of_rows(self.task.measure or "translation", self.task.compared(outputs, examples))
+        return name, scores, scores.argsort(kind="stable")[:WORST].tolist()
+
+    def drawn_rows(self, model: Any, outputs: Outputs, examples: Dataset) -> dict[str, Plot]:
+        """Of the rows of `mistakes` what was attended to for each token that was written, see `alignment`."""
+        from nlpkit.runs import plots
+
+        name, scores, worst = self._worst(outputs, examples)
+        made = {}
+        with alignment.seen(model):
+            for number, i in enumerate(worst, 1):
+                text = likeliest(from_array(outputs[i]))
+                if (found := alignment.of(self.task, model, examples[i], text.ids)) is None:
+                    continue
+                lines = [
+                    f"{examples[i]['where']}: {name} {scores[i]:.1f}",
+                    f"attention of layer {found.layer} of {found.layers}, mean of {found.heads} heads",
+                ]
+                made[f"{number:02}"] = plots.alignment(found.shares, found.written, found.read, lines)
         return made
 
     def detail_tables(self, split: str, details: Mapping[str, Any]) -> list[Table]:

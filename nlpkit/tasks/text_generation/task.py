@@ -474,6 +474,11 @@ def from_array(row: np.ndarray) -> list[Text]:
     return made
 
 
+def likeliest(texts: Sequence[Text]) -> Text:
+    """Of several texts of a row the one whose tokens are the most probable ones, in the mean."""
+    return max(texts, key=lambda text: float(np.mean(text.chances)) if text.chances else -math.inf)
+
+
 def worded(
     outputs: Outputs,
     words: Callable[[Text], str],
