@@ -1415,7 +1415,8 @@ def benchmark(
     shuffle_seed: int | None = None,
     split: str | None = None,
     sample_rows: int = 128,
-    mode: Literal['inference', 'training', 'both'] = 'inference',
+    mode: Literal['inference', 'training', 'both', 'writing'] = 'inference',
+    new_tokens: int = 32,
     backends: Sequence[Literal['torch', 'torch-compile', 'onnx', 'onnx-int8']] | str | Literal['torch', 'torch-compile', 'onnx', 'onnx-int8'] | None = None,
     launches: int = 5,
     seconds: float = 1.0,
@@ -1550,7 +1551,10 @@ def benchmark(
         split: Rows of the data to measure on. Default: validation, else test, else all; of a run folder
             those that it was validated on. (only for rows of data)
         sample_rows: Rows whose time is measured; the metrics are of all rows. (only for rows of data)
-        mode: training: forward, backward and an AdamW step.
+        mode: training: forward, backward and an AdamW step; writing: prompts read, and tokens written,
+            apart.
+        new_tokens: Tokens that are written behind each prompt, wherever a text would end. (only with
+            mode writing)
         backends: torch, torch-compile, onnx, onnx-int8; exported on the fly. Default: what the model
             was saved for.
         launches: Fresh starts per model; intervals are over these.

@@ -6,12 +6,13 @@ those of transformers' `generate`. A model that runs in ONNX Runtime is called a
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 
@@ -100,10 +101,9 @@ def write(
     ids, mask = ids.repeat_interleave(count, 0), mask.repeat_interleave(count, 0)
     texts = [Text() for _ in prompts]
     keys = [key_of(prompt, i % count, settings.seed) for i, prompt in enumerate(prompts)]
-    steps: _Steps = _Steps(model, ids, mask)
+    more = {name: entry.repeat_interleave(count, 0) for name, entry in read_besides(batch).items()}
+    steps = begun(model, ids, mask, start=settings.start, more=more)
     if has_encoder(model):
-        more = {name: entry.repeat_interleave(count, 0) for name, entry in read_besides(batch).items()}
-        steps = _AnswerSteps(model, ids, mask, settings.start, more)
         prompts = [[] for _ in prompts]
     alive = [i for i, prompt in enumerate(prompts) if ends.most is None or len(prompt) < ends.most]
     if len(alive) < len(texts):
@@ -153,7 +153,7 @@ def _changed(processors: Any, ids: torch.Tensor, scores: torch.Tensor) -> torch.
     return changed
 
 
-class _Steps:
+class Steps:
     """The rows of a batch as the model reads them from step to step.
 
     Attributes:
@@ -191,6 +191,12 @@ class _Steps:
         self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], 1)
         self.positions = self.positions[:, -1:] + 1
 
+    def again(self) -> Self:
+        """The same rows at the same place: what is written behind them leaves these as they are."""
+        made = copy.copy(self)
+        made.cache = _same(self.cache)
+        return made
+
     def keep(self, rows: Sequence[int]) -> None:
         """Let the other rows go."""
         kept = torch.tensor(rows, dtype=torch.long, device=self.ids.device)
@@ -200,7 +206,7 @@ class _Steps:
             self.cache.batch_select_indices(kept)
 
 
-class _AnswerSteps(_Steps):
+class _AnswerSteps(Steps):
     """The rows of a batch that an encoder has read, and what its decoder writes.
 
     Attributes:
@@ -246,6 +252,34 @@ class _AnswerSteps(_Steps):
         kept = torch.tensor(rows, dtype=torch.long, device=self.ids.device)
         self.read_mask = self.read_mask[kept]
         self.read = None if self.read is None else self.read[kept]
+
+
+def begun(
+    model: Any,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    start: int | None = None,
+    more: Mapping[str, torch.Tensor] | None = None,
+) -> Steps:
+    """The rows of a batch before anything is written.
+
+    Args:
+        ids, mask: of prompts, or of what an encoder reads, shape (rows, length).
+        start: the token that a decoder begins with; None: the model's.
+        more: see `read_besides`.
+    """
+    return _AnswerSteps(model, ids, mask, start, more or {}) if has_encoder(model) else Steps(model, ids, mask)
+
+
+def _same(cache: Any) -> Any:
+    """Another cache of the same tokens, over the same memory."""
+    made = copy.copy(cache)
+    if hasattr(cache, "self_attention_cache"):  # what the encoder has read is added to no more
+        made.self_attention_cache = _same(cache.self_attention_cache)
+    else:
+        made.layers = [copy.copy(layer) for layer in cache.layers]
+    return made
 
 
 def taken_by(model: Any) -> frozenset[str]:

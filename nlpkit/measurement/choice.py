@@ -11,15 +11,18 @@ from nlpkit.runs.folder import human_bytes
 
 Document = Mapping[str, Any]
 Entry = dict[str, Any]
+TELLING = ("inference", "decode", "prefill", "training")  # what is said first of how fast a model is
 
 
 def size_to_judge_by(made: Document) -> Mapping[str, Any] | None:
     """The point that says how fast a model answers.
 
-    Inference, where it was measured; the smallest batch; rows, where they were measured, else the middle length.
+    Inference, where it was measured, or tokens written; the smallest batch; rows, where they were measured, else the
+    middle length.
     """
     modes = [point["mode"] for point in made["points"]]
-    points = [point for point in made["points"] if point["mode"] == ("inference" if "inference" in modes else modes[0])]
+    mode = min(modes, key=TELLING.index, default=None)
+    points = [point for point in made["points"] if point["mode"] == mode]
     rows = [point for point in points if point["length"] is None]
     points = rows or points
     smallest = min((point["batch_size"] for point in points), default=None)
@@ -158,7 +161,7 @@ def _alone(made: Document) -> str:
 
 
 def size(point: Mapping[str, Any]) -> str:
-    """A point in words: `8 x 128 tokens`, `1 x rows`, with the mode where it is training."""
+    """A point in words: `8 x 128 tokens`, `1 x rows`, with the mode where it is another than inference."""
     shown = str(Point(point["mode"], point["batch_size"], point["length"]))
     return shown.removeprefix("inference, ")
 

@@ -9,6 +9,7 @@ from nlpkit.measurement import choice
 from nlpkit.runs import plots
 from nlpkit.runs.plots import Line, Plot
 
+CALLS = {"inference": "a call", "training": "a training step", "prefill": "a prompt", "decode": "a token"}
 Document = Mapping[str, Any]
 Value = Callable[[Mapping[str, Any]], tuple[float, tuple[float, float] | None] | None]
 
@@ -17,7 +18,7 @@ def figures(made: Document) -> dict[str, Plot]:
     """A drawing by file name, of all that has at least two points to show."""
     plots_of: dict[str, Plot] = {}
     for mode in dict.fromkeys(point["mode"] for point in made["points"]):
-        what = "a call" if mode == "inference" else "a training step"
+        what = CALLS[mode]
         sweeps = {
             "time-over-length": (_lengths(made, mode, _milliseconds, "time"), "tokens", f"ms {what}"),
             "memory-over-length": (_lengths(made, mode, _megabytes, "memory"), "tokens", f"MB taken by {what}"),

@@ -70,8 +70,17 @@ class BenchmarkOptions(inherited_data.TrainedDataOptions, SubjectOptions, Device
     batch_sizes: Lengths | None = option(
         None, "Inputs per call.", panel="Sizes", metavar="N,N,...", shown_default="1,32 for rows; 1,8 for random inputs"
     )
-    mode: Literal["inference", "training", "both"] = option(
-        "inference", "training: forward, backward and an AdamW step.", panel="Sizes"
+    mode: Literal["inference", "training", "both", "writing"] = option(
+        "inference",
+        "training: forward, backward and an AdamW step; writing: prompts read, and tokens written, apart.",
+        panel="Sizes",
+    )
+    new_tokens: int = option(
+        32,
+        "Tokens that are written behind each prompt, wherever a text would end.",
+        panel="Sizes",
+        ge=1,
+        only_with={"mode": ("writing",)},
     )
     backends: Backends | None = option(
         None,

@@ -14,7 +14,8 @@ from nlpkit.options import NotWith, OpeningOptions, SeedOptions, as_number, opti
 from nlpkit.tasks.options import TaskChoiceOptions
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
-Mode = Literal["inference", "training"]
+Mode = Literal["inference", "training", "prefill", "decode"]
+WRITING: tuple[Mode, ...] = ("prefill", "decode")  # of models that write: prompts read, and tokens written behind them
 Status = Literal["ok", "out of memory", "too long", "failed"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlpkit import markdown as markup
 from nlpkit.measurement import choice, environment, figures, statistics
+from nlpkit.measurement.spec import WRITING
 from nlpkit.reporting import Cell, Table
 from nlpkit.runs import plots
 from nlpkit.runs.files import ornament
@@ -16,6 +17,12 @@ from nlpkit.runs.folder import human_bytes
 
 Document = Mapping[str, Any]
 Entry = dict[str, Any]
+LATENCIES = {"p90 ms": "p90_ms", "p95 ms": "p95_ms", "p99 ms": "p99_ms"}
+EVERY_CALL = {"p50 ms": "p50_ms", **LATENCIES, "samples/s": "samples_per_second", "tokens/s": "tokens_per_second"}
+COLUMNS = {  # of models that write
+    "prefill": {"first token ms": "p50_ms", **LATENCIES, "prompt tokens/s": "tokens_per_second"},
+    "decode": {"ms a token": "p50_ms", **LATENCIES, "tokens/s": "tokens_per_second"},
+}
 PAGE = "benchmark.md"  # the result, the environment and the method, in words
 
 
@@ -62,17 +69,17 @@ def _at_batch_size(made: Document, mode: str, batch_size: int, points: list[Mapp
     energy = any(result["joules_per_sample"] is not None for _, result in results)
     versus = len(made["subjects"]) > 1
     failed = any(result["status"] != "ok" for _, result in results)
-    header = ["model", *([] if one else ["tokens"]), "p50 ms", "p90 ms", "p95 ms", "p99 ms"]
+    columns = COLUMNS.get(mode, EVERY_CALL)
     disturbed = any(_disturbed(result) for _, result in results)
-    header += ["samples/s", "tokens/s", "memory", *(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
+    header = ["model", *([] if one else ["prompt" if mode in WRITING else "tokens"]), *columns]
+    header += ["memory", *(["of peak"] if peak else []), *(["J/sample"] if energy else [])]
     header += ["GPU"] if disturbed else []
     if versus or failed:
         header.append("speed" if versus else "status")
     rows: list[list[Cell]] = []
     for point, result in results:
         row: list[Cell] = [result["subject"], *([] if one else [point["length"] or "rows"])]
-        figures = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "samples_per_second", "tokens_per_second")
-        row += [_number(result[name]) for name in figures]
+        row += [_number(result[name]) for name in columns.values()]
         row.append(_bytes(result["peak_bytes"]))
         if peak:
             row.append(None if result["share_of_peak"] is None else f"{result['share_of_peak']:.0%}")
@@ -207,6 +214,12 @@ def method(made: Document) -> list[str]:
     ]
     if any(point["mode"] == "training" for point, _ in results):
         lines.append("training: forward, backward and an AdamW step")
+    if any(point["mode"] == "decode" for point, _ in results):
+        lines.append(
+            "prefill: a prompt is read (by an encoder, where there is one), up to the logits of the first token; "
+            f"decode: {config['new_tokens']} tokens behind it, one a call, the likeliest each time and none of which "
+            "ends a text: latency is of a token, throughput of those that are written for all prompts"
+        )
     if any(point["length"] is None for point, _ in results):
         rows = f"rows: at most {config['sample_rows']:,} of {made['split']} at their own lengths"
         lines.append(f"{rows}, in batches of like length")

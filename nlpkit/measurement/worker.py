@@ -202,7 +202,10 @@ class Worker:
         self._begin(wanted.mode)
         self._restore()
         model = self.model
-        if wanted.length is not None and model.most is not None and wanted.length > model.most:
+        asked = wanted.length
+        if asked is not None and wanted.mode == "decode" and not model.config.is_encoder_decoder:
+            asked += self.config.new_tokens
+        if asked is not None and model.most is not None and asked > model.most:
             more = "; :max_position_embeddings=N gives it more" if self.config.config_only else ""
             raise TooLong(f"the model takes {model.most} tokens{more}")
         features = self._features() if wanted.length is None else []
@@ -219,6 +222,10 @@ class Worker:
             model.net.compile(dynamic=wanted.length is None)
         if wanted.mode == "training":
             self.workload = workloads.training(model, batches, samples)
+        elif wanted.mode == "prefill":
+            self.workload = workloads.prefill(model, batches[0], samples)
+        elif wanted.mode == "decode":
+            self.workload = workloads.decode(model, batches[0], samples, self.config.new_tokens)
         else:
             self.workload = workloads.inference(model, batches, samples, served=wanted.length is None)
         return {"calls": len(self.workload.calls), "samples": samples, "tokens": self.workload.tokens}
@@ -296,6 +303,8 @@ class Worker:
         """Operations of a pass: `flops`, null where they cannot be counted."""
         from nlpkit.measurement import flops
 
+        if self.config.mode == "writing":  # of calls that hang on those before them
+            return {"flops": None}
         return {"flops": flops.of_pass(self.model, self._prepared)}
 
     def op_probe(self) -> dict[str, Any]:

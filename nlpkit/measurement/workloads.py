@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nlpkit.generation import loop
 from nlpkit.models import attention_masks
 from nlpkit.tasks import features
 from nlpkit.tasks.roles import Trainable
@@ -35,16 +36,20 @@ class Workload:
         batches: what each is given.
         samples: inputs of a pass.
         forget: frees what calls leave for the next.
+        written: tokens that a pass writes; None: it writes none, and its tokens are those that it reads.
     """
 
     calls: Sequence[Call]
     batches: Sequence[Batch]
     samples: int
     forget: Call = lambda: None
+    written: int | None = None
 
     @property
     def tokens(self) -> int:
         """Tokens of a pass, without padding."""
+        if self.written is not None:
+            return self.written
         masks = [batch.get("attention_mask", torch.ones_like(batch["input_ids"])) for batch in self.batches]
         return sum(int(mask.sum()) for mask in masks)
 
@@ -142,6 +147,52 @@ def training(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
         optimizer.state.clear()
 
     return Workload([_step(model, batch, optimizer, scaler) for batch in batches], batches, samples, forget)
+
+
+def prefill(model: Model, batch: Batch, samples: int) -> Workload:
+    """Prompts are read, up to the logits of the first token behind them."""
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return model.weights.call(lambda: _begun(model, batch).logits())
+
+    return Workload([call], [batch], samples)
+
+
+def decode(model: Model, batch: Batch, samples: int, count: int) -> Workload:
+    """Tokens are written behind prompts that have been read, the likeliest each time and none of which ends a text.
+
+    Args:
+        count: of tokens a prompt; a call writes one behind each.
+    """
+
+    def read() -> tuple[loop.Steps, torch.Tensor]:
+        steps = _begun(model, batch)
+        return steps, steps.logits().argmax(-1)
+
+    with torch.inference_mode():
+        begun, first = model.weights.call(read)
+    steps, token = begun.again(), first
+
+    def write(number: int) -> None:
+        nonlocal steps, token
+        with torch.inference_mode():
+            if number == 0:
+                steps, token = begun.again(), first
+            steps.add(token)
+            token = model.weights.call(steps.logits).argmax(-1)
+
+    def forget() -> None:
+        nonlocal steps, token
+        steps, token = begun.again(), first
+
+    calls = [partial(write, number) for number in range(count)]
+    return Workload(calls, [batch], samples, forget, written=samples * count)
+
+
+def _begun(model: Model, batch: Batch) -> loop.Steps:
+    ids = batch["input_ids"]
+    return loop.begun(model.net, ids, batch.get("attention_mask", torch.ones_like(ids)))
 
 
 def _whole(net: Any, batch: Batch) -> Any:

@@ -17,7 +17,7 @@ import functools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from nlpkit import reporting
 from nlpkit.data import pipes
@@ -26,7 +26,7 @@ from nlpkit.experiment import inherited_data, resume
 from nlpkit.measurement import comparison, environment, export_cache, gates, results, tables
 from nlpkit.measurement.options import BenchmarkOptions
 from nlpkit.measurement.recorded import Benchmark
-from nlpkit.measurement.spec import Backend, Mode, Point, Subject, parse_model
+from nlpkit.measurement.spec import WRITING, Backend, Point, Subject, parse_model
 from nlpkit.measurement.sweep import Journal, Method, Sweep
 from nlpkit.models import files, opening
 from nlpkit.options import flag_of
@@ -34,10 +34,12 @@ from nlpkit.reporting import Report
 from nlpkit.runs import lock, records
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import JOURNAL, RunFolder, read_record
+from nlpkit.tasks import registry
 
 COMMAND = "benchmark"
 ESSENTIAL: tuple[str, ...] = ("models", "data", "sequence_lengths", "batch_sizes", "fail_if", "output")
 LENGTHS = (32, 64, 128, 256, 512)
+MODES: Mapping[str, Sequence[Any]] = {"both": ("inference", "training"), "writing": WRITING}
 BATCH_SIZES = {"rows": (1, 32), "random": (1, 8)}
 # what may be said anew with --resume; all else decides what the figures that are there are of
 ANEW = {
@@ -66,6 +68,8 @@ def run(config: Config) -> Report:
         records.checked(Benchmark, finished[0], finished[1] / records.RECORD)
         return _report(config, *finished, old, conditions)
     subjects = find_subjects(config)
+    if config.mode == "writing":
+        _require_writers(config, subjects)
     config, held_out = _inherited(config, subjects)
     points = find_points(config)
     evaluates = any(point.length is None for point in points)
@@ -149,13 +153,40 @@ def find_subjects(config: Config) -> list[Subject]:
     return subjects
 
 
+def _require_writers(config: Config, subjects: Sequence[Subject]) -> None:
+    """Raises UserError: a model does not write, or is to be opened in a way in which it does not."""
+    if named := next((name for name in inherited_data.NAMES_DATA if getattr(config, name)), None):
+        raise UserError(
+            f"--mode writing reads prompts of exact lengths, not {flag_of(named)}", "Give --sequence-lengths instead."
+        )
+    if config.config_only:
+        raise UserError("--mode writing: random weights of a model type have no task", "Name a model folder.")
+    for subject in subjects:
+        if subject.backend == "torch-compile":
+            raise UserError(
+                "--mode writing: torch-compile would compile anew for each length of the cache",
+                "Leave it out of --backends.",
+            )
+        place = opening.resolve(subject.model, "MODEL")
+        record = (read_record(place) or {}).get("task")
+        config_of = opening.load_config(
+            place, revision=config.model_revision, trust_remote_code=config.trust_remote_code
+        )
+        task = registry.known_task(config_of, record, place, named=config.task)
+        if task is None or not task.writes:
+            raise UserError(
+                f"--mode writing: {subject.name} is for {task.name if task else 'no task'}: it does not write",
+                "Name a model that goes on with texts, or turns one into another.",
+            )
+
+
 def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, bool]:
     """The config with the data of the first model that tells its own, where rows are wanted and none are named; and
     whether these are such, of which a part was held out."""
     named = any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     if config.config_only and named:
         raise UserError("--config-only: random weights have no tokenizer for rows", "Leave the data out.")
-    if named or config.config_only or config.sequence_lengths:
+    if named or config.config_only or config.sequence_lengths or config.mode == "writing":
         return config, False
     for subject in subjects:
         record = read_record(opening.resolve(subject.model, "MODEL"))
@@ -193,7 +224,7 @@ def find_points(config: Config) -> list[Point]:
     """The sizes to measure, small ones first: what is too large fails late, and raises the memory of none before it."""
     rows = any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     lengths = config.sequence_lengths or (() if rows else LENGTHS)
-    modes = get_args(Mode) if config.mode == "both" else (config.mode,)
+    modes = MODES.get(config.mode, (config.mode,))
     kinds: list[tuple[int | None, Sequence[int]]] = [(length, BATCH_SIZES["random"]) for length in lengths]
     if rows:
         kinds.append((None, BATCH_SIZES["rows"]))

@@ -140,3 +140,18 @@ def test_each_token_is_told_as_it_comes(tokenizer: Any) -> None:
             on_token=lambda number, text: heard.append((number, len(text.ids))),
         )
     assert heard == [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)]
+
+
+def test_what_is_written_behind_rows_leaves_them_as_they_are(tokenizer: Any) -> None:
+    model = make_model()
+    batch = batch_of(tokenizer, PROMPTS)
+    with torch.inference_mode():
+        begun = loop.begun(model, batch["input_ids"], batch["attention_mask"])
+        first = begun.logits().argmax(-1)
+        ways = []
+        for _ in range(2):
+            steps = begun.again()
+            steps.add(first)
+            ways.append(steps.logits())
+    assert ways[0].equal(ways[1])
+    assert begun.cache.get_seq_length() == batch["input_ids"].shape[1]

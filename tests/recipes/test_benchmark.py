@@ -240,6 +240,31 @@ def test_backends_are_exported_on_the_fly(trained: Path, tmp_path: Path, monkeyp
 # --- against a known answer (benchmarks/benchmark.py has the long form) ---
 
 
+@pytest.mark.usefixtures("here", "exports_here")
+def test_models_that_write_read_and_write_apart(tmp_path: Path) -> None:
+    from writers import make_writer
+
+    place = make_writer(tmp_path / "writer")
+    record = run(
+        tmp_path, place, mode="writing", sequence_lengths=[6, 40], batch_sizes=[2], new_tokens=30,
+        backends=["torch", "onnx-int8"],
+    )  # fmt: skip
+    points = {(point["mode"], point["length"]): point["results"] for point in record["points"]}
+    assert list(points) == [("prefill", 6), ("prefill", 40), ("decode", 6), ("decode", 40)]
+    # what is written is the same number on both sides, wherever a text would end; the model takes 64 tokens
+    assert {result["status"] for result in points["decode", 6]} == {"ok"}
+    assert {result["status"] for result in points["decode", 40]} == {"too long"}
+    lines = [json.loads(line) for line in (tmp_path / "out" / "measurements.jsonl").read_text().splitlines()]
+    written = {
+        line["tokens"] for line in lines if line.get("point") == {"mode": "decode", "batch_size": 2, "length": 6}
+    }
+    assert written == {2 * 30}
+    page = (tmp_path / "out" / "benchmark.md").read_text()
+    assert "first token ms" in page
+    assert "ms a token" in page
+    assert "30 tokens behind it" in page
+
+
 def test_planted_time_and_memory_are_found(tmp_path: Path) -> None:
     folders = [planted.save(tmp_path / "plain"), planted.save(tmp_path / "planted", wait_ms=50, allocate_mb=200)]
     with forked_workers():
@@ -377,6 +402,8 @@ def test_dry_run_writes_nothing(nlpkit: Run, tmp_path: Path) -> None:
         (("--config-only", "a=bert", "a=bert:num_hidden_layers=1"), "two models called a"),
         (("--config-only", "bert", "--data", "x.csv"), "--config-only"),
         (("./nowhere",), "there is no such folder"),
+        (("--config-only", "gpt2", "--mode", "writing"), "random weights of a model type have no task"),
+        (("--config-only", "bert", "--new-tokens", "4"), "--new-tokens"),
         (("--config-only", "bert", "--backends", "tensorflow"), "--backends"),
         (("--config-only", "bert", "--device", "cuda:99", "--dry-run"), "--device cuda:99"),
     ],
