@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from nlpkit.measurement import choice, statistics
-from nlpkit.measurement.spec import Measurement, Mode, Opened, Point, Subject
+from nlpkit.measurement.spec import MODES, Measurement, Mode, Opened, Point, Subject
 from nlpkit.measurement.statistics import Estimate
 
 Document = Mapping[str, Any]
@@ -62,7 +62,8 @@ def document(
     first = next((known[0] for subject in subjects if (known := opened.get(subject.name)) and known[0].task), None)
     peak = max((m.peak_flops for m in measurements if m.peak_flops), default=None)
     points = sorted(
-        {point for point, _ in launches_of}, key=lambda p: (p.mode, p.length is not None, p.batch_size, p.length)
+        {point for point, _ in launches_of},
+        key=lambda p: (MODES.index(p.mode), p.length is not None, p.batch_size, p.length),
     )
     made: dict[str, Any] = {
         "main_metric": first.main_metric if with_metrics and first else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from nlpkit.errors import UserError
 from nlpkit.models import opening
@@ -15,6 +15,7 @@ from nlpkit.tasks.options import TaskChoiceOptions
 
 Backend = Literal["torch", "torch-compile", "onnx", "onnx-int8"]
 Mode = Literal["inference", "training", "prefill", "decode"]
+MODES: tuple[Mode, ...] = get_args(Mode)  # in the order of tables
 WRITING: tuple[Mode, ...] = ("prefill", "decode")  # of models that write: prompts read, and tokens written behind them
 Status = Literal["ok", "out of memory", "too long", "failed"]
 
