@@ -4,7 +4,7 @@ reading all of the text again for each token, as a graph without a cache has to.
 Weights are random, so nothing is fetched: time hangs on shapes alone. All sides write the same number of tokens behind
 the same prompt, by turns in one process.
 
-    python benchmarks/writing_in_onnx.py --layers 12 --width 768 --prompt 64 --tokens 32 --rounds 5
+    python benchmarks/writing_in_onnx.py --layers 12 --width 768 --prompt 64 --tokens 24 --rounds 3
 """
 
 from __future__ import annotations
@@ -44,8 +44,12 @@ def written(model: Any, ids: torch.Tensor, count: int, *, remembers: bool = True
 def main() -> None:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, usual in (("layers", 12), ("width", 768), ("prompt", 64), ("tokens", 32), ("rounds", 5), ("threads", 1)):
-        parser.add_argument(f"--{name}", type=int, default=usual)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=768)
+    parser.add_argument("--prompt", type=int, default=64, help="tokens of the prompt")
+    parser.add_argument("--tokens", type=int, default=24, help="that are written behind it")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(asked.threads)

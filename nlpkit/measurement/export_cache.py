@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
 WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
 MOST_WRITTEN = 32  # tokens behind which logits of a decoder are compared
+FORM = 2  # of graphs: raised where the same model is exported in another way, as with a cache
 KIND = "exported"  # of entries of the cache
 ROOM = 50_000_000  # bytes without which no export is tried
 ELSEWHERE = "NLPKIT_CACHE=FOLDER names another place for it."
@@ -208,6 +209,7 @@ def _key(subject: Subject, options: SubjectOptions) -> str:
     from nlpkit.quantization import int8
 
     parts: dict[str, Any] = {
+        "form": FORM,
         "backend": subject.backend,
         "overrides": dict(subject.overrides),
         "reduced": int8.needs_reduced_range(),
