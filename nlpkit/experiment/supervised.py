@@ -372,6 +372,10 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
     step = _step(experiment)
     use = utilization.described(config, step, experiment.steps, len(experiment.splits["train"].features))
     seconds = experiment.steps * step.seconds
+    takes = f"about {duration(seconds)} of training"
+    if config.max_minutes and seconds > 60 * config.max_minutes:
+        takes = f"at most {config.max_minutes:g} minutes of training (--max-minutes; all take about {duration(seconds)})"
+        seconds = 60 * config.max_minutes
     return [
         ("data", ", ".join(f"{split} {len(examples):,}" for split, examples in experiment.examples.items())),
         ("task", experiment.task.describe()),
@@ -379,7 +383,7 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
         ("model", f"{experiment.name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
         ("device", gpus.shown(experiment.device) + use),
-        ("steps", f"{experiment.steps:,} of {counted(rows, 'row', 'rows')}, about {duration(seconds)} of training"),
+        ("steps", f"{experiment.steps:,} of {counted(rows, 'row', 'rows')}, {takes}"),
         *experiment.besides(seconds),
         ("output", str(experiment.folder.path)),
     ]

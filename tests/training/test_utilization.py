@@ -114,6 +114,9 @@ def test_fine_tuning_says_it_in_its_plan(tiny_model: Path, reviews: Path, tmp_pa
     # of 2 x 115 + 75 kernels each; by its arithmetic alone, nothing
     assert plan["steps"] == "1,000 of 32 rows, about 2.1 s of training"
     assert on_cpu["steps"] == "1,000 of 32 rows, about 0.0 s of training"
+    experiment.config = config.changed(max_minutes=0.02)
+    limited = "at most 0.02 minutes of training (--max-minutes; all take about 2.1 s)"
+    assert dict(supervised.plan(experiment))["steps"] == f"1,000 of 32 rows, {limited}"
 
 
 def test_pre_training_says_it_in_its_plan(tiny_model: Path, tmp_path: Path) -> None:
