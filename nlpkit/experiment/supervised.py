@@ -374,7 +374,8 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
     seconds = experiment.steps * step.seconds
     takes = f"about {duration(seconds)} of training"
     if config.max_minutes and seconds > 60 * config.max_minutes:
-        takes = f"at most {config.max_minutes:g} minutes of training (--max-minutes; all take about {duration(seconds)})"
+        limit = f"at most {config.max_minutes:g} minutes of training"
+        takes = f"{limit} (--max-minutes; all take about {duration(seconds)})"
         seconds = 60 * config.max_minutes
     return [
         ("data", ", ".join(f"{split} {len(examples):,}" for split, examples in experiment.examples.items())),

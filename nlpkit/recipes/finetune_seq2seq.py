@@ -17,7 +17,14 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import finetune
 from nlpkit.experiment.beginnings import Beginning, FromScratch, Paired, PreTrained
 from nlpkit.experiment.finetune import Finetuning
-from nlpkit.options import ModelOptions, OptimizerChoiceOptions, OptimizerOptions, option_like, require_one_optimizer
+from nlpkit.options import (
+    ModelOptions,
+    OptimizerChoiceOptions,
+    OptimizerOptions,
+    StoppingOptions,
+    option_like,
+    require_one_optimizer,
+)
 from nlpkit.pretraining.encoder_decoders import EncoderDecoderOptions, learning_rate
 from nlpkit.reporting import Report
 from nlpkit.tasks.roles import Trainable
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer_features import TrainerFeature
 
 COMMAND = "finetune-seq2seq"
+EPOCHS = 30.0  # from scratch: of Multi30k 32 are what an hour of a core reads; after 3 a model writes next to nothing
 ESSENTIAL: tuple[str, ...] = (
     "data",
     "text_column",
@@ -56,6 +64,7 @@ class Config(
     optimizer: Literal["adamw", "muon"] = option_like(
         OptimizerChoiceOptions, "optimizer", shown_default="muon from scratch, adamw with --model"
     )
+    epochs: float = option_like(StoppingOptions, "epochs", shown_default=f"3; {EPOCHS:g} from scratch")
     learning_rate: float = option_like(
         OptimizerOptions,
         "learning_rate",
@@ -80,6 +89,8 @@ class _Training(Finetuning):
         if "optimizer" not in config.given:
             config = config.changed(optimizer="muon")
         require_one_optimizer(config.optimizer, config)
+        if "epochs" not in config.given:
+            config = config.changed(epochs=EPOCHS)
         if "learning_rate" not in config.given:
             config = config.changed(learning_rate=learning_rate(config, config.optimizer))
         return config

@@ -360,6 +360,7 @@ def test_from_scratch_muon_takes_the_matrices_within_layers(data: Path, tmp_path
     config = finetune_seq2seq.Config(data=str(data), output=tmp_path / "run", **every_task.SMALL_T5, **STEPS)
     trainer = finetune_seq2seq.build(config)
     assert trainer.args.learning_rate == 1e-2  # 5e-3 x 128 / width, at most
+    assert trainer.args.num_train_epochs == 30
     muon, adamw = trainer.create_optimizer().parts
     assert isinstance(muon, torch.optim.Muon)
     names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
