@@ -2276,6 +2276,9 @@ def distill(
     augment: int = 0,
     augment_by: Sequence[Literal['mask', 'ngram', 'synonym']] | str | Literal['mask', 'ngram', 'synonym'] = ...,
     synonyms: str | PathLike[str] | None = None,
+    teach: Literal['words', 'texts', 'both'] = 'words',
+    beams: int | None = None,
+    student_decoder_layers: str | None = None,
     layer_choice: Literal['even', 'first', 'last'] = 'even',
     student_arch: Literal['bert', 'roberta', 'distilbert', 'albert', 'electra', 'modernbert'] = 'bert',
     dims: int = 256,
@@ -2302,7 +2305,8 @@ def distill(
     The teacher is any trained model; the student another one (student), some of the teacher's layers (student_layers),
     or a new one (student_size). It learns the teacher's logits and the labels (alpha, temperature); of an embedder
     the vector of each text, also as a table of tokens, which is the fastest (student static). Where asked, it learns what
-    happens inside (hidden_weight, attention_weight, relation_weight, cosine_weight). The data are those that the
+    happens inside (hidden_weight, attention_weight, relation_weight, cosine_weight). A model that writes learns its
+    teacher's words, the texts that it writes, or both (teach). The data are those that the
     teacher was trained on, unless others are named; unlabelled adds text without labels, augment changed copies. With
     parallel it learns another language from translations.
 
@@ -2465,8 +2469,14 @@ def distill(
             augment)
         synonyms: Words that may stand for one another: on each line a word and its synonyms. Default:
             the nearest in the teacher's embeddings. (only with augment; only with augment_by synonym)
+        teach: Models that write: how likely the teacher finds each piece at each token of a target
+            (words), what it writes in the place of targets (texts), or both (Kim and Rush 2016).
+        beams: Texts that the teacher follows side by side as it writes. Default: as its folder says.
+            (only with teach texts, both)
+        student_decoder_layers: The same of the teacher's decoder, where it has an encoder too. Default:
+            as student_layers; all where that is not given.
         layer_choice: Which layers student_layers N takes; even: as DistilBERT did. (only with
-            student_layers)
+            student_layers or student_decoder_layers)
         student_arch: Architecture of student_size. (only with student_size)
         dims: Numbers in a vector of a static student (model2vec: 256). (only with student static)
         token_weights: How frequent a token of a static student is: as in the texts that are trained on,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from nlpkit import reporting
 from nlpkit.distillation.layers import LayerChoice, chosen_layers
 from nlpkit.errors import UserError
-from nlpkit.models import fitting, opening
+from nlpkit.models import fitting, opening, stacks
 from nlpkit.options import OnlyWith, OpeningOptions, TrainingOptions, option, option_like
 from nlpkit.pretraining.architectures import Architecture, ArchitectureOptions, Size, new_config
 from nlpkit.reporting import counted
@@ -47,6 +47,13 @@ class StudentOptions(TrainingOptions, OpeningOptions):
         panel="Student",
         metavar="N|LIST",
     )
+    student_decoder_layers: str | None = option(
+        None,
+        "The same of the teacher's decoder, where it has an encoder too.",
+        panel="Student",
+        metavar="N|LIST",
+        shown_default="as --student-layers; all where that is not given",
+    )
     student_size: Size | None = option(
         None,
         "A new student: tiny 2 layers of width 128, mini 4/256, small 4/512, medium 8/512, base 12/768.",
@@ -56,7 +63,7 @@ class StudentOptions(TrainingOptions, OpeningOptions):
         "even",
         "Which layers --student-layers N takes; even: as DistilBERT did.",
         panel="Student",
-        only_with="student_layers",
+        only_with=OnlyWith(("student_layers", "student_decoder_layers")),
     )
     student_arch: Architecture = option(
         "bert", "Architecture of --student-size.", panel="Student", only_with="student_size"
@@ -92,6 +99,7 @@ class StudentPlan:
         config: of its model.
         tokenizer: its own.
         layers: of the teacher, which it keeps; None where it has others.
+        decoder_layers: those of the teacher's decoder, where `layers` are its encoder's.
         limit, most: see `Trained`.
         trained_for: the task that its head was trained for, None of an encoder.
         order: for each label of the teacher its number in the student's head; None where they are numbered alike.
@@ -103,6 +111,7 @@ class StudentPlan:
     config: PreTrainedConfig
     tokenizer: Any
     layers: list[int] | None = None
+    decoder_layers: list[int] | None = None
     limit: int | None = None
     most: int | None = None
     trained_for: str | None = None
@@ -120,20 +129,30 @@ def plan_student(options: StudentOptions, teacher: Trained) -> StudentPlan:
         UserError: not exactly one way to get a student is named, the teacher has no such layers, the student cannot be
             opened, or it was trained for other labels.
     """
-    ways = [name for name in ("student", "student_layers", "student_size") if getattr(options, name) is not None]
-    if len(ways) != 1:
-        choice = "one of them" if ways else "which model learns"
+    of_teacher = options.student_layers is not None or options.student_decoder_layers is not None
+    ways = [options.student is not None, of_teacher, options.student_size is not None]
+    if sum(ways) != 1:
+        choice = "one of them" if any(ways) else "which model learns"
         raise UserError(f"name {choice}: --student MODEL, --student-layers N or --student-size SIZE")
     if options.student == STATIC and not Path(STATIC).is_dir():
         return _static(options, teacher)
     if options.student is not None:
         return _another(options.student, options, teacher)
     tokenizer = _tokenizer(options, options.student_tokenizer) if options.student_tokenizer else teacher.tokenizer
-    if options.student_layers is not None:
-        layers = _layers(options.student_layers, teacher.config.num_hidden_layers, options.layer_choice)
-        name = f"{opening.display_name(teacher.name)}-{len(layers)}-layers"
-        return StudentPlan(name, teacher.name, teacher.config, tokenizer, layers, teacher.limit, teacher.most)
+    if of_teacher:
+        layers, of_decoder = _of_teacher(options, teacher.config)
+        counts = "-".join(str(len(kept)) for kept in (layers, of_decoder) if kept is not None)
+        name = f"{opening.display_name(teacher.name)}-{counts}-layers"
+        return StudentPlan(
+            name, teacher.name, teacher.config, tokenizer, layers, of_decoder, teacher.limit, teacher.most
+        )
     assert options.student_size is not None
+    if stacks.writes(teacher.config):
+        raise UserError(
+            f"--student-size {options.student_size} makes an encoder, and the teacher writes",
+            "Keep some of its layers (--student-layers, --student-decoder-layers), or name another model that writes: "
+            "--student MODEL.",
+        )
     longest = min(options.max_length or teacher.limit or LONGEST, teacher.most or LONGEST, LONGEST)
     architecture = ArchitectureOptions(arch=options.student_arch, size=options.student_size)
     config = new_config(architecture, tokenizer, longest)
@@ -207,19 +226,38 @@ def _shown(names: Sequence[str]) -> str:
     return "(" + ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") + ")"
 
 
-def _layers(text: str, depth: int, choice: LayerChoice) -> list[int]:
-    """The teacher's layers that `--student-layers` means."""
+def _of_teacher(options: StudentOptions, config: PreTrainedConfig) -> tuple[list[int], list[int] | None]:
+    """The teacher's layers that a student keeps; of one with an encoder and a decoder those of either."""
+    of_encoder, of_decoder = options.student_layers, options.student_decoder_layers
+    depths = stacks.depths(config) if stacks.writes(config) else {}
+    if "encoder" not in depths:
+        if of_encoder is None or of_decoder is not None:
+            raise UserError(
+                f"--student-decoder-layers: {config.model_type} has layers on one side alone", "Use --student-layers."
+            )
+        return _layers("--student-layers", of_encoder, config.num_hidden_layers, options.layer_choice), None
+    of_decoder = of_decoder if of_decoder is not None else of_encoder
+    kept = list(range(depths["encoder"]))
+    if of_encoder is not None:
+        kept = _layers("--student-layers", of_encoder, depths["encoder"], options.layer_choice, "encoder ")
+    assert of_decoder is not None, "as one of the options is given"
+    flag = "--student-decoder-layers" if options.student_decoder_layers is not None else "--student-layers"
+    return kept, _layers(flag, of_decoder, depths["decoder"], options.layer_choice, "decoder ")
+
+
+def _layers(flag: str, text: str, depth: int, choice: LayerChoice, side: str = "") -> list[int]:
+    """The teacher's layers that an option means, of one side where it has two."""
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
-        raise UserError(f"--student-layers {text}: give a number of layers, or their indices (0,2,5)") from None
+        raise UserError(f"{flag} {text}: give a number of layers, or their indices (0,2,5)") from None
     if len(numbers) > 1:
         if sorted(set(numbers)) != numbers or numbers[0] < 0 or numbers[-1] >= depth:
-            raise UserError(f"--student-layers {text}: the teacher's layers are 0 to {depth - 1}, each once, ascending")
+            raise UserError(f"{flag} {text}: the teacher's {side}layers are 0 to {depth - 1}, each once, ascending")
         return numbers
     if not 1 <= numbers[0] <= depth:
         raise UserError(
-            f"--student-layers {text}: the teacher has {counted(depth, 'layer', 'layers')}", f"Give 1 to {depth}."
+            f"{flag} {text}: the teacher has {counted(depth, f'{side}layer', f'{side}layers')}", f"Give 1 to {depth}."
         )
     return chosen_layers(depth, numbers[0], choice)
 
@@ -264,7 +302,11 @@ def open_student(plan: StudentPlan, options: StudentOptions, teacher: Trained, t
             new = sorted([*new, *parameters.renew_head(model, new)])
         if plan.order is not None:
             parameters.reorder_head(model, plan.order)
-    if plan.layers is not None:
+    if plan.layers is not None and plan.decoder_layers is not None:
+        stacks.keep(model, {"encoder": plan.layers, "decoder": plan.decoder_layers})
+    elif plan.layers is not None and stacks.writes(model.config):
+        stacks.keep(model, {"decoder": plan.layers})
+    elif plan.layers is not None:
         surgery.keep_layers(model, plan.layers)
     if plan.given is not None and options.student_tokenizer:
         revision = options.model_revision if plan.layers is not None else None

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nlpkit.errors import UserError
-from nlpkit.models import anatomy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -185,6 +184,8 @@ def _of_pair(model: Any, side: Side) -> Stack:
     Raises:
         UserError: it is not.
     """
+    from nlpkit.models import anatomy  # which imports torch
+
     half = getattr(model, side)
     family = anatomy.FAMILIES.get(half.config.model_type)
     if family is None or family.shared:

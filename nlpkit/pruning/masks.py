@@ -71,8 +71,11 @@ def prunable(model: Any, include: Collection[str] = ()) -> list[Prunable]:
     tied = {
         module: getattr(module, "weight", None) for module in model.modules() if isinstance(module, nn.Linear)
     }  # a head's output layer may share the table of token embeddings
+    head = model.get_output_embeddings()  # which T5 and pairs of encoders hold in their base model
     tensors = []
     for name, module in model.base_model.named_modules():
+        if module is head:
+            continue
         if isinstance(module, nn.Linear):
             tensors.append(Prunable(f"{prefix}{name}.weight", (module,), "weight"))
             if "biases" in include and module.bias is not None:

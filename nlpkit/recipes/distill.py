@@ -4,7 +4,8 @@ run folder: the small model, metrics beside the teacher's, model card.
 The teacher is any trained model; the student another one (--student), some of the teacher's layers (--student-layers),
 or a new one (--student-size). It learns the teacher's logits and the labels (--alpha, --temperature); of an embedder
 the vector of each text, also as a table of tokens, which is the fastest (--student static). Where asked, it learns what
-happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). The data are those that the
+happens inside (--hidden-weight, --attention-weight, --relation-weight, --cosine-weight). A model that writes learns its
+teacher's words, the texts that it writes, or both (--teach). The data are those that the
 teacher was trained on, unless others are named; --unlabelled adds text without labels, --augment changed copies. With
 --parallel it learns another language from translations.
 
@@ -24,12 +25,13 @@ import numpy as np
 from pydantic import field_validator
 
 from nlpkit import reporting
-from nlpkit.distillation import parallel, student, unlabelled_rows
+from nlpkit.distillation import parallel, student, unlabelled_rows, written
 from nlpkit.distillation.layers import layer_map, mapped_layers
 from nlpkit.distillation.options import LogitsOptions
 from nlpkit.distillation.parallel import ParallelOptions, ParallelRows
 from nlpkit.distillation.student import STATIC, StudentOptions, StudentPlan
 from nlpkit.distillation.unlabelled_rows import ExtendedRows, UnlabelledOptions
+from nlpkit.distillation.written import WritingOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, repeats, spreads, supervised
 from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
@@ -64,6 +66,7 @@ ESSENTIAL: tuple[str, ...] = (
     "output",
     "resume",
 )
+WORDS, TEXTS = "words", "texts"  # of --teach, beside both
 INSIDE = ("hidden_weight", "attention_weight", "relation_weight", "cosine_weight")
 
 
@@ -133,6 +136,7 @@ class DistillationLossOptions(LogitsOptions, StudentOptions):
 
 class Config(
     DistillationLossOptions,
+    WritingOptions,
     UnlabelledOptions,
     ParallelOptions,
     before_after.ComparisonOptions,
@@ -261,31 +265,46 @@ def _prepare(config: Config) -> Distillation:
     if plan.static:  # it reads texts to their end, whatever its teacher reads
         task, lengths = features.choose_lengths(task, plan.tokenizer, examples, None, None, config.seed)
     else:
-        task, lengths = features.choose_lengths(task, plan.tokenizer, examples, limit, most, config.seed)
+        writes = min((most for most in map(opening.writes, (plan.config, teacher.config)) if most), default=None)
+        task, lengths = features.choose_lengths(
+            task, plan.tokenizer, examples, limit, most, config.seed, written=writes
+        )
         teacher.task = teacher.task.with_(max_length=task.max_length, training_length=task.training_length)
 
     # Trainer takes seconds to import, which nobody should wait for to hear of a mistake in the data
-    from nlpkit.distillation.trainer import Teacher
+    from nlpkit.distillation.trainer import Teacher, TeacherOutputs
 
     model, new = student.open_student(plan, config, teacher, task)
+    if task.writes:
+        task = task.for_model(model, plan.tokenizer, device.name)
+    if config.teach != TEXTS:
+        task = task.comparing()
     size = model.num_parameters()
     lifecycle.require_space(folder, size)
     more = ExtendedRows(examples["train"], pairs.plan if pairs else [])
     if pairs is None:
         more = unlabelled_rows.add_unlabelled(config, teacher, plan.tokenizer, examples["train"])
     findings += more.findings
+    answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False, record=teacher.record)
+    if config.teach != WORDS:
+        told = written.retold(config, answering, more.train)
+        more.train = examples["train"] = told.train
+        more.plan.append(told.plan)
+        findings += told.findings
     ready = supervised.tokenized(task, plan.tokenizer, {**examples, "train": more.train})
     findings += supervised.cut_findings(task, ready)
-    answering = Predictor(teacher.task, teacher.model, teacher.tokenizer, device, lent=False, record=teacher.record)
-    if pairs is None:
+    if config.teach == TEXTS:
+        outputs, computed = TeacherOutputs(), "it does not run while the student trains"
+    elif pairs is None:
         outputs, computed = _teacher_outputs(config, weights, answering, task, plan, ready["train"])
     else:
         outputs, computed = _answers_to_first(answering, pairs, ready["train"])
     answers = functools.cache(functools.partial(_answers, outputs, answering, ready["train"]))
-    task = task.matched(model.config.hidden_size, answers)
+    if task.compares_texts:
+        task = task.matched(model.config.hidden_size, answers)
     if plan.static:
         _fill(config, model, task, answering, ready["train"], answers)
-    told = bool(task.main_metric)
+    judged = bool(task.main_metric)
     task, own = _judged_by_teacher(task, answering, {k: v for k, v in examples.items() if k != "train"}, ready)
     examples |= {split: ready[split].examples for split in own}
     experiment = Distillation(
@@ -308,7 +327,7 @@ def _prepare(config: Config) -> Distillation:
         teacher=answering,
         pairs=pairs,
         own=own,
-        unjudged=("train",) if pairs or not told else (),
+        unjudged=("train",) if pairs or not judged else (),
     )
     size_of_teacher = f"{teacher.model.num_parameters() / 1e6:.1f} M parameters"
     return experiment.ready(
@@ -317,7 +336,7 @@ def _prepare(config: Config) -> Distillation:
         *more.plan,
         features=[
             *supervised.cheaper_steps(config, plan.tokenizer, ready, device),
-            Teacher(answering, weights, outputs),
+            *([Teacher(answering, weights, outputs)] if config.teach != TEXTS else []),
         ],
         train=ready["train"],
     )
@@ -346,7 +365,7 @@ def _judged_by_teacher(
 
     answering, own = answering.against(judged, answers)
     with reporting.silent():  # it was told of the teacher
-        task, learnt = task.against(judged, lambda rows: task.targets(torch.from_numpy(answers(rows))).numpy())
+        task, learnt = task.against(judged, lambda rows: task.aimed_at(torch.from_numpy(answers(rows))).numpy())
     teacher.task = answering
     for split, rows in learnt.items():
         ready[split].examples = rows
@@ -391,6 +410,7 @@ def _settled(config: Config, task: Teachable, plan: StudentPlan) -> Config:
     Raises:
         UserError: one that nothing would read.
     """
+    _refuse_unwritten(config, task)
     if not task.learns_labels:
         for name in ("alpha", "temperature"):
             if getattr(config, name) != type(config).model_fields[name].default:
@@ -404,6 +424,39 @@ def _settled(config: Config, task: Teachable, plan: StudentPlan) -> Config:
     if inside := next((name for name in INSIDE if getattr(config, name)), None):
         raise UserError(f"{flag_of(inside)}: a static student has no layers", "Leave it out.")
     return config if "learning_rate" in config.given else config.changed(learning_rate=STATIC_LEARNING_RATE)
+
+
+def _refuse_unwritten(config: Config, task: Teachable) -> None:
+    """Refuse what a student that writes cannot learn by, and of the others what is for such students.
+
+    Raises:
+        UserError: naming it.
+    """
+    if not task.writes:
+        if config.teach != WORDS:
+            raise UserError(f"--teach {config.teach}: a model for {task.name} writes no texts", "Leave it out.")
+        return
+    for name in INSIDE:
+        if getattr(config, name):
+            raise UserError(
+                f"{flag_of(name)} compares the layers of encoders, and a model for {task.name} has a decoder",
+                "Leave it out; --teach both learns most from the teacher.",
+            )
+    if config.augment:
+        raise UserError(
+            "--augment changes words of a text, for which another one would have to be written",
+            "Give more text: --unlabelled FILE --teach texts.",
+        )
+    if config.unlabelled and config.teach == WORDS:
+        raise UserError(
+            "--unlabelled: a text without a target has no words to compare with the teacher",
+            "Let the teacher write them: --teach texts, or both.",
+        )
+    if config.teach == TEXTS and (given := {"alpha", "temperature"} & config.given):
+        raise UserError(
+            f"{flag_of(min(given))}: a student that learns texts compares no distributions",
+            "Use --teach both, or leave it out.",
+        )
 
 
 def _settle(config: Config, teacher: Trained, plan: StudentPlan) -> Teachable:
@@ -431,6 +484,8 @@ def _loss_weights(config: Config, teacher: Trained, plan: StudentPlan) -> LossWe
     from nlpkit.distillation.trainer import LossWeights
     from nlpkit.models.anatomy import family_of
 
+    if not any(getattr(config, name) for name in INSIDE):
+        return LossWeights(config.alpha if teacher.task.learns_labels else 1.0, config.temperature)
     teacher_config = teacher.config
     depth, own_depth = teacher_config.num_hidden_layers, _depth(plan)
     if config.layer_map:
@@ -501,9 +556,10 @@ def _teacher_outputs(
         what = next((flag_of(name) for name in INSIDE if getattr(config, name)), f"the loss of {task.name}")
         raise UserError(
             f"{what} compares token with token, but teacher and student cut texts into different ones",
-            "Give a --student with the teacher's tokenizer, or leave out --student-tokenizer.",
+            "Give a --student with the teacher's tokenizer, or leave out --student-tokenizer"
+            + ("; --teach texts asks for no equal ones." if task.writes else "."),
         )
-    if not aligned or not (weights.inside or task.renews or not config.cache_teacher):
+    if not aligned or (config.cache_teacher and task.keeps_logits and not weights.inside):
         logits = teacher_logits(teacher, read)
         how = "found on disk" if logits.cached else "computed once"
         gives = "logits" if task.learns_labels else "vectors"
@@ -548,7 +604,7 @@ def _fill(
     vectors = static.narrowed(static.token_vectors(teacher), config.dims)
     table = static.weighted(vectors, probabilities, teacher.tokenizer.all_special_ids)
     texts = [np.asarray(row) for row in train.features.select(_sampled(train))["input_ids"][:]]
-    wanted = task.targets(torch.from_numpy(answers())).numpy()
+    wanted = task.aimed_at(torch.from_numpy(answers())).numpy()
     model.embedding.weight.data.copy_(torch.from_numpy(static.turned(table, texts, wanted)))
 
 
@@ -561,11 +617,18 @@ def _parents(config: Config, teacher: Trained, plan: StudentPlan, model: Any) ->
         own = {**lifecycle.parent(plan.given, revision, model.config), "name": plan.name}
     if plan.layers is not None:
         own["layers"] = plan.layers
+    if plan.decoder_layers is not None:
+        own["decoder_layers"] = plan.decoder_layers
     return {"model": own, "teacher": teacher_parent}
 
 
 def _named(plan: StudentPlan) -> str:
-    kept = f" (layers {', '.join(map(str, plan.layers))} of the teacher)" if plan.layers is not None else ""
+    kept = ""
+    if plan.layers is not None:
+        kept = f"layers {', '.join(map(str, plan.layers))}"
+        if plan.decoder_layers is not None:
+            kept = f"encoder {kept}, decoder layers {', '.join(map(str, plan.decoder_layers))}"
+        kept = f" ({kept} of the teacher)"
     return f"{plan.name}{kept}" if plan.given else f"{plan.name}, new"
 
 
@@ -573,6 +636,9 @@ def _described(config: Config, weights: LossWeights, task: Teachable) -> str:
     soft = f"{weights.alpha:g} x teacher at temperature {weights.temperature:g} + {1 - weights.alpha:g} x labels"
     if not task.learns_labels:
         soft = task.lesson
+    if task.writes:
+        labels = "targets" if config.teach == WORDS else "the teacher's texts"
+        soft = labels if config.teach == TEXTS else soft.replace("labels", labels)
     more = [f"{getattr(config, name):g} x {name.removesuffix('_weight')}" for name in INSIDE if getattr(config, name)]
     pairs = ", ".join(f"{own} from {theirs}" for own, theirs in weights.layers)
     return " + ".join([soft, *more]) + (f"; layers {pairs}" if weights.hidden or weights.attention else "")

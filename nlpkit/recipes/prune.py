@@ -235,7 +235,13 @@ def _prepare(config: Config) -> Pruning:
     trained.task = reader.task.taught() if isinstance(reader.task, Teachable) else reader.task
     findings += supervised.absent_labels(trained.task, examples["train"])
     trained.task, lengths = features.choose_lengths(
-        trained.task, trained.tokenizer, examples, trained.limit, trained.most, config.seed
+        trained.task,
+        trained.tokenizer,
+        examples,
+        trained.limit,
+        trained.most,
+        config.seed,
+        written=opening.writes(trained.config),
     )
     lifecycle.require_space(folder, trained.model.num_parameters(), saved=5)  # masks and scores too
     judged = {split: rows for split, rows in examples.items() if split != "train"}
@@ -245,6 +251,9 @@ def _prepare(config: Config) -> Pruning:
     )
     examples |= judged
     cut = prepare.cut(config, trained, examples, device, folder)
+    if cut.teacher is not None:
+        assert isinstance(cut.task, Teachable), "as `_recovered` requires"
+        cut.task = cut.task.comparing()
     # scores of movement pruning are no part of the model, and training may leave out rows of its embeddings
     size = (trained if cut.sparsifier is not None else cut).model.num_parameters()
     ready = supervised.tokenized(cut.task, cut.tokenizer, examples)
@@ -294,7 +303,7 @@ def _features(config: Config, cut: PrunedModel, ready: dict[str, Split], device:
         task = cut.task
         assert isinstance(task, Teachable), "as `_prepare` requires"
         teacher = Predictor(task, cut.teacher, cut.tokenizer, device, config.eval_batch_size, lent=False)
-        outputs = TeacherOutputs(None if task.renews else teacher_logits(teacher, ready["train"]))
+        outputs = TeacherOutputs(teacher_logits(teacher, ready["train"]) if task.keeps_logits else None)
         alpha = config.alpha if task.learns_labels else 1.0
         features.append(Teacher(teacher, LossWeights(alpha, config.temperature), outputs))
     return features

@@ -422,6 +422,32 @@ class Teachable(Trainable):
     # Whether a student learns from labels too, beside its teacher (--alpha), which softens logits (--temperature).
     learns_labels: ClassVar[bool] = True
 
+    @property
+    def keeps_logits(self) -> bool:
+        """Whether what a teacher gives for a row holds for every epoch, and is small enough to be kept; else it runs in
+        each step."""
+        return not self.renews
+
+    def comparing(self) -> Self:
+        """The task of a student whose logits are compared with its teacher's, all of which a training step gives."""
+        return self
+
+    def written_by(self, beams: int | None) -> Self:
+        """The task of a teacher that writes texts to be learned, where it `writes`.
+
+        Args:
+            beams: texts that it follows side by side; None: as many as the folder of its model says.
+        """
+        raise NotImplementedError
+
+    def written(self, outputs: Outputs) -> list[tuple[str, bool]]:
+        """Of each merged answer its text, and whether it came to an end by itself; where it `writes`."""
+        raise NotImplementedError
+
+    def retold(self, examples: Dataset, texts: Sequence[str]) -> Dataset:
+        """Examples, with or without a label, of which these texts are to be written; where it `writes`."""
+        raise NotImplementedError
+
     # Whether an answer to a text is a vector, whose likeness to another is that of the texts.
     compares_texts: ClassVar[bool] = False
 
@@ -469,7 +495,7 @@ class Teachable(Trainable):
         """
         return self
 
-    def targets(self, answers: torch.Tensor) -> torch.Tensor:
+    def aimed_at(self, answers: torch.Tensor) -> torch.Tensor:
         """What the student is to answer where these are the teacher's answers, once it is `matched`."""
         return answers
 

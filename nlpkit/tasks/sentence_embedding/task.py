@@ -359,7 +359,7 @@ class SentenceEmbedding(Teachable):
         labels = batch.get("labels")
         if labels is None or self.chosen is None:
             return labels
-        return self.chosen.labels(labels) if self.chosen.taught is None else self.targets(labels.float())
+        return self.chosen.labels(labels) if self.chosen.taught is None else self.aimed_at(labels.float())
 
     def loss(self, forward: Forward) -> Loss:
         """The loss of vectors of examples, shape (rows, texts, width), that are computed already; of texts by
@@ -425,14 +425,14 @@ class SentenceEmbedding(Teachable):
         own, found = self.vectors.width(width), answers()
         return self if own == found.shape[1] else self.with_(axes=teaching.principal(found, own))
 
-    def targets(self, answers: torch.Tensor) -> torch.Tensor:
+    def aimed_at(self, answers: torch.Tensor) -> torch.Tensor:
         return answers if self.axes is None else teaching.narrowed(answers, self.axes, normalize=self.vectors.normalize)
 
     def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
         """Half the squared distance from the teacher's vector of each text: 1 - cosine, where both have length 1."""
         import torch
 
-        each = teaching.distance(student.logits, self.targets(teacher.logits))
+        each = teaching.distance(student.logits, self.aimed_at(teacher.logits))
         return Loss(each.sum(), torch.full((), each.numel(), device=each.device))
 
     changeable: ClassVar[tuple[str, ...]] = ("text", "text_pair")

@@ -31,7 +31,7 @@ from nlpkit.tasks.features import FREE_LENGTH, PERCENTILE
 from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Trainable
+from nlpkit.tasks.roles import Teachable
 from nlpkit.tasks.text2text_generation import judging, languages, token_ids
 from nlpkit.tasks.text2text_generation.options import (
     AnsweringOptions,
@@ -73,7 +73,7 @@ SEPARATOR = "\n"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Text2Text(Trainable):
+class Text2Text(Teachable):
     """See the module's docstring.
 
     Args:
@@ -88,6 +88,7 @@ class Text2Text(Trainable):
         smoothing: share of the probability that the loss spreads over all tokens.
         every_target: whether each right answer of a row is learned; else the first alone.
         in_passing: whether what takes long is not measured.
+        compares: whether a training step gives all logits, to be compared with a teacher's.
         settings: how a text is written, as far as the user says.
         max_new_tokens, beams: as the user asks for them; None: as the model's folder says.
         asked: names of the options that the user gave: of others the model's folder decides.
@@ -115,6 +116,7 @@ class Text2Text(Trainable):
     smoothing: float = 0.0
     every_target: bool = False
     in_passing: bool = False
+    compares: bool = False
     settings: Settings = field(default_factory=Settings)
     max_new_tokens: int | None = None
     beams: int | None = None
@@ -154,7 +156,7 @@ class Text2Text(Trainable):
     writes: ClassVar[bool] = True
     watched_rows: ClassVar[int | None] = WATCHED
     written_columns: ClassVar[tuple[str, ...]] = ("labels",)
-    lower_is_better: ClassVar[frozenset[str]] = Trainable.lower_is_better | LOWER_IS_BETTER
+    lower_is_better: ClassVar[frozenset[str]] = Teachable.lower_is_better | LOWER_IS_BETTER
 
     def __post_init__(self) -> None:
         if self.separator is not None:
@@ -446,9 +448,10 @@ class Text2Text(Trainable):
             made["labels"] = []
         for i, (ids, lost) in enumerate(zip(*read, strict=True)):
             labels = token_ids.Cut([[]], [0])
-            if "targets" in examples:
+            if "targets" in examples and examples["targets"][i]:
                 wanted = examples["targets"][i] if self.every_target else examples["targets"][i][:1]
                 labels = self._written(tokenizer, wanted, self.target_length)
+            if "labels" in made:
                 made["labels"] += labels.ids
             made["unwritten"] += labels.lost
             for number, each in enumerate(labels.ids):
@@ -547,8 +550,8 @@ class Text2Text(Trainable):
         self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()
     ) -> tuple[Loss, Forward]:
         """The loss of `loss`, by parts of the tokens: the logits of a vocabulary are never in memory whole, and the
-        forward pass holds none, unless it is wanted."""
-        if want:
+        forward pass holds none, unless they are compared with a teacher's."""
+        if want or self.compares:
             return super().training_step(model, batch, want)
         from nlpkit.generation import language_head
 
@@ -571,6 +574,54 @@ class Text2Text(Trainable):
             label_smoothing=self.smoothing if logits.requires_grad else 0.0,
         )
         return Loss(total, (labels != IGNORED).sum())
+
+    # --- learning from a teacher ---
+
+    def comparing(self) -> Self:
+        return self.with_(compares=True)
+
+    def soft_loss(self, student: Forward, teacher: Forward, temperature: float) -> Loss:
+        """T^2 KL of the distributions over the next token, at each token that is to be written (Kim and Rush 2016,
+        section 3.1).
+
+        Of vocabularies that are padded to different sizes the pieces that both have are compared.
+        """
+        from nlpkit.tasks import soft_losses
+
+        there = student.batch["labels"] != IGNORED
+        if not there.shape == student.logits.shape[:-1] == teacher.logits.shape[:-1]:
+            raise ValueError("logits at each token of the targets are asked for: see `comparing`")
+        pieces = min(student.logits.shape[-1], teacher.logits.shape[-1])
+        each = soft_losses.soft_targets(student.logits[..., :pieces], teacher.logits[..., :pieces], temperature)
+        return Loss(each.where(there, 0.0).sum(), there.sum())
+
+    def soft_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | int:
+        return (batch["labels"] != IGNORED).sum()
+
+    def without_label(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        return {**example, "targets": []}
+
+    @property
+    def keeps_logits(self) -> bool:
+        """No: there is a number for each piece of the vocabulary at each token."""
+        return False
+
+    @property
+    def logit_settings(self) -> str:
+        written = self.beams, self.max_new_tokens, self.target, self.settings
+        return repr((*written, self.max_length, self.target_length, self.separator))
+
+    def written_by(self, beams: int | None) -> Self:
+        return self.with_(beams=beams, settings=Settings())
+
+    def written(self, outputs: Outputs) -> list[tuple[str, bool]]:
+        return [(answer["prediction"], answer["ended"]) for answer in self.decode(outputs, ())]
+
+    def retold(self, examples: Dataset, texts: Sequence[str]) -> Dataset:
+        kind = examples.features["targets"]
+        return examples.remove_columns("targets").add_column("targets", [[text] for text in texts], feature=kind)
+
+    # --- answering ---
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is written for each text: ids, their log-probabilities, how many there are, whether it ended."""
