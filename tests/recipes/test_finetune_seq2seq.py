@@ -12,9 +12,9 @@ import pytest
 import sacrebleu
 import torch
 from conftest import RunOf, write_jsonl
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerFast
 from translators import MULTILINGUAL, SHAPES, make_family, make_multilingual, make_pair
-from writers import byte_tokenizer, make_writer
+from writers import PAD, byte_tokenizer, make_writer
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
@@ -191,6 +191,14 @@ def test_a_run_writes_in_the_language_that_it_was_trained_to(kind: str, data: Pa
     place = known[0].tolist().index(first)
     assert shifted[: place + 1] == written.tolist()[: place + 1]
     assert written[place] == code
+
+
+def test_a_tokenizer_that_cannot_end_a_text_is_refused(data: Path, tmp_path: Path) -> None:
+    folder = make_family(tmp_path / "model", "t5")
+    inner = AutoTokenizer.from_pretrained(folder).backend_tokenizer
+    PreTrainedTokenizerFast(tokenizer_object=inner, pad_token=PAD).save_pretrained(folder)
+    with pytest.raises(UserError, match="no token for the end of a text: a model could not learn to stop"):
+        trained(data, tmp_path / "run", model=str(folder))
 
 
 def test_languages_that_nobody_names_are_told(data: Path, tmp_path: Path) -> None:

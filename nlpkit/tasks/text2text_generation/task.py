@@ -391,6 +391,11 @@ class Text2Text(Teachable):
     def lengths_chosen(self, tokenizer: Any, rows: Mapping[str, Sequence[Any]], most: int | None) -> tuple[Self, str]:
         """How long what is to be written may be: as texts, the 99.5th percentile but no less than 128 tokens; and how
         many tokens the model will write at most: a quarter more than the longest that it learns from."""
+        if self.separator is None and token_ids.end_of(tokenizer) is None:
+            raise UserError(
+                "the tokenizer has no token for the end of a text: a model could not learn to stop",
+                "Name one that has: --tokenizer.",
+            )
         flat = [target for targets in rows["targets"] for target in targets]
         lengths = [len(ids) for ids in self._written(tokenizer, flat, None).ids]
         # a model without an encoder has room for a text and its answer together

@@ -58,6 +58,12 @@ def prompts(tokenizer: Any, before: Sequence[str], texts: Sequence[str], separat
     return Cut(made, lost)
 
 
+def end_of(tokenizer: Any) -> int | None:
+    """The token that ends a text, None where there is none."""
+    end: int | None = tokenizer.eos_token_id
+    return tokenizer.sep_token_id if end is None else end
+
+
 def written(tokenizer: Any, texts: Sequence[str], limit: int | None, start: int | None) -> Cut:
     """Texts as they are to be written, to the token that ends them.
 
@@ -66,7 +72,7 @@ def written(tokenizer: Any, texts: Sequence[str], limit: int | None, start: int 
         start: the token that a decoder begins with, which is not written; None: it is none of the text's.
     """
     cut = _cut(lambda **how: tokenizer(text_target=list(texts), **how)["input_ids"], limit)
-    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
+    end = end_of(tokenizer)
     made = []
     for ids in cut.ids:
         if ids and ids[0] == start and len(ids) > 1:
