@@ -105,6 +105,7 @@ def training_arguments(
         "dataloader_pin_memory": device.name == "cuda",
         "label_names": ["labels"],
         "log_level": "error",
+        "log_level_replica": "error",  # else the other processes warn of weights that are tied
         **more,
     }
     if options.gradient_checkpointing:

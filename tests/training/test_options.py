@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections import Counter
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_frozen_parameters_do_not_move_and_the_others_do(
             assert not torch.equal(value, old), name
         compared += 1
     assert compared == len(before)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_other_processes_are_as_quiet_as_the_first(
+    first: bool, configured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = finetune_cls.build(configured()).args
+    monkeypatch.setattr(type(arguments), "should_log", property(lambda _: first))
+    assert arguments.get_process_log_level() == logging.ERROR
 
 
 def test_more_frozen_layers_than_there_are(configured: Any) -> None:
