@@ -80,6 +80,18 @@ def test_a_file_gets_what_each_text_alone_gets(model: Path, tmp_path: Path) -> N
     ]
 
 
+def test_each_row_of_a_file_has_its_own_prefix(model: Path, tmp_path: Path) -> None:
+    """One model for several languages, as T5 and Marian have them."""
+    prefixes = ["to German: ", ">>tur<< "]
+    rows = [{"text": TEXTS[0], "language": prefix} for prefix in prefixes]
+    options = {"input": str(write_csv(tmp_path / "rows.csv", rows)), "prefix_column": "language", "max_new_tokens": 6}
+    predict.run(predict.Config(model=str(model), output=tmp_path / "out.jsonl", **options, **CPU))
+    found = [json.loads(line)["prediction"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    wanted = [answers(model, texts=TEXTS[:1], prefix=prefix, max_new_tokens=6) for prefix in prefixes]
+    assert found == [answer["prediction"] for (answer,) in wanted]
+    assert found[0] != found[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
