@@ -453,7 +453,15 @@ def test_builds_the_trainer_of_a_model_that_writes(
     assert (trainer.model.config.model_type == "bart") == (given.model is None)
 
 
-@pytest.mark.parametrize("name", [name for name, command in COMMAND_OF.items() if command == predict.COMMAND])
+def test_goes_on_with_each_text(run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "resolve", lambda *_: str(run_of("causal-lm")))
+    config = load("write-book").changed(output=tmp_path / "written.jsonl", device="cpu", threads=1)
+    answered = predict.run(config).record["answers"]
+    assert [row["text"] for row in answered] == config.texts
+    assert all(row["prediction"] for row in answered)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("masked-translation")])
 def test_asks_about_each_text_with_its_hint(
     name: str, run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
