@@ -193,6 +193,12 @@ def test_a_run_writes_in_the_language_that_it_was_trained_to(kind: str, data: Pa
     assert written[place] == code
 
 
+def test_texts_alone_are_refused(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [{"source": row["source"]} for row in every_task.turned(12, 1)])
+    with pytest.raises(UserError, match="one column alone, 'source': there is nothing to be written for it"):
+        trained(tmp_path, tmp_path / "run", **every_task.SMALL_T5)
+
+
 def test_a_tokenizer_that_cannot_end_a_text_is_refused(data: Path, tmp_path: Path) -> None:
     folder = make_family(tmp_path / "model", "t5")
     inner = AutoTokenizer.from_pretrained(folder).backend_tokenizer

@@ -185,6 +185,11 @@ class Text2Text(Teachable):
         )
         columns = user_columns(rows.column_names)
         found = task.reader(columns, asked).task
+        if not found.targets and len(columns) == 1:
+            raise UserError(
+                f"rows have one column alone, {columns[0]!r}: there is nothing to be written for it",
+                "Give rows of two, or a file for each side: --data corpus.en,corpus.de.",
+            )
         if not found.targets:
             raise UserError(
                 f"no column looks like what is to be written; the columns are {', '.join(columns)}",
