@@ -105,6 +105,7 @@ def measure(
     return {
         "split": split,
         "rows": len(examples),
+        "written": first.task.judged_by_writing,
         "main_metric": first.task.main_metric,
         "device": [side.predictor.device.described for side in sides],
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -217,8 +218,9 @@ def remarks(comparison: Mapping[str, Any]) -> list[str]:
     """How the speed was measured."""
     if not _timed(comparison):
         return []
+    what = "of writing each text" if comparison.get("written") else "of the model alone"
     return [
-        f"speed: of the model alone; p50 and p95 with one row at a time, rows/s in batches of "
+        f"speed: {what}; p50 and p95 with one row at a time, rows/s in batches of "
         f"{comparison['sides'][0]['batch_size']}; {'; '.join(dict.fromkeys(comparison['device']))}"
     ]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit.hardware import timing
 from nlpkit.measurement import statistics
+from nlpkit.tasks.roles import Judged
 
 if TYPE_CHECKING:
     from nlpkit.inference.predictor import Predictor
@@ -24,7 +26,8 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Speed:
-    """Measured speed of a model alone: its tokens are ready, its logits are not yet turned into answers.
+    """Measured speed of a model alone: its tokens are ready, its logits are not yet turned into answers; of one that is
+    judged by what it writes, until that is written.
 
     Attributes:
         p50_ms: median latency of one model input at a time, in milliseconds.
@@ -113,8 +116,11 @@ def _prepared(predictor: Predictor, examples: Mapping[str, Sequence[Any]], batch
     # single inputs keep the order of the rows, which is that of no length
     singles = [batch for row in rows for batch in workloads.batches_of(model, [row], 1)]
     batches = workloads.batches_of(model, rows, batch_size)
+    ask: Callable[..., Workload] = partial(workloads.inference, served=True)
+    if isinstance(predictor.task, Judged) and predictor.task.judged_by_writing:
+        ask = workloads.answering
     return _Side(
-        workloads.inference(model, singles, count, served=True),
-        workloads.inference(model, batches, count, served=True),
+        ask(model, singles, count),
+        ask(model, batches, count),
         timing.synchronizer(model.device.name),
     )

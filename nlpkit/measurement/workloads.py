@@ -131,6 +131,16 @@ def inference(model: Model, batches: Sequence[Batch], samples: int, *, served: b
     return Workload([_forward(model, batch, forward) for batch in batches], batches, samples)
 
 
+def answering(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
+    """The whole answer to each batch, of a task whose models write it.
+
+    Args:
+        samples: inputs that the batches were made of.
+    """
+    assert model.task is not None
+    return Workload([_forward(model, batch, model.task.answer) for batch in batches], batches, samples)
+
+
 def training(model: Model, batches: Sequence[Batch], samples: int) -> Workload:
     """A step with each batch: zero the gradients, forward, loss, backward, AdamW; in fp16 the loss is scaled, and a
     step whose gradients overflow is left out, as the Trainer does.

@@ -153,6 +153,8 @@ class Price(Part):
     """The metric that quality is told with."""
     device: list[str]
     """Where each side was timed."""
+    written: bool = False
+    """Whether each side wrote its answers to be timed."""
     date: str
     """When."""
     sides: Annotated[list[Side], Field(min_length=2)]  # before and after

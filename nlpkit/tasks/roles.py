@@ -61,6 +61,9 @@ class Judged(Task):
         """What a metric is of, by its name, where that does not say it."""
         return {}
 
+    # Whether what is judged is what a model writes, and not what it makes of right answers in one pass.
+    judged_by_writing: ClassVar[bool] = False
+
     def against(
         self, examples: Mapping[str, Dataset], answers: Callable[[Dataset], Any]
     ) -> tuple[Self, dict[str, Dataset]]:

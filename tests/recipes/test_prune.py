@@ -67,6 +67,7 @@ def test_weights_of_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None
     before, after = record["price"]["sides"]
     assert before["parameters"] == after["parameters"]
     assert after["p50_ms"] > 0 and after["rows_per_second"] > 0
+    assert record["price"]["written"] is (task == "text-to-text")  # whose texts are written to be timed
     assert [entry["command"] for entry in record["lineage"]][-1] == "prune"
     data = record["config"]["data"] or record["config"]["train_file"]
     measured = evaluate.run(evaluate.Config(model=str(output), data=data, split="validation", device="cpu", threads=1))

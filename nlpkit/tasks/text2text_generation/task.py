@@ -154,6 +154,7 @@ class Text2Text(Teachable):
     slow_tokenizers: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
     writes: ClassVar[bool] = True
+    judged_by_writing: ClassVar[bool] = True
     watched_rows: ClassVar[int | None] = WATCHED
     written_columns: ClassVar[tuple[str, ...]] = ("labels",)
     lower_is_better: ClassVar[frozenset[str]] = Teachable.lower_is_better | LOWER_IS_BETTER
