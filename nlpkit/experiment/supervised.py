@@ -415,6 +415,8 @@ def _looked_up(model: Any) -> int:
 
 def chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], dict[str, Split]]:
     """Which examples of each split are evaluated, with their features: all, or a sample of a large train split."""
+    from nlpkit.training.trainer import Split
+
     rows: dict[str, np.ndarray] = {}
     parts: dict[str, Split] = {}
     for name, split in experiment.splits.items():
@@ -426,6 +428,11 @@ def chosen(experiment: SupervisedExperiment) -> tuple[dict[str, np.ndarray], dic
             generator = np.random.default_rng(experiment.config.seed)
             rows[name] = np.sort(generator.choice(rows[name], most, replace=False))
             split = split.subset(rows[name])
+        if name == "train" and experiment.task.judged_by_writing:
+            # as rows are read that are judged: what is learned may be several features of a row
+            split = Split(
+                split.examples, features.featurize(experiment.task, experiment.tokenizer, split.examples, name)
+            )
         parts[name] = split
     return rows, parts
 

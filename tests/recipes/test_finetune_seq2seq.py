@@ -498,3 +498,32 @@ def test_a_model_from_elsewhere_is_judged_by_what_its_rows_look_like(tmp_path: P
     assert list(report.tables[0].header)[2:] == ["rouge1", "rouge2", "rougeL", "rougeLsum"]
     report = evaluate.run(evaluate.Config(**options, measure="translation"))
     assert "bleu" in report.tables[0].header
+
+
+def test_a_row_with_several_answers_is_written_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpkit.training.trainer import NlpkitTrainer
+
+    rows = [{"text": f"word {i}", "target": ["one answer", "another", "a third"]} for i in range(8)]
+    for split in ("train", "validation"):
+        write_jsonl(tmp_path / f"{split}.jsonl", rows)
+    run, judged = NlpkitTrainer._run, []
+
+    def counted(trainer: NlpkitTrainer, loader: Any, task: Any) -> Any:
+        judged.append(len(loader.dataset))
+        return run(trainer, loader, task)
+
+    monkeypatch.setattr(NlpkitTrainer, "_run", counted)
+    write_jsonl(tmp_path / "validation.jsonl", [{"text": f"other {i}", "target": ["b", "c"]} for i in range(5)])
+    record = trained(tmp_path, tmp_path / "run", **every_task.SMALL_T5, measure="translation", max_target_length=8)
+    assert record["judged"] == {"train": 8, "validation": 5}
+    assert sorted(judged)[-1] == 8
+
+
+def test_typed_texts_have_no_prefix_of_their_row_which_is_said(tmp_path: Path) -> None:
+    rows = [{**row, "task": "turn: "} for row in every_task.turned(16, 1)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    write_jsonl(tmp_path / "validation.jsonl", [{**row, "task": "turn: "} for row in every_task.turned(4, 2)])
+    trained(tmp_path, tmp_path / "run", **every_task.SMALL_T5, prefix_column="task", max_target_length=8)
+    with reporting.listening() as heard:
+        predict.run(predict.Config(model=str(tmp_path / "run"), texts=["a good film"], **CPU))
+    assert any("texts that are typed have no column 'task'" in note for note in heard.notes)

@@ -68,6 +68,11 @@ class Text2TextReader(Reader[Text2Text]):
 
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
         rows, _ = super().typed(options)
+        if self.task.prefix_column:
+            reporting.current().note(
+                f"texts that are typed have no column '{self.task.prefix_column}': nothing of it stands before them "
+                "(--prefix)"
+            )
         return rows, type(self)(self.task.with_(text="text", prefix_column=None))
 
     def labelled(self, columns: Sequence[str]) -> bool:
