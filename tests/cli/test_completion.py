@@ -82,7 +82,7 @@ def test_runs_where_a_model_is_meant(folder: Path) -> None:
 
 def test_files_where_files_are_meant(folder: Path) -> None:
     assert values("predict", "m", "--input", "re") == ["recipe.yaml", "reviews.csv"]
-    assert values("finetune-cls", "--config", "re") == ["recipe.yaml"]
+    assert values("finetune-cls", "--config", "reci") == ["recipe.yaml"]
     assert values("finetune-cls", "--config", "glue-s") == ["glue-sst2", "glue-stsb"]
     assert values("finetune-cls", "--output", "") == ["runs/"]
     assert values("finetune-cls", "--data", "re") == ["recipe.yaml", "reviews.csv"]
