@@ -311,7 +311,7 @@ def alignment(shares: np.ndarray, written: Sequence[str], read: Sequence[str], l
         beside, above = (
             TOKEN_INCHES * max(map(len, part[:most])) for part, most in zip(names, (rows, columns), strict=True)
         )
-        figure, axes = new_figure(max(CELL * columns + beside + 0.5, 3.4), CELL * rows + above + 0.9)
+        figure, axes = new_figure(max(CELL * columns + beside + 0.5, 3.4), CELL * rows + above + 1.3)
         cells = axes.pcolormesh(shares[:rows, :columns], cmap="Blues", vmin=0, vmax=1, edgecolors=FAINT, linewidth=0.8)
         cells.set_antialiased(False)
         axes.set_aspect("equal")
