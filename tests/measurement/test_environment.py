@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -41,7 +42,7 @@ def test_extras_are_those_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     cores = {requirement.split(">=")[0] for requirement in project["dependencies"]}
     declared = {
-        name: {requirement.split(">=")[0].split("==")[0] for requirement in requirements} - cores
+        name: {re.split(r"\[|>=|==", requirement)[0] for requirement in requirements} - cores
         for name, requirements in project["optional-dependencies"].items()
         if name not in ("dev", "docs")  # what adds no feature
     }
