@@ -108,7 +108,7 @@ class Predictor(_Predictor):
         null_threshold: QA: no answer where its score is more than this above the best answer's (a
             larger value answers more). Default: as tuned in training; a model from elsewhere always
             answers. For question-answering.
-        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
+        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and JSON. For
             question-answering.
         max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
             text-generation, text2text-generation.
@@ -4311,7 +4311,7 @@ def predict(
         question: Question about context (repeatable; TEXT is the same). For question-answering.
         context: Text that holds the answers to the questions. For question-answering.
         context_file: The same, from a text file. For question-answering.
-        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and json. For
+        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and JSON. For
             question-answering.
         max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
             text-generation, text2text-generation.

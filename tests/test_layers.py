@@ -24,6 +24,7 @@ CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 FLOORS: dict[str, tuple[str, ...]] = {
     "interfaces": ("__main__", "cli", "sklearn", "api"),
     "commands": ("recipes",),
+    "services": ("serving",),
     "uses of vectors": ("searching",),
     "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning", "topic_models"),
     "figures": ("measurement", "overview"),

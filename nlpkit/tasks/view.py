@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks.outputs import Outputs
@@ -30,6 +30,11 @@ class Featured(Protocol):
 
 
 TaskShown = TypeVar("TaskShown", bound=Featured)
+
+Shown = Literal["labels", "spans", "passage", "fills", "vectors", "texts", "results"]
+"""How a page draws answers: scores of labels as bars, spans coloured in the text, an answer marked in its passage,
+words in the places of masks, how like the vectors of several texts are, texts as they are written, what a search
+found."""
 
 
 class View(Generic[TaskShown]):
@@ -99,6 +104,24 @@ class View(Generic[TaskShown]):
     def example_call(cls, folder: Path) -> str:
         """The shell command that asks a model in `folder` something."""
         return f'nlpkit predict {typed(folder)} "..."'
+
+    # How a page draws what `decode` gives.
+    shown_as: ClassVar[Shown] = "labels"
+    # What a form holds before anything is typed: inputs that show what the model does, each with a text for each column
+    # that is read, the main text first. Several stand for a model whose answers are compared.
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (("The film is shorter than its trailer makes you fear.",),)
+
+    def example_rows(self, columns: Sequence[str]) -> list[dict[str, str]]:
+        """Rows with the `example_inputs`.
+
+        Args:
+            columns: that the reader of the rows reads, the main text first.
+        """
+        return [dict(zip(columns, texts[: len(columns)], strict=True)) for texts in self.example_inputs]
+
+    def example_options(self) -> dict[str, Any]:
+        """Options of the task that these are asked about with: what one would rather not look for, or must say."""
+        return {}
 
     def gold(self, examples: Dataset) -> list[Any]:
         """The label of each example as `decode` words a prediction, as far as there are words for it."""

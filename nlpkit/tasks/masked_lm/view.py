@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from nlpkit.reporting import Table
 from nlpkit.tasks import usage
-from nlpkit.tasks.masked_lm.task import MaskedLanguageModeling
+from nlpkit.tasks.masked_lm.task import PORTABLE_MASKS, MaskedLanguageModeling
 from nlpkit.tasks.running_text import RunningTextView
-
-if TYPE_CHECKING:
-    pass
+from nlpkit.tasks.view import Shown
 
 CONTEXT = 60  # characters of the text to each side of a mask that the printed table shows
 
 
 class MaskedLMView(RunningTextView[MaskedLanguageModeling]):
     """See the module's docstring."""
+
+    shown_as: ClassVar[Shown] = "fills"
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (
+        (f"The train was {PORTABLE_MASKS[0]}, so we had to {PORTABLE_MASKS[0]} for an hour.",),
+    )
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table a text: each candidate in its sentence, where other masks stay as they are."""

@@ -93,7 +93,7 @@ class QuestionAnsweringAnswerOptions(AbstainOptions, WindowOptions, PassageColum
         "QA: answers to each question, best first.",
         panel="Output",
         ge=1,
-        shown_default=f"1 shown, {ANSWERS_GIVEN} in files and --json",
+        shown_default=f"1 shown, {ANSWERS_GIVEN} in files and JSON",
     )
 
 

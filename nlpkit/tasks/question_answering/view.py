@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from nlpkit.reporting import Table, typed
 from nlpkit.tasks.question_answering import question_reader, windows
 from nlpkit.tasks.question_answering.task import QuestionAnswering
-from nlpkit.tasks.view import View
+from nlpkit.tasks.view import Shown, View
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,6 +23,15 @@ EXCERPT = 40  # characters to each side of an answer that the printed table show
 
 class QuestionView(View[QuestionAnswering]):
     """See the module's docstring."""
+
+    shown_as: ClassVar[Shown] = "passage"
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (
+        (
+            "Who built the first analytical engine?",
+            "Charles Babbage drew the plans of an analytical engine in 1837, but never built one. Ada Lovelace wrote a "
+            "program for it in 1843, which computes Bernoulli numbers.",
+        ),
+    )
 
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """Questions, contexts and answers of each split, and where in the context answers start."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from nlpkit.tasks.sentence_embedding import shapes
 from nlpkit.tasks.sentence_embedding.figures import DIMS
 from nlpkit.tasks.sentence_embedding.task import FINISHED, SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
-from nlpkit.tasks.view import View
+from nlpkit.tasks.view import Shown, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,14 @@ TABLE_CODE = [
 
 class EmbeddingView(View[SentenceEmbedding]):
     """See the module's docstring."""
+
+    shown_as: ClassVar[Shown] = "vectors"
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (
+        ("The train was an hour late.",),
+        ("We waited long for the train.",),
+        ("The soup was cold.",),
+        ("Dinner had gone cold.",),
+    )
 
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """The first numbers of each vector, and how many there are."""

@@ -16,7 +16,7 @@ from nlpkit.tasks.text2text_generation import alignment, judging
 from nlpkit.tasks.text2text_generation.task import Text2Text
 from nlpkit.tasks.text_generation.task import from_array, likeliest
 from nlpkit.tasks.text_generation.view import written, written_tables
-from nlpkit.tasks.view import View
+from nlpkit.tasks.view import Shown, View
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,6 +28,11 @@ WORST = 20  # rows that are kept as mistakes
 
 class Text2TextView(View[Text2Text]):
     """See the module's docstring."""
+
+    shown_as: ClassVar[Shown] = "texts"
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (
+        ("The train was an hour late, and nobody said why. At the next station we took the bus.",),
+    )
 
     rows_folder: ClassVar[str] = "alignments"
     rows_seen: ClassVar[str] = (

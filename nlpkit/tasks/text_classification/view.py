@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,13 @@ SHOWN_LABELS = 20  # columns of the answers
 
 class ClassificationView(View[TextClassification]):
     """See the module's docstring."""
+
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (
+        ("The film is shorter than its trailer makes you fear, and the cast is lovely.", "The actors are good."),
+    )
+
+    def example_options(self) -> dict[str, Any]:
+        return {"all_scores": True} if self.task.problem.has_classes else {}
 
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """Rows per label and split; for numbers their mean and spread."""

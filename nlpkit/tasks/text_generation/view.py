@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from nlpkit.reporting import Shaded, Table, typed
 from nlpkit.tasks import usage
 from nlpkit.tasks.running_text import RunningTextView
 from nlpkit.tasks.text_generation.task import TextGeneration
+from nlpkit.tasks.view import Shown
 
-if TYPE_CHECKING:
-    pass
-
-
+EXAMPLE_TOKENS = 60  # that an example asks for
+EXAMPLE_TEMPERATURE = 0.8
 FACTS = ["tokens", "up to", "probability per token"]
 
 
@@ -53,6 +52,12 @@ def _quoted(token: str) -> str:
 class TextGenerationView(RunningTextView[TextGeneration]):
     """See the module's docstring."""
 
+    shown_as: ClassVar[Shown] = "texts"
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (("Once upon a time",),)
+
+    def example_options(self) -> dict[str, Any]:
+        return {"max_new_tokens": EXAMPLE_TOKENS, "temperature": EXAMPLE_TEMPERATURE}
+
     def answer_tables(self, rows: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]]) -> list[Table]:
         """One table: each prompt with what was written behind it."""
         return written("prompt", rows, answers)
@@ -62,7 +67,7 @@ class TextGenerationView(RunningTextView[TextGeneration]):
 
     @classmethod
     def example_call(cls, folder: Path) -> str:
-        return f'nlpkit predict {typed(folder)} "Once upon a time" --temperature 0.8'
+        return f'nlpkit predict {typed(folder)} "Once upon a time" --temperature {EXAMPLE_TEMPERATURE}'
 
     @classmethod
     def purpose(cls, recorded: Mapping[str, Any]) -> str:

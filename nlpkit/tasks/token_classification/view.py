@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.reading import TokenReader
 from nlpkit.tasks.token_classification.tags import Span
 from nlpkit.tasks.token_classification.task import IGNORED, TokenClassification
-from nlpkit.tasks.view import View, reliability_drawn
+from nlpkit.tasks.view import Shown, View, reliability_drawn
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 class TokenView(View[TokenClassification]):
     """See the module's docstring."""
+
+    shown_as: ClassVar[Shown] = "spans"
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (
+        ("Ada Lovelace met Charles Babbage in London, and wrote for Taylor's Scientific Memoirs.",),
+    )
 
     def tables(self, examples: Mapping[str, Dataset]) -> list[Table]:
         """Entities of each type in each split, or words of each tag; with the numbers of rows and words."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from nlpkit.tasks import usage
 from nlpkit.tasks.sentence_embedding.task import FINISHED
@@ -22,8 +22,15 @@ def _said(recorded: Mapping[str, Any]) -> str:
 class ZeroShotView(ClassificationView):
     """The view of the text classification that is asked."""
 
+    example_inputs: ClassVar[Sequence[Sequence[str]]] = (("I was charged twice for the same order.",),)
+
     def __init__(self, task: ZeroShot) -> None:
         super().__init__(task.classifier)
+
+    def example_options(self) -> dict[str, Any]:
+        """With labels, where the model has none of its own."""
+        named = {} if self.task.labels.names else {"labels": ["payment", "delivery", "praise"]}
+        return {**named, "all_scores": True}
 
     @classmethod
     def purpose(cls, recorded: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Trained models behind HTTP: requests in, answers out."""
