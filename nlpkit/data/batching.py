@@ -1,17 +1,14 @@
-"""Which rows go into a batch, and how they are padded."""
+"""Which rows go into a batch."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import BatchSampler, Sampler
-
-from nlpkit.data.ignored import IGNORED
 
 # Lengths are jittered by this share before rows are sorted, so that batches differ from epoch to epoch even where few
 # rows have the same length. On SST-2 (6,920 rows, batches of 32) padding adds 1.9 % to the tokens; without jitter it
@@ -19,11 +16,6 @@ from nlpkit.data.ignored import IGNORED
 LENGTH_JITTER = 0.03
 FARTHEST = 64  # batches in which a place is looked for, for a row that may not stay in its own
 RANDOM_ORDER = "accelerate"  # whose random order it is; checkpoints say so
-
-
-def id_columns(names: Iterable[str]) -> list[str]:
-    """The columns of token ids: `input_ids`, or of rows with several texts one for each, `input_ids_0` and so on."""
-    return [name for name in names if name.startswith("input_ids")]
 
 
 class LengthBatchSampler(Sampler[int]):
@@ -212,53 +204,3 @@ class SharedBatches:
         if rows:
             rows += itertools.islice(itertools.cycle(first), self._missing(len(rows)))
             yield from (part.tolist() for part in np.array_split(np.asarray(rows), self.processes))
-
-
-class PaddingCollator:
-    """Pad features to the longest of the batch, on the tokenizer's padding side.
-
-    Args:
-        tokenizer: gives the padding id and side.
-        token_labels: `labels` holds one label per token, and padding gets -100, which torch's cross-entropy leaves out;
-            else one value a feature, or one vector of the same width.
-        multiple: where anything is padded, all is, to a multiple of this, if that is no more than
-        limit: tokens that the model takes; None for any number.
-    """
-
-    def __init__(
-        self, tokenizer: Any, *, token_labels: bool = False, multiple: int = 1, limit: int | None = None
-    ) -> None:
-        self.token_labels = token_labels
-        self.multiple, self.limit = multiple, limit
-        self.pad_id = tokenizer.pad_token_id
-        self.left = tokenizer.padding_side == "left"
-        self.pad_type = getattr(tokenizer, "pad_token_type_id", 0)
-
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        lengths = [len(feature["input_ids"]) for feature in features]
-        batch: dict[str, torch.Tensor] = {
-            "input_ids": self._padded([feature["input_ids"] for feature in features], lengths, self.pad_id)
-        }
-        batch["attention_mask"] = self._padded([np.ones(n, dtype=np.int64) for n in lengths], lengths, 0)
-        if "token_type_ids" in features[0]:
-            batch["token_type_ids"] = self._padded([f["token_type_ids"] for f in features], lengths, self.pad_type)
-        if "labels" in features[0] and self.token_labels:
-            batch["labels"] = self._padded([feature["labels"] for feature in features], lengths, IGNORED)
-        elif "labels" in features[0]:
-            batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
-        return batch
-
-    def moved(self, features: Sequence[Mapping[str, Any]], width: int) -> list[int]:
-        """By how many positions the tokens of each feature stand further back in a batch that is `width` tokens wide:
-        as many as padding takes where it goes to the left, else none."""
-        return [width - len(feature["input_ids"]) if self.left else 0 for feature in features]
-
-    def _padded(self, rows: Sequence[Any], lengths: Sequence[int], value: int) -> torch.Tensor:
-        width = max(lengths)
-        whole = -(-width // self.multiple) * self.multiple
-        if min(lengths) < width and whole <= (self.limit or whole):
-            width = whole
-        out = np.full((len(rows), width), value, dtype=np.int64)
-        for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-            out[i, width - length if self.left else 0 : width if self.left else length] = row
-        return torch.from_numpy(out)

@@ -99,9 +99,10 @@ def batches_of(
     """
     from datasets import Dataset
 
-    from nlpkit.data.batching import PaddingCollator
+    from nlpkit.data.collating import PaddingCollator
 
-    collate = model.task.collate(model.tokenizer) if model.task else PaddingCollator(model.tokenizer)
+    own = model.task.collate(model.tokenizer) if model.task else PaddingCollator(model.tokenizer)
+    collate: padding.Collate = own
     if trains and model.task and model.device.name == "cuda":
         collate = padding.collator(model.task, model.tokenizer, [model.net], Dataset.from_list(list(rows)))
     return [

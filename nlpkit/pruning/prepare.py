@@ -218,7 +218,7 @@ class _Judge:
 
 def _vocabulary(config: CuttingOptions, made: PrunedModel, examples: Mapping[str, Dataset]) -> None:
     """Keep the pieces that the train split and the user's text need."""
-    from nlpkit.data.batching import id_columns
+    from nlpkit.data.collating import id_columns
     from nlpkit.data.corpus import Corpus
     from nlpkit.pruning import vocabulary
 

@@ -27,6 +27,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
 from nlpkit.reporting import Writing
@@ -280,17 +281,13 @@ class Task(ABC):
             config: of the model.
         """
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         """Pad a list of features to their longest, on the tokenizer's padding side.
 
         Args:
             tokenizer: of the model.
             multiple: see `PaddingCollator`.
         """
-        from nlpkit.data.batching import PaddingCollator
-
         return PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length)
 
     # entries of a batch that the model is not given

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nlpkit.data.batching import id_columns
+from nlpkit.data.collating import id_columns
 from nlpkit.errors import RunError
 from nlpkit.models import fitting
 from nlpkit.training.trainer_features import TrainerFeature

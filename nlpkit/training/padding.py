@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nlpkit.data.batching import id_columns
+from nlpkit.data.collating import id_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -19,7 +19,8 @@ from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from nlpkit import process, reporting
-from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches, id_columns
+from nlpkit.data.batching import RANDOM_ORDER, LengthBatchSampler, SharedBatches
+from nlpkit.data.collating import id_columns
 from nlpkit.data.label_batches import LabelBatchSampler
 from nlpkit.errors import RunError, UserError, first_line
 from nlpkit.hardware import arithmetic, memory

@@ -11,7 +11,7 @@ import torch
 from conftest import make_model, make_tokenizer
 from safetensors.torch import load_file
 
-from nlpkit.data.batching import PaddingCollator
+from nlpkit.data.collating import PaddingCollator
 from nlpkit.errors import Interrupted, RunError
 from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.training import callbacks, embeddings

@@ -11,7 +11,7 @@ import transformers as hf
 from conftest import make_tokenizer
 from datasets import Dataset
 
-from nlpkit.data.batching import PaddingCollator
+from nlpkit.data.collating import PaddingCollator
 from nlpkit.models import attention_masks
 from nlpkit.tasks.contract import Task
 from nlpkit.training import padding

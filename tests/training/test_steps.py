@@ -24,7 +24,7 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
 
-from nlpkit.data.batching import id_columns
+from nlpkit.data.collating import id_columns
 from nlpkit.hardware import devices
 from nlpkit.recipes import (
     distill,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlpkit.data import pieces, words
+from nlpkit.data import collating, pieces, words
 from nlpkit.data.ignored import IGNORED
 
 if TYPE_CHECKING:
-    import torch
-
-    from nlpkit.data.batching import PaddingCollator
     from nlpkit.tasks.masked_lm.masking import Masking
 
 MASKED_AT_ONCE = 1_024  # windows that are padded to one length while their masks are drawn
@@ -126,27 +123,26 @@ def corrupted(
     return seen, labels
 
 
-class Collator:
+class Collator(collating.Collator):
     """Pads features, and lists what is predicted: `positions` (rows, k), filled up with -1, and their `labels`."""
 
-    def __init__(self, pad: PaddingCollator) -> None:
+    def __init__(self, pad: collating.PaddingCollator) -> None:
         self.pad = pad
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.pad(features)
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        batch = self.pad.arrays(features)
         if "labels" in batch:
-            places = [(row != IGNORED).nonzero()[:, 0].tolist() for row in batch["labels"]]
+            places = [np.flatnonzero(row != IGNORED).tolist() for row in batch["labels"]]
         else:
             moved = self.pad.moved(features, batch["input_ids"].shape[1])
             places = [
                 [place + by for place in feature["positions"]] for feature, by in zip(features, moved, strict=True)
             ]
         most = max(1, *map(len, places))
-        positions = torch.tensor([of_row + [-1] * (most - len(of_row)) for of_row in places])
+        positions = np.array([of_row + [-1] * (most - len(of_row)) for of_row in places], np.int64)
         if "labels" in batch:
-            batch["labels"] = batch["labels"].gather(1, positions.clamp(min=0)).masked_fill(positions < 0, IGNORED)
+            labels = np.take_along_axis(batch["labels"], positions.clip(min=0), axis=1)
+            batch["labels"] = np.where(positions < 0, IGNORED, labels)
         return {**batch, "positions": positions}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nlpkit.data import checks, pieces
+from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.findings import Finding
 from nlpkit.data.ignored import IGNORED
 from nlpkit.data.places import user_columns
@@ -201,11 +202,7 @@ class MaskedLanguageModeling(Teachable):
         total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
         return Loss(total, (labels != IGNORED).sum())
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        from nlpkit.data.batching import PaddingCollator
-
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         pad = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
         return features.Collator(pad)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.data import squad
+from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.findings import Finding
 from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content
@@ -288,11 +289,7 @@ class QuestionAnswering(Teachable):
         total = F.cross_entropy(each, gold, ignore_index=IGNORED, reduction="sum")
         return Loss(total, (gold != IGNORED).sum())
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        from nlpkit.data.batching import PaddingCollator
-
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         return windows.Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
 
     def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.data import pieces
+from nlpkit.data import collating, pieces
 from nlpkit.data.ignored import IGNORED
-
-if TYPE_CHECKING:
-    import torch
-
-    from nlpkit.data.batching import PaddingCollator
 
 # Tokens of the context that a window holds at least, where the context has as many: below, a question leaves no room.
 LEAST_ROOM = 8
@@ -261,21 +256,18 @@ def _labels(answer: tuple[int, int], start: int, end: int, first: int, cls: int)
     return np.array([cls, cls])
 
 
-class Collator:
+class Collator(collating.Collator):
     """Pads features, and moves what they say of positions along where padding goes to the left."""
 
-    def __init__(self, pad: PaddingCollator) -> None:
+    def __init__(self, pad: collating.PaddingCollator) -> None:
         self.pad = pad
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.pad(features)
-        moved = torch.tensor(self.pad.moved(features, batch["input_ids"].shape[1]))
-        batch["passage"] = torch.tensor(np.array([feature["passage"] for feature in features])).long()
-        batch["passage"] += moved[:, None]
-        batch["cls"] = torch.tensor([feature["cls"] for feature in features]) + moved
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        batch = self.pad.arrays(features)
+        moved = np.array(self.pad.moved(features, batch["input_ids"].shape[1]), np.int64)
+        batch["passage"] = np.array([feature["passage"] for feature in features], np.int64) + moved[:, None]
+        batch["cls"] = np.array([feature["cls"] for feature in features], np.int64) + moved
         if "labels" in batch:
-            labels = batch["labels"].long()
-            batch["labels"] = torch.where(labels == IGNORED, labels, labels + moved[:, None])
+            labels = batch["labels"].astype(np.int64)
+            batch["labels"] = np.where(labels == IGNORED, labels, labels + moved[:, None])
         return batch

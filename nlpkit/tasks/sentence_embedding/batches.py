@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlpkit.data.collating import Collator, id_columns
 from nlpkit.tasks.sentence_embedding import prompts
 from nlpkit.tasks.sentence_embedding.features import IDS, PROMPT_TOKENS
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
@@ -15,30 +16,26 @@ from nlpkit.tasks.sentence_embedding.vectors import Vectors
 if TYPE_CHECKING:
     import torch
 
-Collate: TypeAlias = "Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]"
-
 
 @dataclass(frozen=True)
-class PromptCollator:
+class PromptCollator(Collator):
     """Pads features, and keeps how many tokens of each text are those of a prompt, where a feature is a text.
 
     Args:
         padding: of the task's other features, and of those of examples.
     """
 
-    padding: Collate
+    padding: Collator
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.padding(features)
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        batch = self.padding.arrays(features)
         if PROMPT_TOKENS in features[0]:
-            batch[PROMPT_TOKENS] = torch.tensor([feature[PROMPT_TOKENS] for feature in features])
+            batch[PROMPT_TOKENS] = np.array([feature[PROMPT_TOKENS] for feature in features], np.int64)
         return batch
 
 
 @dataclass(frozen=True)
-class ColumnCollator:
+class ColumnCollator(Collator):
     """Pads features of texts; those of examples column by column, each to the longest of its own.
 
     Args:
@@ -47,31 +44,27 @@ class ColumnCollator:
             prompt that is not pooled.
     """
 
-    padding: Collate
+    padding: Collator
     prompt_tokens: tuple[int, int] = (0, 0)
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        from nlpkit.data.batching import id_columns
-
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         if IDS in features[0]:
-            return self.padding(features)
-        batch: dict[str, torch.Tensor] = {}
+            return self.padding.arrays(features)
+        batch: dict[str, np.ndarray] = {}
         for column in id_columns(features[0]):
             place = column.removeprefix(IDS)
-            padded = self.padding([{IDS: feature[column]} for feature in features])
+            padded = self.padding.arrays([{IDS: feature[column]} for feature in features])
             if any(self.prompt_tokens):
                 own = self.prompt_tokens[place != "_0"]
-                padded[PROMPT_TOKENS] = torch.full((len(features),), own)
-            batch |= {f"{name}{place}": tensor for name, tensor in padded.items()}
+                padded[PROMPT_TOKENS] = np.full(len(features), own, np.int64)
+            batch |= {f"{name}{place}": array for name, array in padded.items()}
         if "labels" in features[0]:
-            batch["labels"] = torch.as_tensor(np.asarray([feature["labels"] for feature in features]))
+            batch["labels"] = np.asarray([feature["labels"] for feature in features])
         return batch
 
 
 @dataclass(frozen=True)
-class GuidedCollator:
+class GuidedCollator(Collator):
     """Pads features; of examples also what a guide reads of each.
 
     Args:
@@ -79,15 +72,15 @@ class GuidedCollator:
         guiding: of those of the guide, which that leaves alone.
     """
 
-    padding: Collate
-    guiding: Collate
+    padding: Collator
+    guiding: Callable[[Sequence[Mapping[str, Any]]], dict[str, np.ndarray]]
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        own = self.padding(features)
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        own = self.padding.arrays(features)
         return own if IDS in features[0] else {**own, **self.guiding(features)}
 
 
-def collator(padding: Collate, vectors: Vectors, tokenizer: Any) -> Collate:
+def collator(padding: Collator, vectors: Vectors, tokenizer: Any) -> Collator:
     """What makes a batch of features, with the number of a prompt's tokens where pooling leaves them out.
 
     Args:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data.collating import Collator
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.metrics import similarity
@@ -46,7 +47,6 @@ from nlpkit.tasks.sentence_embedding import (
     training,
 )
 from nlpkit.tasks.sentence_embedding.asked import asked_for
-from nlpkit.tasks.sentence_embedding.batches import Collate
 from nlpkit.tasks.sentence_embedding.features import IDS, PROMPT_TOKENS
 from nlpkit.tasks.sentence_embedding.folder import reading as folder_reading
 from nlpkit.tasks.sentence_embedding.folder import writing as folder_writing
@@ -273,7 +273,7 @@ class SentenceEmbedding(Teachable):
         """As many tokens as the model reads: with more its vectors would be others."""
         return self.vectors.max_length
 
-    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collate:
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         own = batches.collator(super().collate(tokenizer, multiple=multiple), self.vectors, tokenizer)
         return own if self.guide is None else batches.GuidedCollator(own, self.guide.batch)
 

@@ -8,7 +8,7 @@ here.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import pairs
+from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.findings import Finding
 from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content
@@ -513,11 +514,7 @@ class Text2Text(Teachable):
     def model_arguments(self) -> dict[str, Any]:
         return {}
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        from nlpkit.data.batching import PaddingCollator
-
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         inputs = PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length)
         return token_ids.Collator(inputs, multiple, attends_first=self.attends_first)
 

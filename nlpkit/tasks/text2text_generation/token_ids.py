@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nlpkit.data import collating
 from nlpkit.data.ignored import IGNORED
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def known_before(model: Any, labels: torch.Tensor) -> torch.Tensor:
     return shifted.masked_fill(shifted == IGNORED, config.pad_token_id)
 
 
-class Collator:
+class Collator(collating.Collator):
     """Pads texts, and what is to be written.
 
     Args:
@@ -130,24 +131,21 @@ class Collator:
 
     def __init__(
         self,
-        inputs: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+        inputs: collating.Collator,
         multiple: int = 1,
         *,
         attends_first: bool = False,
     ) -> None:
         self.inputs, self.multiple, self.attends_first = inputs, multiple, attends_first
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.inputs([{"input_ids": row["input_ids"]} for row in rows])
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        batch = self.inputs.arrays([{"input_ids": row["input_ids"]} for row in features])
         if self.attends_first:
-            batch["global_attention_mask"] = torch.zeros_like(batch["attention_mask"])
+            batch["global_attention_mask"] = np.zeros_like(batch["attention_mask"])
             batch["global_attention_mask"][:, 0] = 1
-        if "labels" in rows[0]:
-            width = -(-max(len(row["labels"]) for row in rows) // self.multiple) * self.multiple
-            labels = np.full((len(rows), width), IGNORED, dtype=np.int64)
-            for i, row in enumerate(rows):
-                labels[i, : len(row["labels"])] = row["labels"]
-            batch["labels"] = torch.from_numpy(labels)
+        if "labels" in features[0]:
+            width = -(-max(len(row["labels"]) for row in features) // self.multiple) * self.multiple
+            batch["labels"] = np.full((len(features), width), IGNORED, dtype=np.int64)
+            for i, row in enumerate(features):
+                batch["labels"][i, : len(row["labels"])] = row["labels"]
         return batch

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from nlpkit.data import pieces
+from nlpkit.data.collating import Collator
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 
@@ -110,3 +114,27 @@ def judged(
             out["example"].append(example)
             out["length"].append(1)
     return out
+
+
+@dataclass(frozen=True)
+class PromptCollator(Collator):
+    """Pads prompts on the left, as what is written stands behind them; texts that are judged as `judged` does.
+
+    Args:
+        judged: pads those, which have labels.
+        pad_id: of the token that pads.
+    """
+
+    judged: Collator
+    pad_id: int
+
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        if "labels" in features[0]:
+            return self.judged.arrays(features)
+        width = max(len(row["input_ids"]) for row in features)
+        ids = np.full((len(features), width), self.pad_id, dtype=np.int64)
+        mask = np.zeros((len(features), width), dtype=np.int64)
+        for i, row in enumerate(features):
+            ids[i, width - len(row["input_ids"]) :] = row["input_ids"]
+            mask[i, width - len(row["input_ids"]) :] = 1
+        return {"input_ids": ids, "attention_mask": mask}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import Settings
@@ -199,18 +200,10 @@ class TextGeneration(Judged):
     def model_arguments(self) -> dict[str, Any]:
         return {}
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         """Prompts are padded on the left, as what is written stands behind them."""
-        from nlpkit.data.batching import PaddingCollator
-
         right = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
-
-        def padded(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-            return right(rows) if "labels" in rows[0] else _padded_left(rows, tokenizer.pad_token_id)
-
-        return padded
+        return features.PromptCollator(right, tokenizer.pad_token_id)
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is written behind each prompt, see `packed`."""
@@ -362,18 +355,6 @@ class TextGeneration(Judged):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **nothing_written(self.settings.sequences, self.shows_probabilities)}
-
-
-def _padded_left(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
-    import torch
-
-    width = max(len(row["input_ids"]) for row in rows)
-    ids = torch.full((len(rows), width), pad, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, width - len(row["input_ids"]) :] = torch.tensor(row["input_ids"])
-        mask[i, width - len(row["input_ids"]) :] = 1
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 # --- what is written, for every task that writes ---

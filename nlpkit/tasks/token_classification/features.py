@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from nlpkit.data import words
+from nlpkit.data import collating, words
 from nlpkit.data.ignored import IGNORED
 from nlpkit.tasks.token_classification.tag_sets import TagSet
-
-if TYPE_CHECKING:
-    import torch
-
-    from nlpkit.data.batching import PaddingCollator
 
 
 def windows(
@@ -102,18 +97,16 @@ def _token_labels(
     return labels
 
 
-class Collator:
+class Collator(collating.Collator):
     """Pads features, and marks the tokens that are read: `read`, boolean, shape (rows, tokens)."""
 
-    def __init__(self, pad: PaddingCollator) -> None:
+    def __init__(self, pad: collating.PaddingCollator) -> None:
         self.pad = pad
 
-    def __call__(self, features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = self.pad(features)
-        read = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
-        moved = self.pad.moved(features, read.shape[1])
+    def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        batch = self.pad.arrays(features)
+        read = np.zeros_like(batch["input_ids"], dtype=bool)
+        moved = self.pad.moved(features, batch["input_ids"].shape[1])
         for row, (feature, by) in enumerate(zip(features, moved, strict=True)):
-            read[row, torch.as_tensor(feature["read"], dtype=torch.long) + by] = True
+            read[row, np.asarray(feature["read"], dtype=np.int64) + by] = True
         return {**batch, "read": read}

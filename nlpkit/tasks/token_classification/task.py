@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -12,6 +12,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import checks, pieces, words
+from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.findings import SHOWN, Finding
 from nlpkit.data.ignored import IGNORED
 from nlpkit.data.inputs import Content
@@ -338,11 +339,7 @@ class TokenClassification(Teachable):
         total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
         return Loss(total, (labels != IGNORED).sum())
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-        from nlpkit.data.batching import PaddingCollator
-
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         pad = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
         return features.Collator(pad)
 

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data.collating import Collator
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.claims import Claim
@@ -132,9 +133,7 @@ class ZeroShotByEmbedding(ZeroShot):
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:
         return self._reads.token_lengths(tokenizer, {"text": list(examples["text"])})
 
-    def collate(
-        self, tokenizer: Any, *, multiple: int = 1
-    ) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         return self._reads.collate(tokenizer, multiple=multiple)
 
     # --- the model ---

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from nlpkit import reporting
@@ -56,10 +57,10 @@ class Guide:
         given = {name: examples[name] for name in TEXTS if name in examples}
         return {**given, SEARCHED: [True] * len(given["text"])} if self.searches and self.task.has_sides else given
 
-    def batch(self, features: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    def batch(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         """The same of a batch, padded."""
-        padded = self.task.collate(self.tokenizer)([own(feature) for feature in features])
-        return {f"{OF_GUIDE}{name}": tensor for name, tensor in padded.items()}
+        padded = self.task.collate(self.tokenizer).arrays([own(feature) for feature in features])
+        return {f"{OF_GUIDE}{name}": array for name, array in padded.items()}
 
     def cuts(self, train: Dataset) -> str:
         """How many examples have a text that it does not read to its end, as the end of a line; empty: none."""
