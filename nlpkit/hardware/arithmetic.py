@@ -32,8 +32,6 @@ def choose(option: str, name: str) -> str:
     Raises:
         UserError: the device has none of that name.
     """
-    import torch
-
     wanted = _asked(option)
     if name != "cuda":
         if wanted == "fp16" and name == "cpu":
@@ -41,6 +39,8 @@ def choose(option: str, name: str) -> str:
         if wanted == "tf32":
             raise UserError(f"--precision tf32 needs an NVIDIA GPU, and this is {name}", "Use fp32.")
         return "fp32" if wanted == "auto" else wanted
+    import torch
+
     chip = torch.cuda.get_device_name()
     native = torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "auto":

@@ -10,11 +10,12 @@ import contextlib
 import ctypes
 import gc
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from nlpkit.hardware import nvml
 
@@ -249,9 +250,8 @@ def release() -> None:
 def is_exhausted(error: BaseException) -> bool:
     """Whether an error of torch, of a library of the GPU's maker, ONNX Runtime, numpy or Python says that there is no
     memory left."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    torch: Any = sys.modules.get("torch")  # where it is not imported, nothing has raised an error of its own
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()
     return any(phrase in text for phrase in _EXHAUSTED)

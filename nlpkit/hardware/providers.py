@@ -64,11 +64,11 @@ def obstacle(kind: str) -> Obstacle | None:
     Raises:
         UserError: ONNX Runtime is not installed.
     """
-    import torch
-
     runtime = require_runtime()
     if kind == "cpu":
         return None
+    import torch
+
     if kind == "cuda" and torch.version.hip is not None:  # as torch calls AMD's too
         return Obstacle("ONNX models run on GPUs of NVIDIA alone here, and this one is AMD's", "Use --device cpu.")
     if kind not in PROVIDERS:

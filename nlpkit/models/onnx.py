@@ -1,4 +1,7 @@
-"""A model that runs in ONNX Runtime, called as tasks call a transformers model."""
+"""A model that runs in ONNX Runtime, called as tasks call a transformers model.
+
+On the CPU it takes arrays too, and gives arrays then: for that it needs neither torch nor transformers.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from transformers.utils import ModelOutput
 
 from nlpkit import reporting
 from nlpkit.errors import RunError, UserError, first_line
@@ -20,9 +21,11 @@ from nlpkit.models import files
 from nlpkit.models.onnx_cache import CacheLayout, of_encoder
 
 if TYPE_CHECKING:
+    import torch
     from transformers import EncoderDecoderCache, PreTrainedConfig
 
     from nlpkit.hardware.devices import Device
+    from nlpkit.models.bare import BareConfig
     from nlpkit.models.onnx_cache import Cache
     from nlpkit.options import DeviceOptions
 
@@ -52,7 +55,7 @@ def placed(model: Any, device: Device, options: DeviceOptions | None = None) -> 
     if not isinstance(model, OnnxModel):
         return device
     auto = options if options is not None and options.device == "auto" else None
-    if auto is not None and (lacking := obstacle(torch.device(device.name).type)):
+    if auto is not None and (lacking := obstacle(device.name.partition(":")[0])):
         device = on_cpu(auto, f"{lacking.message} ({lacking.hint})")
     left = model.to(device.name).left_to_cpu
     if left and auto is not None:
@@ -81,23 +84,24 @@ def on_cpu(options: DeviceOptions, why: str) -> Device:
 
 
 class OnnxModel:
-    """An exported model: tensors in, a mapping of tensors out.
+    """An exported model: tensors in, a mapping of tensors out; on the CPU also arrays in, a mapping of arrays out.
 
-    The session is opened at the first call, with as many threads as torch has then. It is called as a model of
-    transformers is; what it lacks, as its weights are no tensors here, says so when it is asked for.
+    The session is opened at the first call. It is called as a model of transformers is; what it lacks, as its weights
+    are no tensors here, says so when it is asked for.
 
     Args:
         path: of the ONNX file.
-        config: the model's transformers config.
+        config: the model's transformers config, or what is known of it without transformers.
+        threads: that a call on the CPU takes; None: as many as torch has when the session is opened.
 
     Raises:
         UserError: onnxruntime is not installed, or the file cannot be read.
     """
 
-    def __init__(self, path: Path, config: PreTrainedConfig) -> None:
+    def __init__(self, path: Path, config: PreTrainedConfig | BareConfig, threads: int | None = None) -> None:
         self.runtime = require_runtime()
-        self.path, self.config = path, config
-        self.device = torch.device("cpu")  # where it runs
+        self.path, self.config, self.threads = path, config, threads
+        self.place = "cpu"  # where it runs, as torch names it
         self._session: Any = None
         self._layout: CacheLayout | None = None
         self._stream: Any = None  # of a CUDA device
@@ -108,13 +112,25 @@ class OnnxModel:
         Raises:
             UserError: the installed ONNX Runtime does not run there.
         """
-        place = torch.device(device)
-        if (lacking := obstacle(place.type)) is not None:
+        place = str(device)
+        if (lacking := obstacle(place.partition(":")[0])) is not None:
             raise UserError(*lacking)
-        if place != self.device:
+        if place != self.place:
             self.close()
-            self.device = place
+            self.place = place
         return self
+
+    @property
+    def kind(self) -> str:
+        """Of the device that it runs on: cpu, cuda."""
+        return self.place.partition(":")[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs, for torch."""
+        import torch
+
+        return torch.device(self.place)
 
     def close(self) -> None:
         """Free the session, and the memory that it keeps for calls to come; the next call opens another."""
@@ -138,9 +154,9 @@ class OnnxModel:
         """
         if self._session is None:
             options = self.runtime.SessionOptions()
-            options.intra_op_num_threads = torch.get_num_threads()
+            options.intra_op_num_threads = self.threads or _threads_of_torch()
             options.log_severity_level = 3  # errors
-            if self.device.type != "cpu":
+            if self.kind != "cpu":
                 options.add_session_config_entry(RECORD_PLACES, "1")
             try:
                 # it would go on with the CPU, and print that
@@ -154,9 +170,9 @@ class OnnxModel:
                     f"{self.path} cannot be opened: {first_line(error)}",
                     "The file is damaged, or ONNX Runtime is too old for it.",
                 ) from error
-            if session.get_providers()[0] != PROVIDERS[self.device.type]:
+            if session.get_providers()[0] != PROVIDERS[self.kind]:
                 raise UserError(
-                    f"{self.path}: ONNX Runtime runs it with {session.get_providers()[0]}, not on {self.device}",
+                    f"{self.path}: ONNX Runtime runs it with {session.get_providers()[0]}, not on {self.place}",
                     how_to_install(),
                 )
             self._session = session
@@ -168,8 +184,10 @@ class OnnxModel:
     def _providers(self) -> list[Any]:
         """Of the device, and of the CPU for what the former has no operators for."""
         plain = PROVIDERS["cpu"]
-        if self.device.type == "cpu":
+        if self.kind == "cpu":
             return [plain]
+        import torch
+
         # one of its own that torch knows, so that either waits for the other on the device
         self._stream = torch.cuda.Stream(self.device)
         own = {
@@ -178,13 +196,13 @@ class OnnxModel:
             # as torch has it: left alone, products of float32 are rounded to TF32
             "use_tf32": str(int(torch.backends.cuda.matmul.fp32_precision == "tf32")),
         }
-        return [(PROVIDERS[self.device.type], own), plain]
+        return [(PROVIDERS[self.kind], own), plain]
 
     @property
     def left_to_cpu(self) -> str:
         """Which matrix products a GPU's provider leaves to the CPU, in words; nothing where it takes them all, and with
         an ONNX Runtime before 1.24, which does not tell."""
-        if self.device.type == "cpu" or not hasattr(self.session, "get_provider_graph_assignment_info"):
+        if self.kind == "cpu" or not hasattr(self.session, "get_provider_graph_assignment_info"):
             return ""
         places = [
             (part.ep_name, node.op_type)
@@ -197,7 +215,7 @@ class OnnxModel:
             return ""
         return (
             f"{len(left)} of the {len(places)} matrix products of {self.path} run on the CPU, as ONNX Runtime has no "
-            f"{', '.join(sorted(set(left)))} of that kind for {self.device.type}"
+            f"{', '.join(sorted(set(left)))} of that kind for {self.kind}"
         )
 
     @property
@@ -242,9 +260,7 @@ class OnnxModel:
         folder = self.folder
         return GenerationConfig.from_pretrained(folder) if (folder / files.GENERATION).is_file() else None
 
-    def fed(
-        self, inputs: Mapping[str, torch.Tensor], cache: Cache | None = None, kept: int = 0
-    ) -> dict[str, torch.Tensor]:
+    def fed(self, inputs: Mapping[str, Any], cache: Cache | None = None, kept: int = 0) -> dict[str, Any]:
         """All that the graph reads, with what a model of transformers fills in; see `CacheLayout.inputs`.
 
         Raises:
@@ -263,7 +279,7 @@ class OnnxModel:
         past_key_values: Cache | None = None,
         use_cache: bool = True,
         logits_to_keep: int = 0,
-        **inputs: torch.Tensor,
+        **inputs: torch.Tensor | np.ndarray,
     ) -> Mapping[str, Any]:
         """Run the model.
 
@@ -275,7 +291,8 @@ class OnnxModel:
             inputs: by name, shape (batch, length); those that the graph does not read are left out.
 
         Returns:
-            The outputs by name; the parts of a cache together, as `past_key_values`.
+            The outputs by name, as tensors on the device, or as arrays where the inputs are; the parts of a cache
+            together, as `past_key_values`.
 
         Raises:
             UserError: the graph reads one that is not given.
@@ -285,6 +302,10 @@ class OnnxModel:
         names = list(only) or self._outputs
         if layout is not None and not use_cache:
             names = [name for name in names if name not in layout.present]
+        if self.kind == "cpu" and all(isinstance(value, np.ndarray) for value in given.values()):
+            return dict(zip(names, self.session.run(names, given), strict=True))
+        from transformers.utils import ModelOutput
+
         made = dict(zip(names, self._run(given, names), strict=True))
         if layout is not None and use_cache and not only:
             cache = layout.taken(made, past_key_values)
@@ -294,6 +315,8 @@ class OnnxModel:
 
     def _run(self, given: Mapping[str, torch.Tensor], names: Sequence[str]) -> list[torch.Tensor]:
         """The outputs that are named, on the device."""
+        import torch
+
         if self._stream is None:
             # on the CPU nothing is copied either way, and the call is 0.1 ms shorter
             arrays = self.session.run(names, {name: tensor.cpu().numpy() for name, tensor in given.items()})
@@ -304,6 +327,12 @@ class OnnxModel:
         tensors = bound(self.session, there, names, self.device)
         current.wait_stream(self._stream)
         return tensors
+
+
+def _threads_of_torch() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 class OnnxEncoderDecoder(OnnxModel):
@@ -318,9 +347,9 @@ class OnnxEncoderDecoder(OnnxModel):
         UserError: onnxruntime is not installed, or a file cannot be read.
     """
 
-    def __init__(self, path: Path, config: PreTrainedConfig) -> None:
-        super().__init__(path, config)
-        self.encoder = OnnxModel(files.graphs(path)[0], config)
+    def __init__(self, path: Path, config: PreTrainedConfig | BareConfig, threads: int | None = None) -> None:
+        super().__init__(path, config, threads)
+        self.encoder = OnnxModel(files.graphs(path)[0], config, threads)
 
     def to(self, device: str | torch.device) -> Self:
         self.encoder.to(device)
@@ -381,6 +410,8 @@ def opened(path: Path, config: PreTrainedConfig) -> OnnxModel:
 
 def _number(device: torch.device) -> int:
     """Of a device among those of its kind; "cuda" is torch's current one, of which each process has its own."""
+    import torch
+
     if device.type != "cuda" or device.index is not None:
         return device.index or 0
     return torch.cuda.current_device()
@@ -402,6 +433,8 @@ def bound(
     Returns:
         Tensors over memory of ONNX Runtime, which takes it back when they are gone.
     """
+    import torch
+
     binding = session.io_binding()
     where = (device.type, _number(device))
     # a tensor without numbers has no address, and ONNX Runtime wants one

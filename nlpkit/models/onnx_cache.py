@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import torch
-
 if TYPE_CHECKING:
+    import torch
     from transformers import DynamicCache, EncoderDecoderCache
 
     Cache: TypeAlias = DynamicCache | EncoderDecoderCache
@@ -23,7 +22,7 @@ OF_DECODER = "decoder"
 KEPT = "num_logits_to_keep"  # places at the end of the tokens whose logits are wanted; 0: all
 IDS, WRITTEN = "input_ids", "decoder_input_ids"
 POSITIONS, MASK = "position_ids", "attention_mask"
-TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
+TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class CacheLayout:
     Attributes:
         past, present: names of inputs and outputs, key and value of the first layer before those of the second.
         heads, sizes: of each, as its shape is (rows, heads, tokens, size).
-        kind: of their numbers.
+        kind: of their numbers, as torch and numpy call it.
         read: names of inputs that hold those of the tokens that an encoder has read.
         others: further inputs of the graph.
     """
@@ -42,7 +41,7 @@ class CacheLayout:
     present: Sequence[str]
     heads: Sequence[int]
     sizes: Sequence[int]
-    kind: torch.dtype
+    kind: str
     read: Sequence[str]
     others: frozenset[str]
 
@@ -74,6 +73,8 @@ class CacheLayout:
             cache: of the tokens before; None: there are none.
             kept: see `KEPT`.
         """
+        import torch
+
         ids = given[WRITTEN if WRITTEN in self.others else IDS]
         rows, length = ids.shape
         own = _own(cache)
@@ -87,7 +88,7 @@ class CacheLayout:
             made[KEPT] = torch.tensor(kept)
         if not before:
             for name, heads, size in zip(self.past, self.heads, self.sizes, strict=True):
-                made[name] = torch.empty((rows, heads, 0, size), dtype=self.kind, device=ids.device)
+                made[name] = torch.empty((rows, heads, 0, size), dtype=getattr(torch, self.kind), device=ids.device)
         else:
             made |= _named(self.past, own)
         if self.read:

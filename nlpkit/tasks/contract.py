@@ -31,6 +31,7 @@ from nlpkit.data.collating import Collator, PaddingCollator
 from nlpkit.data.inputs import Content
 from nlpkit.options import Config
 from nlpkit.reporting import Writing
+from nlpkit.tasks import arrays
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import REQUESTS, Forward, Part
 from nlpkit.tasks.outputs import Outputs
@@ -345,7 +346,7 @@ class Task(ABC):
         It is made where the logits are. On a GPU nothing may wait for it: no number is read, no shape depends on one (a
         boolean index).
         """
-        return {"logits": forward.logits.float()}
+        return {"logits": arrays.float32(forward.logits)}
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What the answers to a batch are made of, small, on the model's device: here one forward pass, reduced.
@@ -356,7 +357,7 @@ class Task(ABC):
         return self._checked(self.run(model, batch))
 
     def _checked(self, forward: Forward) -> dict[str, torch.Tensor]:
-        return {**self.reduce(forward), NAN: forward.logits.isnan().any()}
+        return {**self.reduce(forward), NAN: arrays.has_nan(forward.logits)}
 
     def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
         """What `merge` needs of a batch, one entry per row; it stays in memory for all rows of a split.
@@ -364,7 +365,7 @@ class Task(ABC):
         Args:
             reduced: as `answer` or `judge` gave it, on the CPU.
         """
-        return reduced["logits"].numpy()
+        return arrays.on_cpu(reduced["logits"])
 
     # --- learning from a teacher ---
 

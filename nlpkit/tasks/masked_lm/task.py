@@ -18,6 +18,7 @@ from nlpkit.data.ignored import IGNORED
 from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
+from nlpkit.tasks import arrays
 from nlpkit.tasks.forward import Forward, Loss, Part
 from nlpkit.tasks.masked_lm import features
 from nlpkit.tasks.masked_lm.options import (
@@ -73,8 +74,8 @@ class MaskedLanguageModeling(Teachable):
     top_k: int = TOP_K
     hint: str | None = None
     tokenizer: Any = None
-    # Ids without a token, by width of the logits and device, see `_unnamed`.
-    _gaps: dict[tuple[int, torch.device], torch.Tensor] = field(init=False, repr=False, default_factory=dict)
+    # Ids without a token, by width of the logits and device ("" of arrays), see `_unnamed`.
+    _gaps: dict[tuple[int, str], arrays.Values] = field(init=False, repr=False, default_factory=dict)
 
     name: ClassVar[str] = "fill-mask"
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
@@ -213,8 +214,7 @@ class MaskedLanguageModeling(Teachable):
         forward = super().run(model, batch, want)
         if _has_modules(model):
             return forward
-        places = batch["positions"].clamp(min=0).unsqueeze(-1)
-        return replace(forward, logits=forward.logits.gather(1, places.expand(-1, -1, forward.logits.shape[-1])))
+        return replace(forward, logits=arrays.at(forward.logits, batch["positions"].clip(min=0)))
 
     def restricted_head(self, model: Any, batch: Mapping[str, torch.Tensor]) -> AbstractContextManager[None]:
         """The vocabulary head runs at `positions` alone, where the inside of the model can be reached."""
@@ -227,19 +227,16 @@ class MaskedLanguageModeling(Teachable):
     def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """Of labelled rows the loss in nats at each position, whether it was guessed right, whether it is predicted; of
         others the ids and scores of the best candidates at each position, and how many positions are masks."""
-        import torch
-        import torch.nn.functional as F
-
-        logits, positions = forward.logits.float(), forward.batch["positions"]
+        logits, positions = arrays.float32(forward.logits), forward.batch["positions"]
         if "labels" in forward.batch:
             labels = forward.batch["labels"]
-            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
             used = labels != IGNORED
             right = (logits.argmax(-1) == labels) & used
-            return {"each": torch.stack([loss.view_as(labels), right, used], dim=-1)}
-        scores = logits.softmax(-1)
-        unnamed = self._unnamed(scores.shape[-1], scores.device)
-        scores, ids = scores.index_fill_(-1, unnamed, -1.0).topk(min(self.top_k, scores.shape[-1] - len(unnamed)))
+            return {"each": arrays.stacked([_losses(logits, labels), right, used])}
+        scores = arrays.softmax(arrays.widest(logits))
+        unnamed = self._unnamed(scores)
+        scores = arrays.filled(scores, unnamed, -1.0)
+        scores, ids = arrays.highest(scores, min(self.top_k, scores.shape[-1] - len(unnamed)))
         return {"ids": ids, "scores": scores, "count": (positions >= 0).sum(1)}
 
     def collect(self, reduced: Mapping[str, torch.Tensor]) -> Outputs:
@@ -248,19 +245,19 @@ class MaskedLanguageModeling(Teachable):
         A row's candidates have shape (masks, top k), best first.
         """
         if "each" in reduced:
-            return reduced["each"].double().sum(1).numpy()
+            return arrays.on_cpu(reduced["each"]).astype(np.float64).sum(axis=1)
         candidates_of = np.empty(reduced["ids"].shape, dtype=CANDIDATE)
-        candidates_of["id"], candidates_of["score"] = reduced["ids"].numpy(), reduced["scores"].numpy()
+        candidates_of["id"] = arrays.on_cpu(reduced["ids"])
+        candidates_of["score"] = arrays.on_cpu(reduced["scores"])
         return [candidates[:count] for candidates, count in zip(candidates_of, reduced["count"].tolist(), strict=True)]
 
-    def _unnamed(self, width: int, device: torch.device) -> torch.Tensor:
-        """Ids that the tokenizer has no token for: some models have rows up to a round number."""
-        import torch
-
-        if (width, device) not in self._gaps:
+    def _unnamed(self, scores: arrays.Values) -> arrays.Values:
+        """Ids that the tokenizer has no token for, where the scores are: some models have rows up to a round number."""
+        width, place = scores.shape[-1], "" if isinstance(scores, np.ndarray) else str(scores.device)
+        if (width, place) not in self._gaps:
             gaps = np.setdiff1d(np.arange(width), list(self.tokenizer.get_vocab().values()))
-            self._gaps[width, device] = torch.from_numpy(gaps).to(device)
-        return self._gaps[width, device]
+            self._gaps[width, place] = arrays.beside(gaps, scores)
+        return self._gaps[width, place]
 
     # --- learning from a teacher ---
 
@@ -360,6 +357,16 @@ class MaskedLanguageModeling(Teachable):
 
 def _has_modules(model: Any) -> bool:
     """Whether the inside of a model can be reached: an exported one computes logits everywhere."""
-    import torch
+    return hasattr(model, "named_modules")
 
-    return isinstance(model, torch.nn.Module)
+
+def _losses(logits: Any, labels: Any) -> Any:
+    """The cross-entropy in nats at each position, shape (rows, k); 0 where nothing is predicted."""
+    if isinstance(logits, np.ndarray):
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        wanted = np.take_along_axis(shifted, labels.clip(min=0)[..., None], axis=-1)[..., 0]
+        return np.where(labels == IGNORED, 0, np.log(np.exp(shifted).sum(axis=-1)) - wanted)
+    import torch.nn.functional as F
+
+    loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
+    return loss.view_as(labels)

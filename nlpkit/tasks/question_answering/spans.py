@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlpkit.tasks import arrays
+
 if TYPE_CHECKING:
     import torch
 
@@ -18,9 +20,7 @@ holds the characters [start, end) of the context.
 """
 
 
-def best_spans(
-    logits: torch.Tensor, passage: torch.Tensor, cls: torch.Tensor, *, count: int, longest: int
-) -> dict[str, torch.Tensor]:
+def best_spans(logits: Any, passage: Any, cls: Any, *, count: int, longest: int) -> dict[str, Any]:
     """The best spans of each window, exactly: all pairs of start and end are weighed, not those of the best of each.
 
     The best end within reach of each start is a sliding maximum, and the best `count` spans start at the `count` starts
@@ -37,39 +37,60 @@ def best_spans(
         `null`, the scores of no answer, shape (rows,); of the best spans, best first, `score`, `start` and `end`, which
         count tokens of the passage; shape (rows, up to count). What is no span has the score -inf.
     """
+    logits = arrays.float32(logits)
+    null = arrays.at(logits, cls[:, None])[:, 0].sum(1)
+    place, width = arrays.counted(logits.shape[1], logits), min(longest, logits.shape[1])
+    outside = (place < passage[:, :1]) | (place >= passage[:, 1:])
+    start, ahead, reachable = (_within_arrays if isinstance(logits, np.ndarray) else _within)(logits, outside, width)
+    _, starts = arrays.highest(start + reachable, min(count, start.shape[1]))
+    # a row of ends for each start, flat: the k-th is `k % width` tokens behind its start
+    ends = _flat(starts[..., None] + arrays.counted(width, logits))
+    scores = _flat(arrays.at(start, starts)[..., None] + arrays.at(ahead, ends).reshape(*starts.shape, width))
+    score, chosen = arrays.highest(scores, min(count, scores.shape[1]))
+    first = passage[:, :1]
+    return {
+        "null": null,
+        "score": score,
+        "start": arrays.at(starts, chosen // width) - first,
+        "end": arrays.at(ends, chosen) - first,
+    }
+
+
+def _within(logits: torch.Tensor, outside: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits of starts in the passage, (rows, tokens); of ends, (rows, tokens + width - 1); and the best end within
+    reach of each start, (rows, tokens): all -inf outside of it."""
     import torch
     import torch.nn.functional as F
 
-    logits = logits.float()
-    null = logits.gather(1, cls[:, None, None].expand(-1, 1, 2)).sum((1, 2))
-    place = torch.arange(logits.shape[1], device=logits.device)
-    outside = (place < passage[:, :1]) | (place >= passage[:, 1:])
     start, end = logits.masked_fill(outside[..., None], -torch.inf).unbind(-1)
-    width = min(longest, logits.shape[1])
     ahead = F.pad(end, (0, width - 1), value=-torch.inf)
-    reachable = F.max_pool1d(ahead[:, None], width, stride=1)[:, 0]
-    starts = (start + reachable).topk(min(count, start.shape[1])).indices
-    ends = starts[..., None] + torch.arange(width, device=logits.device)
-    scores = start.gather(1, starts)[..., None] + ahead.gather(1, ends.flatten(1)).view_as(ends)
-    best = scores.flatten(1).topk(min(count, starts.shape[1] * width))
-    first = passage[:, :1]
-    places = {"start": starts[..., None].expand_as(ends), "end": ends}
-    tokens = {name: positions.flatten(1).gather(1, best.indices) - first for name, positions in places.items()}
-    return {"null": null, "score": best.values, **tokens}
+    return start, ahead, F.max_pool1d(ahead[:, None], width, stride=1)[:, 0]
 
 
-def as_array(best: Mapping[str, torch.Tensor], *, count: int) -> np.ndarray:
+def _within_arrays(logits: np.ndarray, outside: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_within`."""
+    start, end = np.moveaxis(np.where(outside[..., None], np.float32(-np.inf), logits), -1, 0)
+    ahead = np.pad(end, ((0, 0), (0, width - 1)), constant_values=-np.inf)
+    return start, ahead, np.lib.stride_tricks.sliding_window_view(ahead, width, axis=1).max(axis=-1)
+
+
+def _flat(values: Any) -> Any:
+    """One row of each row's values."""
+    return values.reshape(len(values), -1)
+
+
+def as_array(best: Mapping[str, Any], *, count: int) -> np.ndarray:
     """What `best_spans` gives, brought to the CPU, as `SPAN` of shape (rows, 1 + count): no answer, then the spans.
 
     Where there are fewer, spans from -1 to -1 with the score -inf.
     """
     spans = np.full((len(best["null"]), 1 + count), np.array((-1, -1, -np.inf), SPAN))
-    spans["score"][:, 0] = best["null"].numpy()
+    spans["score"][:, 0] = arrays.on_cpu(best["null"])
     kept = spans[:, 1 : 1 + best["score"].shape[1]]
-    kept["score"] = best["score"].numpy()
+    kept["score"] = arrays.on_cpu(best["score"])
     valid = np.isfinite(kept["score"])
     for name in ("start", "end"):
-        kept[name] = np.where(valid, best[name].numpy(), -1)
+        kept[name] = np.where(valid, arrays.on_cpu(best[name]), -1)
     return spans
 
 

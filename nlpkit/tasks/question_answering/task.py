@@ -19,6 +19,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.reporting import counted
+from nlpkit.tasks import arrays
 from nlpkit.tasks.abstaining import Abstaining
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.question_answering import answers as question_answers
@@ -269,9 +270,7 @@ class QuestionAnswering(Teachable):
 
     def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Start and end logits, shape (rows, tokens, 2)."""
-        import torch
-
-        return torch.stack([outputs["start_logits"], outputs["end_logits"]], dim=-1)
+        return arrays.stacked([outputs["start_logits"], outputs["end_logits"]])
 
     def loss(self, forward: Forward) -> Loss:
         """Cross-entropy of start and of end over all positions of a row, as the stock models compute it.

@@ -31,6 +31,7 @@ from nlpkit.models.files import CONFIG, STRUCTURE, made_from
 from nlpkit.options import Config
 from nlpkit.runs.files import small_text
 from nlpkit.runs.records import RECORD
+from nlpkit.tasks import arrays
 from nlpkit.tasks.asking import Ask
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.forward import Forward, Loss
@@ -468,10 +469,8 @@ class SentenceEmbedding(Teachable):
             UserError: several layers are to be averaged, and a graph gives the last alone.
         """
         if IDS not in batch:
-            import torch
-
             parts = [self.run(model, part).logits for part in batches.columns_of(batch)]
-            return Forward(batch, torch.stack(parts, dim=1))
+            return Forward(batch, arrays.stacked(parts, axis=1))
         if FINISHED in getattr(model, "outputs", ()):
             finished = self.finished_by(model)
             if not finished and self.vectors.layers > 1:
@@ -506,7 +505,7 @@ class SentenceEmbedding(Teachable):
     def logits(self, outputs: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors, finished: pooled, cut, and normalized where they are to be, shape (rows, width)."""
         if FINISHED in outputs:
-            return outputs[FINISHED].float()
+            return arrays.float32(outputs[FINISHED])
         states = outputs["hidden_states" if self.vectors.layers > 1 else STATES]
         return self.vectors.pool(states, batch["attention_mask"], batch.get(PROMPT_TOKENS))
 

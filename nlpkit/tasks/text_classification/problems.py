@@ -18,6 +18,7 @@ from nlpkit.data.ignored import IGNORED
 from nlpkit.data.labels import Labels
 from nlpkit.data.labels import Problem as Name
 from nlpkit.reporting import Table, counted
+from nlpkit.tasks import arrays
 from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
 from nlpkit.tasks.outputs import exact
 
@@ -300,9 +301,7 @@ class SingleLabel(_Classes):
         return soft_losses.soft_targets(student, teacher, temperature)
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        from scipy.special import softmax
-
-        return softmax(outputs.astype(np.float64), axis=1)
+        return arrays.softmax(outputs.astype(np.float64))
 
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.argmax(axis=1)
@@ -424,9 +423,7 @@ class MultiLabel(_Classes):
         return self.labels.size
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        from scipy.special import expit
-
-        return expit(outputs.astype(np.float64))
+        return arrays.sigmoid(outputs.astype(np.float64))
 
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return np.concatenate([self.probabilities(part) >= self.threshold for part in _parts(outputs)]).astype(np.int64)
@@ -595,9 +592,7 @@ class Relevance(Regression):
         return soft_losses.soft_labels(student, teacher, temperature).flatten()
 
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
-        from scipy.special import expit
-
-        return expit(outputs[:, 0].astype(np.float64))
+        return arrays.sigmoid(outputs[:, 0].astype(np.float64))
 
     def score(self, outputs: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None) -> dict[str, float]:
         return self.evidence(outputs, gold, queries).observed()

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nlpkit.tasks.token_classification.tag_sets import TagSet, softmax
+from nlpkit.tasks.arrays import softmax
+from nlpkit.tasks.token_classification.tag_sets import TagSet
 
 
 def merged(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nlpkit.reporting import Marked, Table
+from nlpkit.tasks.arrays import softmax
 from nlpkit.tasks.outputs import exact
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.tags import OUTSIDE, Scheme, Span
@@ -407,13 +408,6 @@ class PlainTags(TagSet):
 def tag_set(labels: Sequence[str], scheme: Scheme) -> TagSet:
     """What labels that are written in a scheme stand for, see `TagSet`."""
     return PlainTags(labels, scheme) if scheme == "plain" else EntityTags(labels, scheme)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits, shape (rows, labels)."""
-    from scipy.special import softmax as of_scipy
-
-    return of_scipy(logits, axis=1)
 
 
 def mean_score(scores: np.ndarray) -> float:

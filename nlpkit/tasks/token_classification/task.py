@@ -19,7 +19,7 @@ from nlpkit.data.inputs import Content
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config
-from nlpkit.tasks import heads
+from nlpkit.tasks import arrays, heads
 from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
@@ -349,8 +349,9 @@ class TokenClassification(Teachable):
 
     def collect(self, reduced: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
         """For each row the logits of the tokens that are read, shape (read, labels)."""
-        kept = reduced["logits"][reduced["read"]].float().numpy()
-        return np.split(kept, np.cumsum(reduced["read"].sum(1).numpy())[:-1])
+        read = arrays.on_cpu(reduced["read"])
+        kept = arrays.on_cpu(arrays.float32(reduced["logits"][reduced["read"]]))
+        return np.split(kept, np.cumsum(read.sum(1))[:-1])
 
     # --- learning from a teacher ---
 

@@ -19,6 +19,7 @@ from nlpkit import reporting
 from nlpkit.data.collating import Collator
 from nlpkit.errors import UserError
 from nlpkit.options import Config
+from nlpkit.tasks import arrays
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.contract import BOOKKEEPING
 from nlpkit.tasks.forward import Forward
@@ -54,7 +55,7 @@ class ZeroShotByEmbedding(ZeroShot):
     embedder: SentenceEmbedding = field(default_factory=SentenceEmbedding)
     tokenizer: Any = field(default=None, repr=False)
     # The vectors of the labels by the model that made them, and how: shared by the tasks that are made of one another.
-    known: WeakKeyDictionary[Any, dict[tuple[Any, ...], torch.Tensor]] = field(
+    known: WeakKeyDictionary[Any, dict[tuple[Any, ...], arrays.Values]] = field(
         default_factory=WeakKeyDictionary, repr=False
     )
 
@@ -140,11 +141,9 @@ class ZeroShotByEmbedding(ZeroShot):
 
     def run(self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()) -> Forward:
         """One forward pass, and the logit of each label, shape (rows, labels)."""
-        from torch.nn.functional import normalize
-
         texts = self.embedder.run(model, batch, want)
-        cosines = normalize(texts.logits, dim=-1) @ self._labels_by(model, texts.logits.device).T
-        return replace(texts, logits=SCALE * cosines)
+        vectors = arrays.normalized(arrays.widest(texts.logits))
+        return replace(texts, logits=SCALE * (vectors @ self._labels_by(model, vectors).T))
 
     def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
         """The vectors alone: whoever opens the graph may name other labels."""
@@ -154,27 +153,29 @@ class ZeroShotByEmbedding(ZeroShot):
         """The vectors that a model gives, of which `run` makes logits of labels."""
         return self.embedder.logits(outputs, batch)
 
-    def _labels_by(self, model: Any, device: torch.device) -> torch.Tensor:
-        """The vectors of the sentences of the labels, of length 1, shape (labels, width), computed once by a model."""
-        import torch
-        from torch.nn.functional import normalize
+    def _labels_by(self, model: Any, like: Any) -> Any:
+        """The vectors of the sentences of the labels, of length 1, shape (labels, width), computed once by a model.
 
-        sentences = self.sentences
-        key = (tuple(sentences), self.max_length, repr(self.embedder.vectors), str(device))
+        Args:
+            like: vectors of texts: those of labels are where they are.
+        """
+        sentences, plain = self.sentences, isinstance(like, np.ndarray)
+        place = "" if plain else str(like.device)
+        key = (tuple(sentences), self.max_length, repr(self.embedder.vectors), place)
         kept = self.known.setdefault(model, {})
         if key not in kept:
             made = self.features(self.tokenizer, {"text": sentences})
             self._require_whole(made)
             entries = [name for name in made if name not in BOOKKEEPING]
             collate = self.collate(self.tokenizer)
-            vectors: dict[int, torch.Tensor] = {}
+            vectors: dict[int, Any] = {}
             # Sentences of one length together: whoever calls has said of another batch whether it has padding.
             for length in sorted(set(made["length"])):
                 rows = [i for i, tokens in enumerate(made["length"]) if tokens == length]
-                batch = collate([{name: made[name][i] for name in entries} for i in rows])
-                found = self.embedder.run(model, {name: tensor.to(device) for name, tensor in batch.items()}).logits
-                vectors |= dict(zip(rows, normalize(found, dim=-1), strict=True))
-            kept[key] = torch.stack([vectors[i] for i in range(len(sentences))])
+                batch = collate.arrays([{name: made[name][i] for name in entries} for i in rows])
+                found = self.embedder.run(model, {name: arrays.beside(part, like) for name, part in batch.items()})
+                vectors |= dict(zip(rows, arrays.normalized(arrays.widest(found.logits)), strict=True))
+            kept[key] = arrays.stacked([vectors[i] for i in range(len(sentences))], axis=0)
         return kept[key]
 
     def _require_whole(self, made: Mapping[str, Sequence[int]]) -> None:
