@@ -6,7 +6,14 @@ setup(
     packages=[*find_namespace_packages(include=["nlpkit*"]), "nlpkit.recipe_files"],
     package_dir={"nlpkit.recipe_files": "recipes"},
     package_data={
-        "nlpkit": ["data/samples/**/*", "clustering/map.js", "serving/deployment/texts/*", "py.typed", "__init__.pyi"],
+        "nlpkit": [
+            "data/samples/**/*",
+            "clustering/map.js",
+            "serving/deployment/texts/*",
+            "serving/page/*.*",
+            "py.typed",
+            "__init__.pyi",
+        ],
         "nlpkit.recipe_files": ["*.yaml", "README.md"],
     },
 )

@@ -18,14 +18,19 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """:root { color-scheme: light dark; --line: color-mix(in srgb, currentcolor 15%, transparent) }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }
 """
-
-# CSS of a page with headings, tables, findings and pictures, beside what all pages have.
-DOCUMENT = """body { max-width: 60rem }
-:root { --error: #b3261e; --warning: #9a6700; --note: #57606a; --bar: #2f6db333 }
+_COLOURS = """:root { --error: #b3261e; --warning: #9a6700; --note: #57606a; --bar: #2f6db333 }
 @media (prefers-color-scheme: dark) {
   :root { --error: #ff8a80; --warning: #e3b341; --note: #9aa4af; --bar: #6aa5e855 }
-  img { filter: invert(.88) hue-rotate(180deg) }
 }
+"""
+LOOK = _STYLE + _COLOURS
+"""CSS of fonts and colours, for pages that are served and have more of their own."""
+
+# CSS of a page with headings, tables, findings and pictures, beside what all pages have.
+DOCUMENT = (
+    _COLOURS
+    + """body { max-width: 60rem }
+@media (prefers-color-scheme: dark) { img { filter: invert(.88) hue-rotate(180deg) } }
 h1 { font-size: 1.6rem; margin-bottom: 0; overflow-wrap: anywhere }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line) }
 h3 { font-size: 1rem; margin: 0 }
@@ -54,6 +59,7 @@ footer { margin-top: 3rem; opacity: .7; font-size: .85rem }
   details::details-content { display: block; content-visibility: visible; block-size: auto }
 }
 """
+)
 OPEN_EXAMPLES = 10  # of a finding; the others unfold
 
 
