@@ -179,6 +179,16 @@ class Predictor(_Predictor):
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         batch_size: Inputs per forward pass.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        shards: Answer each file of input, a pattern or a folder, into one of its own in the folder
+            output.
+        jobs: Processes, each with the model and its part of the cores; on ray actors. Default: this
+            one; on ray one for each node.
+        engine: What runs them: this machine, or a Ray cluster. Default: processes.
+        ray_address: Address of the cluster. Default: RAY_ADDRESS, else this machine. (only with engine
+            ray)
+        retries: How often a shard is tried again whose process died. (only with shards)
+        output_format: Format of the files in the folder output. Default: predict: as the shard, else
+            jsonl; embed: parquet. (only with shards)
     """
 
     def __init__(
@@ -242,6 +252,12 @@ class Predictor(_Predictor):
         task: str | None = None,
         batch_size: int = 32,
         max_length: int | None = None,
+        shards: bool = False,
+        jobs: int | None = None,
+        engine: Literal['processes', 'ray'] | None = None,
+        ray_address: str | None = None,
+        retries: int = 3,
+        output_format: str | None = None,
         verbose: bool = False,
     ) -> None:
         ...
@@ -2545,6 +2561,12 @@ def embed(
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
     max_errors: float = 0,
+    shards: bool = False,
+    jobs: int | None = None,
+    engine: Literal['processes', 'ray'] | None = None,
+    ray_address: str | None = None,
+    retries: int = 3,
+    output_format: str | None = None,
     overwrite: bool = False,
     similarity: Literal['cosine', 'dot', 'euclidean', 'manhattan', 'angular'] | None = None,
     config: str | PathLike[str] | None = None,
@@ -2562,7 +2584,8 @@ def embed(
         model: Run folder, model folder or hub name.
         texts: Texts to embed; two or more are compared.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
-        output: File to write: parquet, npy, safetensors, jsonl, csv or tsv. Default: print.
+        output: File to write: parquet, npy, safetensors, jsonl, csv or tsv. Of many files a folder.
+            Default: print.
         resume: Go on with an output that was interrupted. (only with output; only with input)
         dtype: How a number is stored.
         long_text: Longer than the model reads.
@@ -2599,6 +2622,16 @@ def embed(
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
         max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
+        shards: Answer each file of input, a pattern or a folder, into one of its own in the folder
+            output.
+        jobs: Processes, each with the model and its part of the cores; on ray actors. Default: this
+            one; on ray one for each node.
+        engine: What runs them: this machine, or a Ray cluster. Default: processes.
+        ray_address: Address of the cluster. Default: RAY_ADDRESS, else this machine. (only with engine
+            ray)
+        retries: How often a shard is tried again whose process died. (only with shards)
+        output_format: Format of the files in the folder output. Default: predict: as the shard, else
+            jsonl; embed: parquet. (only with shards)
         overwrite: Replace output if it exists.
         similarity: How vectors are compared; angular is 1 - arccos(cosine) / pi. Default: the model's.
             (not with input)
@@ -4257,6 +4290,12 @@ def predict(
     delimiter: str | None = None,
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
+    shards: bool = False,
+    jobs: int | None = None,
+    engine: Literal['processes', 'ray'] | None = None,
+    ray_address: str | None = None,
+    retries: int = 3,
+    output_format: str | None = None,
     overwrite: bool = False,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -4272,8 +4311,8 @@ def predict(
         model: Run folder, model folder or hub name.
         texts: Texts to answer for.
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
-        output: File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html. Default:
-            print.
+        output: File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html. Of many
+            files a folder. Default: print.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         text_column: Column of the text. Default: guessed. For text-classification,
             token-classification, fill-mask, text-generation, text2text-generation,
@@ -4388,6 +4427,16 @@ def predict(
             pipe, space. Default: from the header.
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
+        shards: Answer each file of input, a pattern or a folder, into one of its own in the folder
+            output.
+        jobs: Processes, each with the model and its part of the cores; on ray actors. Default: this
+            one; on ray one for each node.
+        engine: What runs them: this machine, or a Ray cluster. Default: processes.
+        ray_address: Address of the cluster. Default: RAY_ADDRESS, else this machine. (only with engine
+            ray)
+        retries: How often a shard is tried again whose process died. (only with shards)
+        output_format: Format of the files in the folder output. Default: predict: as the shard, else
+            jsonl; embed: parquet. (only with shards)
         overwrite: Replace output if it exists.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
 import sys
 import warnings
 from collections.abc import Callable
-from typing import BinaryIO
+from pathlib import Path
+from typing import IO, BinaryIO
 
 from nlpkit.errors import NlpkitError, UserError
 
@@ -20,6 +22,7 @@ _DIVIDING = {
     "PARALLELISM_CONFIG": "a parallelism config",
 }
 _YES = ("y", "yes", "t", "true", "on", "1")  # as accelerate and transformers read such a variable
+_verbose = False
 _last_words: Callable[[NlpkitError], object] | None = None
 TALKATIVE = ("torch", "torch.utils._pytree", "torchao", "huggingface_hub", "accelerate", "fsspec", "matplotlib")
 """Loggers of libraries that say what nobody asked for."""
@@ -29,11 +32,18 @@ _RAYON = os.environ.get("RAYON_NUM_THREADS")  # as the user set it
 
 def apply(*, verbose: bool) -> None:
     """Set what the libraries read at import time. Call before torch or transformers is imported."""
+    global _verbose
+    _verbose = verbose
     prepare()
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     else:
         hush()
+
+
+def is_verbose() -> bool:
+    """Whether libraries may say what nobody asked for."""
+    return _verbose
 
 
 def prepare() -> None:
@@ -105,6 +115,28 @@ def standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise UserError("standard input is closed: there is nothing to read at -", "Pipe something in, or name a file.")
     return sys.stdin.buffer
+
+
+def own_streams() -> tuple[IO[str], IO[str]]:
+    """Standard input and output for the requests of another process alone: what a library prints goes to standard
+    error, and a child that reads finds nothing.
+
+    Returns:
+        What the requests come from, and where the answers go.
+    """
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def offer_to_be_killed() -> None:
+    """Where memory runs out, have the system end this process, and none of the user's others."""
+    with contextlib.suppress(OSError):  # no such file on other systems
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def rank() -> int:

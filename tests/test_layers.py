@@ -26,7 +26,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "commands": ("recipes",),
     "services": ("serving",),
     "uses of vectors": ("searching",),
-    "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning", "topic_models"),
+    "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning", "sharding", "topic_models"),
     "figures": ("measurement", "overview"),
     "runs of a Trainer": ("experiment",),
     "pre-training": ("pretraining",),

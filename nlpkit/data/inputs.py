@@ -89,6 +89,24 @@ _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 Content = Literal["texts", "words", "questions", "pairs"]
 
 
+_STOOD_FOR: dict[str, str] = {}  # what files that are copies are called in messages
+
+
+@contextmanager
+def standing_for(copy: Path, place: str) -> Iterator[None]:
+    """Have a file be called by another name in what is said and written of its rows while the block runs.
+
+    Args:
+        copy: of the file, as it will be named.
+        place: that it was copied from.
+    """
+    _STOOD_FOR[str(copy)] = place
+    try:
+        yield
+    finally:
+        del _STOOD_FOR[str(copy)]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the rows of a file are read for.
@@ -191,10 +209,10 @@ class Input:
         if isinstance(path, str | Path) and memory.is_name(path):
             return cls._in_memory(path, reading, keep)
         if isinstance(path, str | Path) and str(path) != "-":
-            name, file = str(path), nearby.expanded(path)
+            name, file = _STOOD_FOR.get(str(path), str(path)), nearby.expanded(path)
             if file.is_dir():
                 raise UserError(f"{name} is a folder, not a file", "Name a file in it.")
-            refuse_address(name)
+            refuse_address(str(path))
             if not file.exists():
                 raise missing(file)
             pipes.require_file(file)

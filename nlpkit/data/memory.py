@@ -61,8 +61,8 @@ _lock = threading.Lock()
 
 
 def is_name(spec: object) -> bool:
-    """Whether a value names rows in memory."""
-    return str(spec).startswith(PREFIX)
+    """Whether a value names rows in memory; an address, `memory://`, is of a store of fsspec."""
+    return str(spec).startswith(PREFIX) and not str(spec).startswith(f"{PREFIX}/")
 
 
 def is_held(spec: object) -> bool:

@@ -57,7 +57,7 @@ def give(opened: Opened, config: EmbedOptions) -> Report:
                 )
             bar.advance(len(chunk))
     lines = [f"vectors: {opened.how}"] if held else []
-    report = _report(opened, config, counts, {}, lines, rows.columns[0])
+    report = _report(opened, config, counts, {}, lines, rows)
     width = next((vectors.shape[1] for _, vectors in parts if vectors is not None), 0)
     if held:
         whole = [np.full((count, width), np.nan, np.float32) if made is None else made for count, made in parts]
@@ -255,22 +255,22 @@ def _written(
     record: dict[str, Any] = {"vectors": {name: value for name, value in made.record().items() if name != "broken"}}
     there = np.setdiff1d(codes.sample(len(vectors)), broken)
     lines = loss_line(np.asarray(vectors[there]), made, record)
-    return _report(opened, config, counts, record, lines, rows.columns[0])
+    return _report(opened, config, counts, record, lines, rows)
 
 
 def _report(
-    opened: Opened, config: EmbedOptions, counts: Counts, told: Mapping[str, Any], lines: Sequence[str], vector: str
+    opened: Opened, config: EmbedOptions, counts: Counts, told: Mapping[str, Any], lines: Sequence[str], rows: Rows
 ) -> Report:
     """Counts and speed of a file.
 
     Args:
         told: what else goes into the record.
         lines: what else people are told.
-        vector: the column of the vectors.
+        rows: that were read.
     """
     tell_of_cuts(opened, config, counts)
     done, failed, seconds = counts.rows, counts.failed, counts.seconds
-    lacking = f"vector (column {vector}_error)"
+    lacking = f"vector (column {rows.columns[1]})"
     failure = config.tell_of_failures(failed, done, lacking, counts.first_error, counts.hint)
     speed = f"{reporting.rate(counts.new / seconds, 'rows')}, {counts.tokens / seconds:,.0f} tokens/s"
     record = {
@@ -284,6 +284,8 @@ def _report(
         "seconds": round(seconds, 3),
         "rows_per_second": round(counts.new / seconds, 1),
         "tokens_per_second": round(counts.tokens / seconds, 1),
+        "columns": rows.names,
+        "read_columns": rows.read,
         **told,
     }
     written = [f"{reporting.counted(done, 'row', 'rows')} to {config.output}, {speed}"] if config.output else []

@@ -16,6 +16,7 @@ from nlpkit.options import (
     option,
     option_like,
 )
+from nlpkit.sharding.options import ShardedOptions
 from nlpkit.tasks.options import AnsweredFileOptions, InputOptions, TaskChoiceOptions, TypedOptions
 from nlpkit.tasks.sentence_embedding.options import EmbeddingAnswerOptions, VectorOptions
 from nlpkit.vectors.made import Dtype, LongText
@@ -62,7 +63,7 @@ class EmbeddedRowsOptions(EmbedderOptions):
     )
 
 
-class EmbedOptions(AnsweredFileOptions, TypedOptions, EmbedderOptions):
+class EmbedOptions(EmbedderOptions, ShardedOptions):
     """What is embedded, how, and where the vectors go."""
 
     texts: Strings = option_like(TypedOptions, "texts", help="Texts to embed; two or more are compared.")
@@ -74,7 +75,7 @@ class EmbedOptions(AnsweredFileOptions, TypedOptions, EmbedderOptions):
     )
     output: Path | None = option(
         None,
-        "File to write: parquet, npy, safetensors, jsonl, csv or tsv.",
+        "File to write: parquet, npy, safetensors, jsonl, csv or tsv. Of many files a folder.",
         panel="Output",
         metavar="FILE",
         shown_default="print",

@@ -39,6 +39,7 @@ class Rows:
     Attributes:
         place: of the rows.
         columns: names of the vector and of its error, free among those of the rows; from when rows have been read.
+        names, read: of the columns of the rows, and of those that are embedded; from then, too.
     """
 
     def __init__(self, config: EmbedderOptions, opened: Opened, *, once: bool = False) -> None:
@@ -65,6 +66,8 @@ class Rows:
         self.reading = reading
         self._told = self.source.told
         self.columns = ("vector", "vector_error")
+        self.names: list[str] = []
+        self.read: list[str] = []
 
     def again(self) -> Iterator[Row]:
         """The rows from the first; what was said of them is not said again."""
@@ -81,6 +84,7 @@ class Rows:
             if names:
                 reader = self.opened.task.reader(names, self.config, labelled=False)
                 self.columns, bound = _free_names(names), True
+                self.names, self.read = names, list(reader.input_columns)
                 _require_texts(chunk, reader.input_columns[0])
             yield chunk, reader
 

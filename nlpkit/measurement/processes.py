@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from nlpkit.measurement.spec import Status
 
 WORKER = "nlpkit.measurement.worker"  # the module whose `main` is run
+NOTHING: Mapping[str, str] = {}
 
 
 class Unmeasured(Exception):
@@ -35,16 +36,18 @@ class WorkerProcess:
 
     Args:
         command: to run; it reads requests from its standard input and answers on its standard output. None: `WORKER`.
+        environment: variables that it has besides those of this process.
     """
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
+    def __init__(self, command: Sequence[str] | None = None, environment: Mapping[str, str] = NOTHING) -> None:
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as long)
         # a session of its own: Ctrl-C is for the one that asks, which then closes it
         self._process = subprocess.Popen(
-            command or _command(),
+            command or command_of(WORKER),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env={**os.environ, **environment},
             text=True,
             encoding="utf-8",
             start_new_session=True,
@@ -104,6 +107,7 @@ class WorkerProcess:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def _command() -> list[str]:
+def command_of(module: str) -> list[str]:
+    """The command that runs `main` of a module, in this Python."""
     # modules are found where this process finds them: with `-m` a datasets.py in the user's folder would go first
-    return [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; from {WORKER} import main; main()"]
+    return [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; main()"]

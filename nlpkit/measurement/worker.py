@@ -15,8 +15,7 @@ import sys
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit import process, reporting
 from nlpkit.data.findings import SHOWN
@@ -607,11 +606,9 @@ def _split_of(names: Collection[str], loaded: LoadedData, config: BenchmarkOptio
 def main() -> None:
     """Answer requests until there are no more."""
     process.apply(verbose=False)
-    requests, answers = _own_streams()
+    requests, answers = process.own_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks, who ends this process
-    with contextlib.suppress(OSError):  # no such file on other systems
-        # where memory runs out, the system is to end this process, and none of the user's others
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    process.offer_to_be_killed()
 
     process.silence_transformers()
     worker = Worker()
@@ -621,19 +618,6 @@ def main() -> None:
         answers.flush()
         if answer.get("ended"):
             os._exit(1)  # what a GPU is to be told at the end would fail
-
-
-def _own_streams() -> tuple[IO[str], IO[str]]:
-    """Standard input and output for the requests alone: what a library prints goes to standard error, and a child that
-    reads finds nothing.
-    """
-    requests = os.fdopen(os.dup(0), encoding="utf-8")
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return requests, answers
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ nlpkit embed minilm --input questions.csv --output vectors.parquet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nlpkit import reporting
 from nlpkit.data import memory
@@ -21,10 +23,15 @@ from nlpkit.errors import UserError
 from nlpkit.recipes import predict
 from nlpkit.reporting import Report
 from nlpkit.runs.files import require_writable
+from nlpkit.sharding import batch
 from nlpkit.tasks.contract import Task
 from nlpkit.vectors import formats
 
+if TYPE_CHECKING:
+    from nlpkit.sharding.worker import Answer
+
 COMMAND = "embed"
+FORMATS = ", ".join(suffix.lstrip(".") for suffix in formats.SUFFIXES)
 NEEDS = Task  # of the task of the model
 ESSENTIAL: tuple[str, ...] = (
     "model",
@@ -50,6 +57,8 @@ def writes_to_stdout(config: Config) -> bool:
 
 def run(config: Config) -> Report:
     """Embed; returns the vectors of texts, counts and speed of a file."""
+    if batch.is_asked_for(config):
+        return _sharded(config)
     pairs = _pairs(config)
     ways = [bool(pairs), bool(config.texts) and not pairs, bool(config.input)]
     if sum(ways) != 1:
@@ -58,7 +67,7 @@ def run(config: Config) -> Report:
             if not any(ways)
             else "give texts, --input FILE or --pairs-from FILE FILE, one of them"
         )
-    predict.require_one_input(config.input, config.texts, config.model, COMMAND, "$file.parquet")
+    predict.require_one_input(config.input, config.texts, config.model, COMMAND)
     if not pairs and config.texts:
         predict.require_typed("texts", config.texts, config.known_fields(), COMMAND)
         _require_texts(config.texts)
@@ -74,6 +83,28 @@ def run(config: Config) -> Report:
     if config.texts:
         return typed.embed_texts(opened, config)
     return file.give(opened, config) if config.output is None else file.embed_file(opened, config)
+
+
+def answering(options: Mapping[str, Any]) -> Answer:
+    """Open the model that options name; what it gives embeds the rows of a file with it."""
+    from nlpkit.embedding import file
+    from nlpkit.embedding.opened import open_embedder
+
+    config = Config(**options)
+    opened = open_embedder(config)
+    return lambda name, output: file.embed_file(opened, config.changed(input=name, output=output))
+
+
+def _sharded(config: Config) -> Report:
+    """Embed many files, each into one of its own."""
+    if config.pairs_from:
+        raise UserError("--pairs-from compares two files, and writes no vectors", "Leave out --shards and --jobs.")
+    config = config.changed(shards=True)
+    suffix = f".{config.output_format or 'parquet'}"
+    if suffix not in formats.SUFFIXES:
+        raise UserError(f"--output-format {config.output_format}: unknown format", f"Known are: {FORMATS}.")
+    formats.require_format(Path(f"NAME{suffix}"), config.dtype)
+    return batch.run(config, batch.Command(COMMAND, answering, lambda _: suffix, "vector (column vector_error)"))
 
 
 def _require_texts(texts: Sequence[str]) -> None:

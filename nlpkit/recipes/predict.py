@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nlpkit import process, reporting
 from nlpkit.data import memory, pipes, streams
 from nlpkit.data.typed import is_file, is_there, require_texts
+from nlpkit.data.writers import FORMATS as WRITTEN
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
 from nlpkit.options import FolderOptions, ReadingOptions, flag_of, option, option_like
 from nlpkit.reporting import Report, Writing
 from nlpkit.runs.files import require_writable
+from nlpkit.sharding import batch
+from nlpkit.sharding.options import ShardedOptions
 from nlpkit.tasks import registry
 from nlpkit.tasks.abstaining import ABSTAINED
 from nlpkit.tasks.contract import Task
@@ -37,6 +40,7 @@ from nlpkit.tasks.options import AbstainOptions, AnsweredFileOptions, MarginOpti
 if TYPE_CHECKING:
     from nlpkit.data.inputs import Input
     from nlpkit.data.rows import Row
+    from nlpkit.sharding.worker import Answer
     from nlpkit.tasks.reading import Reader
 
 COMMAND = "predict"
@@ -56,8 +60,8 @@ SHOWN = 3  # places that a warning names
 NEEDS = Task  # of the task of the model
 
 
-class Config(DeferredOptions, AnsweredFileOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
-    """Options of `nlpkit predict`."""
+class AnswerOptions(DeferredOptions, AnsweredFileOptions, TypedOptions, ReadingOptions, TrainedModelOptions):
+    """What is answered by which model, and where the answers go."""
 
     kind: ClassVar[Kind] = "predict_options"
 
@@ -71,7 +75,17 @@ class Config(DeferredOptions, AnsweredFileOptions, TypedOptions, ReadingOptions,
     overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
 
 
-def writes_to_stdout(config: Config) -> bool:
+class Config(AnswerOptions, ShardedOptions):
+    """Options of `nlpkit predict`."""
+
+    output: Path | None = option_like(
+        AnswerOptions,
+        "output",
+        help="File to write: csv, tsv, jsonl or parquet; of tagged words also conll or html. Of many files a folder.",
+    )
+
+
+def writes_to_stdout(config: AnswerOptions) -> bool:
     """Whether standard output carries the answers of a file, and nothing else may go there."""
     return config.input is not None and config.output is None and not memory.is_name(config.input)
 
@@ -82,7 +96,32 @@ def run(config: Config) -> Report:
 
     if saved.is_folder(config.model):
         return _topics(config)
+    if batch.is_asked_for(config):
+        return _sharded(config)
     return answered(*opened(config))
+
+
+def answering(options: Mapping[str, Any]) -> Answer:
+    """Open the model that options name; what it gives answers a file with it."""
+    config = Config(**options)
+    predictor = open_predictor(config, NEEDS)
+    config = config.for_task(type(predictor.task))
+    if config.output_format is not None:
+        _require_known_format(config.output_format, predictor.task, f"--output-format {config.output_format}")
+    predictor = predictor.configured(config)
+    return lambda file, output: answered(predictor, config.changed(input=file, output=output))
+
+
+def _sharded(config: Config) -> Report:
+    """Answer many files, each into one of its own."""
+    config = config.changed(shards=True)
+    if not config.trust_remote_code and (task := Config.task_of(config.given_values())) is not None:
+        config.for_task(task).refuse_unread()  # before a process is begun for it
+
+    def suffix_for(format: str | None) -> str:
+        return f".{config.output_format or (format if format in WRITTEN else 'jsonl')}"
+
+    return batch.run(config, batch.Command(COMMAND, answering, suffix_for, "answer (column prediction_error)"))
 
 
 def _topics(config: Config) -> Report:
@@ -107,7 +146,7 @@ def _topics(config: Config) -> Report:
     return report
 
 
-def opened(config: Config) -> tuple[Predictor, Config]:
+def opened(config: AnswerOptions) -> tuple[Predictor, AnswerOptions]:
     """The predictor that answers as it is asked to, and the options with those of its task.
 
     Raises:
@@ -125,13 +164,13 @@ def opened(config: Config) -> tuple[Predictor, Config]:
         require_writable(config.output, overwrite=config.overwrite)
     predictor = open_predictor(config, NEEDS)
     if config.output is not None:
-        _require_known_format(config.output, predictor.task)
+        _require_known_format(config.output.suffix.lstrip("."), predictor.task, f"--output {config.output}")
     config = config.for_task(type(predictor.task))
     config.refuse_unread()
     return predictor.configured(config), config
 
 
-def answered(predictor: Predictor, config: Config) -> Report:
+def answered(predictor: Predictor, config: AnswerOptions) -> Report:
     """What the predictor answers to the texts, or to the rows of the file."""
     task = predictor.task
     if config.input:
@@ -175,7 +214,7 @@ def _watched(
     return predictor if task is None else predictor.asking(task)
 
 
-def _typed(config: Config) -> dict[str, Any]:
+def _typed(config: AnswerOptions) -> dict[str, Any]:
     """What was typed to be answered, by option: TEXT, and what a task lets users type beside it on the same panel."""
     fields = config.known_fields()
     others = {
@@ -203,29 +242,25 @@ def require_typed(name: str, value: Any, options: Collection[str], command: str 
     require_texts([text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)], instead)
 
 
-def require_one_input(
-    name: str | None, texts: Sequence[str], model: str, command: str = COMMAND, output: str = "answers-$file"
-) -> None:
-    """Refuse several files, which the shell makes of a pattern.
+def require_one_input(name: str | None, texts: Sequence[str], model: str, command: str = COMMAND) -> None:
+    """Refuse several files, which the shell makes of a pattern, where no folder is named for their answers.
 
     Args:
         name: of the file.
         texts: typed behind it.
         model: as it was given, for the message.
         command: that reads the file.
-        output: what it would write of `$file`.
 
     Raises:
-        UserError: saying how they are answered for one by one.
+        UserError: saying how they are answered.
     """
     if name is None:
         return
     listed = ("," in name or glob.has_magic(name)) and not is_there(name)
     if listed or any(map(is_file, texts)):
         raise UserError(
-            f"--input {name}: {command} reads one file at a time",
-            f"for file in *.csv; do nlpkit {command} {reporting.typed(model)} "
-            f'--input "$file" --output "{output}"; done',
+            f"--input {name}: {command} reads one file at a time, or many into a folder",
+            f"nlpkit {command} {reporting.typed(model)} --input '*.csv' --output DIR, with the pattern between quotes",
         )
 
 
@@ -249,7 +284,7 @@ def free_prefix(columns: Sequence[str]) -> str:
     return next(p for p in prefixes if not any(name == p or name.startswith(f"{p}_") for name in taken))
 
 
-def _predict_file(predictor: Predictor, config: Config) -> Report:
+def _predict_file(predictor: Predictor, config: AnswerOptions) -> Report:
     from nlpkit.data import readers
     from nlpkit.data.inputs import unit
     from nlpkit.data.writers import write_empty, writer
@@ -260,6 +295,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     done = failed = 0
     left_out, stopped = _LeftOut(config, task), _Stopped(task)
     start = time.monotonic()
+    columns: list[str] = []
     first_error, hint, prefix = "", "", "prediction"
     cut_at: list[str] = []
     kept: list[dict[str, Any]] | None = [] if memory.is_name(config.input) and config.output is None else None
@@ -270,10 +306,11 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     if not first:
         reporting.current().warn(f"{source.name} holds no rows: there is nothing to answer")
         if config.output is not None:
-            columns = source.columns or []
-            answer = answer_columns(task.no_answer(), free_prefix(columns))
-            write_empty(config.output, [*columns, *answer], source.style, overwrite=config.overwrite)
-        return Report({**_written(config, predictor), "rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0})
+            named = source.columns or []
+            answer = answer_columns(task.no_answer(), free_prefix(named))
+            write_empty(config.output, [*named, *answer], source.style, overwrite=config.overwrite)
+        none = {"rows": 0, "failed": 0, "seconds": 0.0, "rows_per_second": 0.0}
+        return Report({**_written(config, predictor), **none, "columns": source.columns or [], "read_columns": []})
     alike = config.output is not None and config.output.suffix == f".{source.format}"
     total = streams.row_count(config.input, named=bool(config.columns))
     with (
@@ -293,6 +330,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         together = ([one] for one in asked) if pipes.is_passing(config.input) else [asked]
         for (chunk, prefix, bound), answers, read in itertools.chain.from_iterable(map(predictor.answered, together)):
             reader = bound  # the writer asks for it
+            columns = columns or next((list(row.values) for row in chunk if row.error is None), [])
             left_out.take(answers)
             stopped.take(answers)
             entries, errors, shortened = _answered(task, chunk, answers, prefix, unit(source.format))
@@ -317,6 +355,8 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
         "failed": failed,
         "seconds": round(seconds, 3),
         "rows_per_second": round(done / seconds, 1),
+        "columns": columns,
+        "read_columns": list(reader.input_columns),
         **({} if kept is None else {"answers": kept}),
         **left_out.recorded(),
     }
@@ -325,7 +365,7 @@ def _predict_file(predictor: Predictor, config: Config) -> Report:
     return Report(record, [], [*lines, *left_out.lines()], exit_code=1 if failure else 0, failure=failure)
 
 
-def _source(predictor: Predictor, config: Config, name: str) -> Input:
+def _source(predictor: Predictor, config: AnswerOptions, name: str) -> Input:
     """How the rows of a file, or of standard input, are read."""
     from nlpkit.data.as_trained import as_trained
     from nlpkit.data.inputs import FORMATS, Input, Reading, Wanted
@@ -338,7 +378,7 @@ def _source(predictor: Predictor, config: Config, name: str) -> Input:
     return Input.of(name, as_trained(reading, name, predictor.record, config.given, columns), keep=True)
 
 
-def first_inputs(predictor: Predictor, config: Config, most: int) -> list[dict[str, Any]]:
+def first_inputs(predictor: Predictor, config: AnswerOptions, most: int) -> list[dict[str, Any]]:
     """What is read of the first texts that were typed, or rows of the file, those that can be read.
 
     Args:
@@ -370,7 +410,7 @@ class _LeftOut:
         task: that answers.
     """
 
-    def __init__(self, config: Config, task: Task) -> None:
+    def __init__(self, config: AnswerOptions, task: Task) -> None:
         self.options, self.listed = config, task.listed
         self.rows = self.of_rows = self.parts = self.of_parts = 0
         self.below_score = self.below_margin = 0
@@ -456,14 +496,16 @@ class _Stopped:
             reporting.current().warn(f"{count:,} of {written} written {why}")
 
 
-def _written(config: Config, predictor: Predictor) -> dict[str, Any]:
+def _written(config: AnswerOptions, predictor: Predictor) -> dict[str, Any]:
     """Which model answered what, where it ran, and where the answers are."""
     output = str(config.output) if config.output else None
     device = predictor.device.described
     return {"model": config.model, "input": config.input, "output": output, "device": device}
 
 
-def _bound(chunks: Iterable[list[Row]], task: Task, config: Config) -> Iterator[tuple[list[Row], str, Reader[Any]]]:
+def _bound(
+    chunks: Iterable[list[Row]], task: Task, config: AnswerOptions
+) -> Iterator[tuple[list[Row], str, Reader[Any]]]:
     """Chunks of rows, each with what the columns of its answers begin with, and what reads it.
 
     With the first that has columns is settled which of them are read.
@@ -516,9 +558,7 @@ def _warn_of_cuts(task: Task, cut: Truncation, places: Sequence[str]) -> None:
         reporting.current().warn(str(finding))
 
 
-def _require_known_format(path: Path, task: Task) -> None:
-    from nlpkit.data.writers import FORMATS
-
-    known = [*FORMATS, *(suffix.lstrip(".") for suffix in task.view.answer_formats(task.reader))]
-    if path.suffix.lstrip(".") not in known:
-        raise UserError(f"--output {path}: unknown format", f"End its name in one of: {', '.join(known)}.")
+def _require_known_format(name: str, task: Task, given: str) -> None:
+    known = [*WRITTEN, *(suffix.lstrip(".") for suffix in task.view.answer_formats(task.reader))]
+    if name not in known:
+        raise UserError(f"{given}: unknown format", f"Known are: {', '.join(known)}.")

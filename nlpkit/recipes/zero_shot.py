@@ -58,7 +58,7 @@ ESSENTIAL: tuple[str, ...] = (
 writes_to_stdout = predict.writes_to_stdout
 
 
-class Config(InferenceAnswerOptions, ByEmbeddingAnswerOptions, predict.Config):
+class Config(InferenceAnswerOptions, ByEmbeddingAnswerOptions, predict.AnswerOptions):
     """Options of `nlpkit zero-shot`."""
 
     settled_for: ClassVar[str | None] = NLI
@@ -76,7 +76,7 @@ class Config(InferenceAnswerOptions, ByEmbeddingAnswerOptions, predict.Config):
         metavar="default|FILE",
     )
     task: str | None = option_like(TaskChoiceOptions, "task", shown_default="that of --by")
-    output: Path | None = option_like(predict.Config, "output", help="csv, tsv, jsonl or parquet file.")
+    output: Path | None = option_like(predict.AnswerOptions, "output", help="csv, tsv, jsonl or parquet file.")
 
 
 def run(config: Config) -> Report:
@@ -158,7 +158,9 @@ def _way(task: ZeroShot, config: Config) -> str:
     return "nli" if config.shortlist is None else "cascade"
 
 
-def _tried(predictor: Predictor, config: predict.Config, choices: list[str]) -> tuple[list[templates.Tried], int]:
+def _tried(
+    predictor: Predictor, config: predict.AnswerOptions, choices: list[str]
+) -> tuple[list[templates.Tried], int]:
     """What the answers to the first texts are like with each template; how many texts there are."""
     inputs = predict.first_inputs(predictor, config, TRIED)
     if not inputs:

@@ -75,7 +75,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ok.csv", "A command comes first: nlpkit check-data --data ok.csv"),
         ("--data ok.csv", "Options stand behind the command"),
         ("predict run --text words", "TEXT is given without a flag."),
-        ("predict run --input *.csv", "for file in *.csv; do nlpkit predict run"),
+        ("predict run --input *.csv", "nlpkit predict run --input '*.csv' --output DIR"),
         ("predict run --input ok.csv,b.csv", "one file at a time"),
         ("predict run --input ok.csv ok.csv", "one file at a time"),
         ("finetune-cls --resume runs", "Did you mean --resume --output runs?"),
