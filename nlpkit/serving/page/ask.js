@@ -26,13 +26,14 @@ export async function get(path) {
 
 // Ask, and hand on each event of an answer that is sent in pieces.
 //
-// Returns {body, seconds of the server and of the whole, when the first piece came}, the times in milliseconds.
+// Returns {body, server, first, whole}: the answer, null of one in pieces; the milliseconds in the server, until the first
+// piece, and until all was here, null where there is no such time.
 export async function ask(path, body, { signal, onEvent }) {
   const start = performance.now();
   const request = { method: "POST", headers: { "content-type": "application/json", ...headers() }, signal };
   const answer = await reached(path, { ...request, body: JSON.stringify(body) });
   if (!answer.ok) throw await refusal(answer);
-  const found = { body: null, server: serverTime(answer), first: null };
+  const found = { body: null, server: null, first: null };
   if (answer.headers.get("content-type").startsWith("text/event-stream")) {
     for await (const { event, data } of events(answer.body)) {
       if (event === "error") throw refused(data.error, answer);
@@ -41,6 +42,7 @@ export async function ask(path, body, { signal, onEvent }) {
     }
   } else {
     found.body = await answer.json();
+    found.server = serverTime(answer); // of an answer in pieces it would be that of its beginning
   }
   return { ...found, whole: performance.now() - start };
 }

@@ -49,10 +49,16 @@ function response(status, { description, content }, api) {
 
 // The properties of an object as a table; of anything else nothing.
 function properties(schema, api) {
-  const { properties: named, required = [] } = resolved(schema ?? {}, api);
-  if (!named) return undefined;
-  const rows = Object.entries(named).map(([name, shape]) => ({ name, required: required.includes(name), description: shape.description, shape }));
-  return fields("", rows, api);
+  const rows = rowsOf(resolved(schema ?? {}, api), "", api);
+  return rows.length ? fields("", rows, api) : undefined;
+}
+
+// A row for each property, and behind one that is an object for each of its own.
+function rowsOf({ properties: named = {}, required = [] }, before, api) {
+  return Object.entries(named).flatMap(([name, given]) => {
+    const shape = resolved(given, api), full = before + name;
+    return [{ name: full, required: required.includes(name), description: shape.description, shape }, ...rowsOf(shape, `${full}.`, api)];
+  });
 }
 
 function fields(title, rows, api) {

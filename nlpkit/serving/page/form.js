@@ -14,7 +14,7 @@ export class AskingForm {
     this.options = form.options.map(optionField);
     this.streams = form.streams ? checkbox("stream", "Show words as they come", true) : null;
     this.run = element("button", { type: "submit", class: "main" }, "Run");
-    this.stop = element("button", { type: "button", disabled: true, click: stopped }, "Stop");
+    this.stop = element("button", { type: "button", class: "stop", disabled: true, click: stopped }, "Stop");
     this.element = element("form", { novalidate: false }, ...this.parts());
     this.fill();
     this.element.addEventListener("input", changed);
@@ -82,7 +82,7 @@ export class AskingForm {
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 function textField({ name, label, long }, lines) {
-  const control = element("textarea", { id: `input-${name}`, rows: String(long ? ROWS : 1), dir: "auto", required: true });
+  const control = element("textarea", { id: `input-${name}`, rows: String(long ? ROWS : 1), class: long ? "long" : "", dir: "auto", required: true });
   const hint = lines ? element("span", { class: "help" }, " one a line") : undefined;
   const made = element("div", { class: "field" }, element("label", { for: control.id }, label, hint), control);
   return { name, element: made, read: () => control.value, write: value => (control.value = value) };

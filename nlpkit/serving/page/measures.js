@@ -1,10 +1,9 @@
 // How long the last requests took, and how the server is.
 
 import { get } from "./ask.js";
-import { counted, drawing, element, milliseconds, number } from "./elements.js";
+import { counted, drawing, element, milliseconds } from "./elements.js";
 
 const KEPT = 50; // requests
-const EVERY = 5000; // milliseconds from one look at the server to the next
 const WIDTH = 240, HEIGHT = 40;
 
 export class Times {
@@ -18,7 +17,7 @@ export class Times {
   }
 
   drawn() {
-    const lines = { "round trip": this.rows.map(({ whole }) => whole), "in the server": this.rows.map(({ server }) => server).filter(one => one !== null) };
+    const lines = { "round trip": this.rows.map(({ whole }) => whole), server: this.rows.map(({ server }) => server).filter(one => one !== null) };
     const most = Math.max(...lines["round trip"]);
     const row = ([name, values]) => element(
       "tr", {},
@@ -47,19 +46,8 @@ function sparkline(values, most, name) {
   return drawing("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" }, title, line, ...dots);
 }
 
-// Look at the server while somebody looks at the page, and say how it is: `say(status, waiting)`.
-//
-// `status` is ready, starting, draining, failing or gone; `waiting` the seconds of work before a request to each model.
-export function watch(say) {
-  const look = async () => {
-    if (document.visibilityState === "visible") say(await statusOf(), await waiting());
-  };
-  look();
-  setInterval(look, EVERY);
-  document.addEventListener("visibilitychange", look);
-}
-
-async function statusOf() {
+// Whether the server takes requests: ready, starting, draining, failing, or gone.
+export async function statusOf() {
   try {
     const answer = await fetch("/health/ready");
     return (await answer.json()).status ?? (answer.ok ? "ready" : "failing");
@@ -68,9 +56,8 @@ async function statusOf() {
   }
 }
 
-async function waiting() {
+// The seconds of work that wait before a request, by model.
+export async function waiting() {
   const text = await get("/metrics").then(answer => answer.text(), () => "");
   return new Map([...text.matchAll(/^nlpkit_waiting_seconds\{model="([^"]*)"\} (\S+)/gm)].map(([, model, value]) => [model, Number(value)]));
 }
-
-export const waitingInWords = seconds => (seconds === undefined ? "" : seconds ? `${number(seconds, 2)} s of work waiting` : "nothing waiting");

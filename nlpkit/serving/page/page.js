@@ -3,9 +3,11 @@
 import { drawn } from "./answers.js";
 import { Refused, ask, get, key } from "./ask.js";
 import { languages } from "./calls.js";
-import { counted, element, find, milliseconds } from "./elements.js";
+import { counted, element, find, milliseconds, number } from "./elements.js";
 import { AskingForm } from "./form.js";
-import { Times, waitingInWords, watch } from "./measures.js";
+import { Times, statusOf, waiting } from "./measures.js";
+
+const EVERY = 5000; // milliseconds from one look at the server to the next
 
 const state = { models: [], chosen: null, forms: new Map(), language: "curl", running: null, times: new Times() };
 
@@ -17,7 +19,7 @@ async function start() {
   find("key").addEventListener("keydown", event => event.key === "Enter" && useKey());
   find("copy").addEventListener("click", copy);
   find("model").addEventListener("change", () => choose(find("model").value));
-  watch(showStatus);
+  watch();
   await list();
 }
 
@@ -166,13 +168,23 @@ async function copy() {
 
 // --- how the server is ---
 
-const STATUS = { ready: "ready", starting: "starting", draining: "draining: it takes no more requests", failing: "failing", gone: "does not answer" };
+const STATUS = { draining: "draining: it takes no more requests", gone: "does not answer" };
 
-function showStatus(status, waiting) {
-  const told = [STATUS[status] ?? status, waitingInWords(waiting.get(state.chosen?.id))].filter(one => one);
-  find("status").dataset.status = status;
-  const place = find("status").lastElementChild;
-  if (place.textContent !== told.join(", ")) place.textContent = told.join(", "); // said once by a screen reader
+async function look() {
+  const status = await statusOf();
+  find("state").dataset.status = status;
+  const told = STATUS[status] ?? status;
+  if (find("status").textContent !== told) find("status").textContent = told; // so that a screen reader says it once
+  const seconds = state.chosen && status === "ready" ? (await waiting()).get(state.chosen.id) : undefined;
+  find("waiting").textContent = seconds ? `${number(seconds, 2)} s of work waiting` : "";
+}
+
+// Look at the server now and then, while somebody looks at the page.
+function watch() {
+  const seen = () => document.visibilityState === "visible" && look();
+  seen();
+  setInterval(seen, EVERY);
+  document.addEventListener("visibilitychange", seen);
 }
 
 start();
