@@ -5484,6 +5484,77 @@ def search(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def serve(
+    runs: Sequence[str] | str,
+    *,
+    host: str = '127.0.0.1',
+    port: int = 8000,
+    api_key_file: str | PathLike[str] | None = None,
+    max_queue_seconds: float = 1.0,
+    max_inputs: int = 1024,
+    cache: int = 0,
+    self_check: bool = False,
+    max_input_tokens: int = 65536,
+    max_body_mb: float = 2.0,
+    body_seconds: float = 10.0,
+    batch_tokens: int = 4096,
+    task: str | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    max_length: int | None = None,
+    drain_seconds: float = 30.0,
+    log_texts: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Answer over HTTP with trained models: any task, torch or ONNX Runtime.
+    Prints the address, and a line per request on standard error.
+
+    Requests are queued by tokens and answered together; what is too much is refused at once (429). / is a page to try the
+    models on, /docs lists the routes, /metrics is for Prometheus. After SIGTERM what waits is answered; exit code 0.
+
+    Args:
+        runs: Run or model folders, hub names; NAME=RUN names one.
+        host: Address to listen on; 0.0.0.0: all.
+        port: Port to listen on; 0: a free one.
+        api_key_file: File of the keys that clients must send, a line each. Default: NLPKIT_API_KEY.
+        max_queue_seconds: Seconds of work that may wait; beyond: 429.
+        max_inputs: Inputs per request; beyond: 413.
+        cache: Answers that are kept for equal inputs; 0: none.
+        self_check: Compare answers over HTTP with the models', and end.
+        max_input_tokens: Tokens of all inputs of a request; beyond: 413.
+        max_body_mb: MB of the body of a request; beyond: 413.
+        body_seconds: Seconds for a request to arrive; beyond: 408.
+        batch_tokens: Tokens that go through a model together, with padding, at most.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        drain_seconds: After SIGTERM: seconds in which what waits is answered.
+        log_texts: Write the texts of requests to the log too.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def tokenize(
     texts: Data | None = None,
     *,

@@ -47,6 +47,7 @@ NOT_RUN = {
     "paste": "of the shell",
     "rm": "of the shell",
     "mv": "of the shell",
+    "curl": "asks a service, which the tests of nlpkit/serving/ do",
     "jq": "is seldom there where tests run",
     "hf": "downloads, from the hub",
     "text-embeddings-router": "is a server of its own, and no package of Python",

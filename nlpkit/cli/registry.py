@@ -60,6 +60,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "index": CommandEntry("nlpkit.recipes.index", "Make documents searchable by meaning and by words.", "Use"),
     "search": CommandEntry("nlpkit.recipes.search", "Find what answers a question in an index.", "Use"),
     "topics": CommandEntry("nlpkit.recipes.topics", "Find topics in texts, over time, for new texts too.", "Use"),
+    "serve": CommandEntry("nlpkit.recipes.serve", "Answer over HTTP with trained models.", "Use"),
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
     "env": CommandEntry("nlpkit.recipes.env", "Show machine and versions, as for a bug report.", "Use"),

@@ -408,6 +408,26 @@ class Predictor(Generic[R]):
         half = (len(rows) + 1) // 2
         return [*self._reduced(part, rows[:half], ask), *self._reduced(part, rows[half:], ask)]
 
+    def entries(self, made: Mapping[str, Sequence[Any]]) -> Iterator[tuple[np.ndarray, Outputs]]:
+        """What the task keeps of features that are asked about together, some rows at a time, as they come back.
+
+        Features of several requests may stand behind each other: `example` is not read.
+
+        Args:
+            made: columns of features, as `task.features` gives them.
+
+        Yields:
+            The rows, and an entry for each.
+        """
+        part = _Part(_Chunk(None, features.Truncation(0, 0, 0, None)), 0, {}, made=made)
+        lengths = np.asarray(made["length"])
+        batches = self._batches(np.argsort(-lengths, kind="stable"), lengths)
+        asked = (one for rows in batches for one in self._reduced(part, rows, self.task.answer))
+        for rows, reduced in arriving(asked):
+            if reduced.pop(NAN, False):
+                raise self._no_number()
+            yield rows, self.task.collect(reduced)
+
     def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Features (without bookkeeping) padded to one length, on the device."""
         made = self.collate(rows)

@@ -1,0 +1,367 @@
+"""What waits for a model, and what goes through it together.
+
+One thread per model takes what waits as soon as it is free: nothing waits for a batch to be full, so that an idle
+server adds no time, and a busy one fills its batches by itself. Requests take turns, a unit each, so that a request of
+a thousand texts does not hold up one of a single text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nlpkit.errors import NlpkitError, first_line
+from nlpkit.serving.refusals import Refusal
+from nlpkit.serving.served import ServedModel, Unit, Variant, together
+from nlpkit.tasks.outputs import in_order, joined, selected
+
+# Seconds of work that are taken together at most, as far as it can be foretold: what comes meanwhile waits for them.
+TAKEN_SECONDS = 0.02
+FIRST_RATE = 10_000.0  # units of work in a second, before anything was measured
+REMEMBERED = 0.9  # how much of what was measured before counts when a batch more is
+FAILURES = 3  # takes that fail one behind the other, after which the model counts as broken
+RETRY_SECONDS = 5.0  # after which a broken model is tried with its example again
+
+
+class Gone(Exception):
+    """Nobody waits for the text that is being written."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A unit that waits or is computed, for one or several requests that asked the same.
+
+    Attributes:
+        requests: each with the place of the answer among its own.
+        answered: whether its answer is on its way.
+    """
+
+    unit: Unit
+    requests: list[tuple[Pending, int]] = field(default_factory=list)
+    answered: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a client still waits for it."""
+        return any(not request.gone for request, _ in self.requests)
+
+
+@dataclass(eq=False)
+class Pending:
+    """A request whose answers are not all there.
+
+    Attributes:
+        variant: how the model is asked.
+        future: of the answers, in the order of the inputs.
+        answers: those that are there.
+        left: how many are not.
+        jobs: its own that wait; what another request asks for already is not among them.
+        twins: places of inputs that are equal to one before them, with their keys.
+        writing: shows a text while it is written; such a request is computed by itself.
+        started: when the first of its units was taken, in seconds of `time.perf_counter`; 0: not yet.
+        gone: whether the client is.
+    """
+
+    variant: Variant
+    future: asyncio.Future[list[dict[str, Any]]]
+    answers: list[dict[str, Any]]
+    left: int
+    queued: float
+    jobs: deque[Job] = field(default_factory=deque)
+    twins: list[tuple[int, tuple[str, str]]] = field(default_factory=list)
+    writing: Any = None
+    started: float = 0.0
+    gone: bool = False
+
+    def cancel(self) -> None:
+        """Forget the request: what nobody else waits for is not computed."""
+        self.gone = True
+
+
+@dataclass
+class Seen:
+    """What the metrics are told of a batch.
+
+    Attributes:
+        rows, tokens: of the batch.
+        seconds: that the model took.
+        waited: seconds that each of its units had waited.
+    """
+
+    rows: int
+    tokens: int
+    seconds: float
+    waited: list[float]
+
+
+class Batcher:
+    """The queue of one model, and the thread that runs it.
+
+    Args:
+        model: is called by this thread alone.
+        cache: answers that are kept for equal units.
+        seen: is told of each batch, in the thread of the model.
+    """
+
+    def __init__(self, model: ServedModel, *, cache: int = 0, seen: Callable[[Seen], None] | None = None) -> None:
+        self.model, self.seen = model, seen
+        self.failing = ""  # why the model counts as broken
+        self.computed = 0  # units so far
+        self._loop = asyncio.get_running_loop()
+        self._more = threading.Condition()
+        self._queue: deque[Pending] = deque()
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._cache: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._kept = cache
+        self._waiting_work = 0  # of what is queued
+        self._running_work = 0
+        self._running_since = 0.0
+        self._rate = FIRST_RATE
+        self._failed = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"model {model.name}", daemon=True)
+        self._thread.start()
+
+    # --- in the event loop ---
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Seconds of work before a unit that comes now, by the pace so far."""
+        running = 0.0
+        if self._running_work:
+            running = max(self._running_work / self._rate - (time.perf_counter() - self._running_since), 0.0)
+        return self._waiting_work / self._rate + running
+
+    def ask(self, variant: Variant, keys: Sequence[tuple[str, str]], writing: Any = None) -> tuple[Pending, list[int]]:
+        """Begin a request: what is known, or asked for by another one already, is not computed again.
+
+        Args:
+            variant: how the model is asked.
+            keys: of the inputs, in order.
+            writing: see `Pending`; such a request shares nothing.
+
+        Returns:
+            The request, and the places of its inputs that have to be computed, each of equal ones once: `queue` takes
+            their units.
+        """
+        pending = Pending(
+            variant, self._loop.create_future(), [{}] * len(keys), len(keys), time.perf_counter(), writing=writing
+        )
+        missing: dict[tuple[str, str], int] = {}
+        with self._more:
+            for i, key in enumerate(keys):
+                if key in missing:
+                    pending.twins.append((i, key))
+                elif writing is not None:
+                    missing[key] = i
+                elif (answer := self._cache.get(key)) is not None:
+                    self._cache.move_to_end(key)
+                    pending.answers[i] = answer
+                    pending.left -= 1
+                elif (job := self._jobs.get(key)) is not None and job.wanted:
+                    job.requests.append((pending, i))
+                else:
+                    missing[key] = i
+        if not pending.left:
+            pending.future.set_result(pending.answers)
+        return pending, list(missing.values())
+
+    def queue(self, pending: Pending, places: Sequence[int], units: Sequence[Unit]) -> None:
+        """Put what has to be computed for a request into the queue.
+
+        Args:
+            places, units: of its inputs, as `ask` named them.
+        """
+        if not units or pending.gone:
+            return
+        with self._more:
+            made: dict[tuple[str, str], Job] = {}
+            for i, unit in zip(places, units, strict=True):
+                job = self._jobs.get(unit.key) if pending.writing is None else None
+                if job is None or not job.wanted:  # nobody has asked for it since
+                    job = Job(unit)
+                    pending.jobs.append(job)
+                    self._waiting_work += unit.work
+                    if pending.writing is None:
+                        self._jobs[unit.key] = job
+                job.requests.append((pending, i))
+                made[unit.key] = job
+            for i, key in pending.twins:
+                made[key].requests.append((pending, i))
+            if pending.jobs:
+                self._queue.append(pending)
+                self._more.notify()
+
+    def close(self) -> None:
+        """End the thread; what waits is not answered."""
+        with self._more:
+            self._closed = True
+            self._more.notify()
+
+    def _deliver(self, done: list[tuple[Job, dict[str, Any] | Refusal]]) -> None:
+        """Hand answers to all who wait for them."""
+        for job, answer in done:
+            if self._jobs.get(job.unit.key) is job:
+                del self._jobs[job.unit.key]
+            if isinstance(answer, dict) and self._kept:
+                self._cache[job.unit.key] = answer
+                if len(self._cache) > self._kept:
+                    self._cache.popitem(last=False)
+            for pending, i in job.requests:
+                if pending.gone or pending.future.done():
+                    continue
+                if isinstance(answer, Refusal):
+                    pending.gone = True  # the rest of it is not worth computing
+                    pending.future.set_exception(answer)
+                    continue
+                pending.answers[i] = answer
+                pending.left -= 1
+                if not pending.left:
+                    pending.future.set_result(pending.answers)
+
+    # --- in the thread of the model ---
+
+    def _run(self) -> None:
+        while True:
+            with self._more:
+                while not (self._queue or self._closed):
+                    if not self._more.wait(RETRY_SECONDS if self.failing else None) and self.failing:
+                        break
+                if self._closed:
+                    return
+                variant, jobs, writing = self._taken() if self._queue else (None, [], None)
+            if variant is not None:
+                self._compute(variant, jobs, writing)
+            elif self.failing:
+                self._try_again()
+
+    def _taken(self) -> tuple[Variant | None, list[Job], Any]:
+        """What goes through the model next, all asked in one way: a unit of each request in turn, as much as
+        `TAKEN_SECONDS` allow; of a model that writes a batch."""
+        jobs: list[Job] = []
+        work = 0
+        now = time.perf_counter()
+        first: Pending | None = None
+        most, rows = self._rate * TAKEN_SECONDS, 0
+        others: deque[Pending] = deque()
+        while self._queue:
+            pending = self._queue.popleft()
+            if pending.gone:
+                self._drop(pending)
+                continue
+            alike = first is None or (pending.variant is first.variant and pending.writing is None)
+            if not alike or (first is not None and first.writing is not None):
+                others.append(pending)
+                continue
+            job = pending.jobs[0]
+            full = rows >= self.model.predictor.batch_size if self.model.task.writes else work + job.unit.work > most
+            if jobs and full:
+                others.append(pending)
+                break
+            first = first or pending
+            pending.started = pending.started or now
+            jobs.append(pending.jobs.popleft())
+            work += job.unit.work
+            rows += len(job.unit.made["length"])
+            if pending.jobs:
+                self._queue.append(pending)
+        # whoever could not go now is first in the next turn
+        others.extend(self._queue)
+        self._queue = others
+        self._waiting_work -= work
+        self._running_work, self._running_since = work, now
+        return (first.variant, jobs, first.writing) if first is not None else (None, [], None)
+
+    def _drop(self, pending: Pending) -> None:
+        """Forget the units of a request whose client is gone, but for those that another client waits for: these are
+        queued for that one."""
+        for job in pending.jobs:
+            heirs = [request for request, _ in job.requests if not request.gone]
+            if heirs:
+                if not heirs[0].jobs:
+                    self._queue.append(heirs[0])
+                heirs[0].jobs.append(job)
+                continue
+            self._waiting_work -= job.unit.work
+            self._jobs.pop(job.unit.key, None)
+        pending.jobs.clear()
+
+    def _compute(self, variant: Variant, jobs: list[Job], writing: Any) -> None:
+        start = time.perf_counter()
+        try:
+            self._answer(variant, jobs, writing)
+        except Gone:
+            pass
+        except Exception as error:
+            if len(jobs) > 1:  # one of them may be what the model cannot take
+                for job in jobs:
+                    if not job.answered:
+                        self._compute(variant, [job], writing)
+                return
+            self._fail(jobs[0], error)
+        else:
+            self._failed, self.failing = 0, ""
+        seconds = time.perf_counter() - start
+        work = sum(job.unit.work for job in jobs)
+        self._rate = REMEMBERED * self._rate + (1 - REMEMBERED) * work / max(seconds, 1e-6)
+        self._running_work = 0
+        self.computed += len(jobs)
+        if self.seen is not None:
+            waited = [start - request.queued for job in jobs for request, _ in job.requests]
+            tokens = sum(job.unit.tokens for job in jobs)
+            self.seen(Seen(sum(len(job.unit.made["length"]) for job in jobs), tokens, seconds, waited))
+
+    def _answer(self, variant: Variant, jobs: list[Job], writing: Any) -> None:
+        """Compute units, and hand out each answer when its rows have come back."""
+        predictor = variant.predictor
+        if writing is not None:
+            watched = predictor.task.watched(jobs[0].unit.inputs, writing)
+            predictor = predictor if watched is None else predictor.asking(watched)
+        owners = [i for i, job in enumerate(jobs) for _ in job.unit.made["length"]]
+        left = [len(job.unit.made["length"]) for job in jobs]
+        back: list[list[tuple[int, Any]]] = [[] for _ in jobs]
+        for rows, outputs in predictor.entries(together([job.unit for job in jobs])):
+            done: list[tuple[Job, dict[str, Any] | Refusal]] = []
+            for place, row in enumerate(rows.tolist()):
+                owner = owners[row]
+                back[owner].append((row, selected(outputs, np.array([place]))))
+                left[owner] -= 1
+                if not left[owner]:
+                    jobs[owner].answered = True
+                    done.append((jobs[owner], self._decoded(predictor, jobs[owner].unit, back[owner])))
+                    back[owner] = []
+            if done:
+                self._loop.call_soon_threadsafe(self._deliver, done)
+
+    def _decoded(self, predictor: Any, unit: Unit, rows: list[tuple[int, Any]]) -> dict[str, Any]:
+        """The answer to a unit whose rows have come back, in any order."""
+        task = predictor.task
+        outputs = in_order(joined([output for _, output in rows]), np.array([row for row, _ in rows]))
+        (answer,) = task.decode(task.merge(outputs, unit.made), [unit.inputs])
+        return {**answer, "cut": unit.cut} if unit.cut else dict(answer)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        """Answer a unit that could not be computed with the reason; several of them one behind the other mean that the
+        model is broken."""
+        self._failed += 1
+        said = error.message if isinstance(error, NlpkitError) else f"{type(error).__name__}: {first_line(error)}"
+        if self._failed >= FAILURES:
+            self.failing = f"{self.model.name}: {said}"
+        refusal: dict[str, Any] | Refusal = Refusal("internal", f"{self.model.name} could not answer: {said}")
+        self._loop.call_soon_threadsafe(self._deliver, [(job, refusal)])
+
+    def _try_again(self) -> None:
+        """Ask a broken model for its example: it may have been other programs that took the memory."""
+        try:
+            self.model.try_example()
+        except Exception as error:
+            self.failing = f"{self.model.name}: {first_line(error)}"
+        else:
+            self._failed, self.failing = 0, ""

@@ -1,0 +1,73 @@
+"""Why a request is not answered: one class, one form, one table of kinds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# kind -> HTTP status
+KINDS = {
+    "invalid_json": 400,
+    "unauthorized": 401,
+    "unknown_model": 404,
+    "unknown_route": 404,
+    "wrong_method": 405,
+    "slow_body": 408,
+    "too_large": 413,
+    "not_json": 415,
+    "wrong_host": 421,
+    "invalid_input": 422,
+    "invalid_options": 422,
+    "wrong_task": 422,
+    "overloaded": 429,
+    "gone": 499,  # in logs and metrics alone: nobody is there to read it
+    "internal": 500,
+    "starting": 503,
+    "draining": 503,
+    "failing": 503,
+}
+_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
+
+
+@dataclass
+class Refusal(Exception):
+    """A request that is not answered.
+
+    Attributes:
+        kind: of `KINDS`.
+        message: what is wrong and what to do.
+        where: places of the body with what is wrong there: `(["input", 3, "question"], "is empty")`.
+        retry_after: seconds after which it is worth asking again; None: never with this request.
+    """
+
+    kind: str
+    message: str
+    where: Sequence[tuple[Sequence[str | int], str]] = field(default_factory=list)
+    retry_after: float | None = None
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return KINDS[self.kind]
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """JSON of the answer."""
+        error: dict[str, Any] = {"message": self.message, "type": self.kind, "request_id": request_id}
+        if self.where:
+            error["where"] = [{"loc": list(place), "message": message} for place, message in self.where]
+        return {"error": error}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer, besides those that all have."""
+        if self.retry_after is None:
+            return {}
+        return {"retry-after": str(max(math.ceil(self.retry_after), 1))}
+
+
+def in_json(message: str) -> str:
+    """A message for the command line in the words of a request: `top_k` for `--top-k`."""
+    return _FLAG.sub(lambda match: match[1].replace("-", "_"), message)

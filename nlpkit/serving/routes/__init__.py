@@ -1,0 +1,1 @@
+"""What is asked over HTTP, and in which form it is answered: a file for each form."""

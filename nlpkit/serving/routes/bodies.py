@@ -1,0 +1,57 @@
+"""The JSON that a request brings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeAlias
+
+from fastapi import Request
+
+from nlpkit.serving.refusals import Refusal
+
+Known: TypeAlias = Mapping[str, type | tuple[type, ...]]
+"""The names that a body may have, and what their values are."""
+
+
+async def read(request: Request, known: Known) -> dict[str, Any]:
+    """The object in the body of a request.
+
+    Args:
+        request: whose content type says JSON.
+        known: the names that it may have, and what their values are.
+
+    Raises:
+        Refusal: it is no JSON, no object, or holds what nothing reads.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        given = f"the body is said to be {kind}" if kind else "the body has no type"
+        raise Refusal("not_json", f"{given}; send it with the header Content-Type: application/json")
+    raw = await request.body()
+    try:
+        body = json.loads(raw, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Refusal("invalid_json", f"the body is no JSON: {error.msg} at {place}", [([], place)]) from None
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Refusal("invalid_json", f"the body is no JSON: {why}") from None
+    if not isinstance(body, dict):
+        raise Refusal("invalid_input", f"the body is no object; send {{{', '.join(known)}}}")
+    if foreign := [name for name in body if name not in known]:
+        takes = ", ".join(known)
+        raise Refusal(
+            "invalid_input",
+            f"nothing reads {foreign[0][:100]!r}: the body may have {takes}",
+            [([foreign[0]], "is unknown")],
+        )
+    for name, value in body.items():
+        types = known[name]
+        if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+            raise Refusal("invalid_input", f"{name} is {value!r:.50}", [([name], "has the wrong type")])
+    return body
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")

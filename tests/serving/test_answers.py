@@ -1,0 +1,117 @@
+"""Answers over HTTP are those of the model, for every task, however requests are put together."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import every_task
+import pytest
+from conftest import RunOf
+from serving import Client, serving
+
+from nlpkit.tasks.contract import Task
+
+pytestmark = pytest.mark.slow
+
+KINDS = every_task.kinds(Task)
+
+
+@pytest.fixture(scope="module")
+def client(run_of: RunOf) -> Iterator[Client]:
+    with serving({kind: run_of(kind) for kind in KINDS}) as client:
+        yield client
+
+
+def inputs_of(client: Client, kind: str) -> list[Any]:
+    """Inputs of several lengths, as the model takes them."""
+    example = client.service.models[kind].example()
+    if isinstance(example, str):
+        return [example, f"{example} {example}", f"good film {example}", example]
+    return [example, {name: f"{text} good film" for name, text in example.items()}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_they_are_those_of_predict(client: Client, kind: str) -> None:
+    model = client.service.models[kind]
+    inputs = inputs_of(client, kind)
+    variant = model.variant({})
+    rows = [{variant.template[0]: one} if isinstance(one, str) and variant.template else one for one in inputs]
+    reader = variant.template[1] if variant.template and isinstance(inputs[0], str) else variant.reader
+    expected = json.loads(json.dumps(variant.predictor.answers(rows, reader)))
+    answers = client.answers(kind, inputs)
+    for one, other in zip(answers, expected, strict=True):
+        assert approximately(one) == other
+    assert [client.answers(kind, one)[0] for one in inputs] == approximately(answers)
+
+
+def approximately(value: Any) -> Any:
+    """Numbers within what another batch changes."""
+    if isinstance(value, float):
+        return pytest.approx(value, rel=1e-3, abs=1e-4)
+    if isinstance(value, dict):
+        return {name: approximately(part) for name, part in value.items()}
+    return [approximately(part) for part in value] if isinstance(value, list) else value
+
+
+def test_requests_at_once_with_options_of_their_own(client: Client) -> None:
+    """Each gets what it asked for, in its order."""
+    texts = [f"a good film {'very ' * (i % 7)}indeed" for i in range(40)]
+    alone = [client.answers("classification", text)[0] for text in texts]
+    got: dict[int, Any] = {}
+
+    def ask(i: int) -> None:
+        options = {"all_scores": True} if i % 3 == 0 else {}
+        got[i] = client.answers("classification", [texts[i], texts[(i + 1) % 40]], **options)
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, answers in got.items():
+        assert [("scores" in one) for one in answers] == [i % 3 == 0] * 2
+        for one, text in zip(answers, (alone[i], alone[(i + 1) % 40]), strict=True):
+            assert one["prediction"] == text["prediction"]
+            assert one["score"] == approximately(text["score"])
+
+
+@pytest.mark.parametrize("kind", ["causal-lm", "text-to-text"])
+def test_a_text_is_sent_as_it_is_written(client: Client, kind: str) -> None:
+    body = {"input": "good film", "stream": True, "options": {"max_new_tokens": 6}}
+    answer = client.post(f"/v1/models/{kind}/predict", body)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [line.removeprefix("data: ") for line in answer.raw.decode().split("\n\n") if line]
+    assert events[-1] == "[DONE]"
+    *pieces, last = [json.loads(event) for event in events[:-1]]
+    whole = client.answers(kind, "good film", max_new_tokens=6)[0]
+    assert last["answer"] == approximately(whole)
+    assert "".join(piece["text"] for piece in pieces) == whole["prediction"]
+
+
+def test_what_is_not_read_is_told(client: Client) -> None:
+    (answer,) = client.answers("classification", "good film " * 400)
+    assert answer["cut"] > 0
+
+
+def test_the_models_are_listed(client: Client) -> None:
+    listed = client.get("/v1/models").json["data"]
+    assert {entry["id"]: entry["task"] for entry in listed} == every_task.KINDS
+    assert client.get("/v1/models/classification").json == listed[0]
+
+
+def test_figures_are_counted(client: Client) -> None:
+    def figure(name: str) -> float:
+        lines = client.get("/metrics").raw.decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+    requests = 'nlpkit_requests_total{model="pairs",route="predict",status="422"}'
+    tokens = 'nlpkit_tokens_total{model="regression"}'
+    before = figure(requests), figure(tokens)
+    client.post("/v1/models/pairs/predict", {"input": [1]})
+    asked = client.post("/v1/models/regression/predict", {"input": "good film"})
+    assert figure(requests) == before[0] + 1
+    assert figure(tokens) == before[1] + asked.json["usage"]["tokens"]
+    assert figure("nlpkit_ready") == 1

@@ -1,0 +1,159 @@
+"""What a service does not answer: each with its status, its place and what to do."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RunOf
+from serving import Client, serving
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def client(run_of: RunOf) -> Iterator[Client]:
+    models = {"reviews": run_of("classification"), "qa": run_of("question-answering")}
+    limits = {"max_inputs": 8, "max_input_tokens": 200, "max_body_mb": 0.05, "body_seconds": 0.5}
+    with serving(models, **limits) as client:
+        yield client
+
+
+PREDICT = "/v1/models/reviews/predict"
+TOO_DEEP = b'{"input": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "said"),
+    [
+        (b'{"input": ', 400, "invalid_json", "line 1, column"),
+        (b"\xff", 400, "invalid_json", "no JSON"),
+        (TOO_DEEP, 400, "invalid_json", "deep"),
+        (b'{"input": NaN}', 400, "invalid_json", "NaN"),
+        ([], 422, "invalid_input", "no object"),
+        ({}, 422, "invalid_input", "lacks input"),
+        ({"input": 3}, 422, "invalid_input", "input"),
+        ({"input": "a", "inptu": 1}, 422, "invalid_input", "inptu"),
+        ({"input": ["good", 3]}, 422, "invalid_input", "input[1] is a number"),
+        ({"input": ["good", None]}, 422, "invalid_input", "input[1] is null"),
+        ({"input": ["good", ""]}, 422, "invalid_input", "input[1]"),
+        ({"input": "\ud800"}, 422, "invalid_input", "surrogate"),
+        ({"input": {"text": "good", "more": "x"}}, 422, "invalid_input", "'more'"),
+        ({"input": {"text": 3}}, 422, "invalid_input", "input[0].text is a number"),
+        ({"input": "good", "options": {"top_k": 3}}, 422, "invalid_options", "all_scores"),
+        ({"input": "good", "options": {"text_column": "a"}}, 422, "invalid_options", "text_column"),
+        ({"input": "good", "options": {"min_score": 3}}, 422, "invalid_options", "min_score"),
+        ({"input": "good", "options": {"abstain_label": "x"}}, 422, "invalid_options", "min_score"),
+        ({"input": "good", "stream": True}, 422, "wrong_task", "at once"),
+        ({"input": ["good"] * 9}, 413, "too_large", "max-inputs"),
+        ({"input": [f"good film {i} " * 8 for i in range(8)]}, 413, "too_large", "max-input-tokens"),
+        ({"input": "good " * 20_000}, 413, "too_large", "max-body-mb"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong_and_where(
+    client: Client, body: Any, status: int, kind: str, said: str
+) -> None:
+    answer = client.post(PREDICT, body)
+    assert (answer.status, answer.error["type"]) == (status, kind)
+    assert said in answer.error["message"]
+    assert answer.error["request_id"] == answer.headers["x-request-id"]
+    assert client.post(PREDICT, {"input": "good"}).status == 200  # nobody else suffers
+
+
+def test_all_wrong_places_are_named(client: Client) -> None:
+    answer = client.post(PREDICT, {"input": ["", "good", 3]})
+    assert [place["loc"] for place in answer.error["where"]] == [["input", 0], ["input", 2]]
+    answer = client.post("/v1/models/qa/predict", {"input": [{"question": "who?"}, "who?"]})
+    assert "lacks context" in answer.error["where"][0]["message"]
+    assert "question, context" in answer.error["where"][1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/nothing", 404, "/docs"),
+        ("GET", PREDICT, 405, "POST"),
+        ("POST", "/predict", 404, "reviews, qa"),
+        ("POST", "/v1/models/review/predict", 404, "did you mean reviews"),
+    ],
+)
+def test_a_wrong_address(client: Client, method: str, path: str, status: int, said: str) -> None:
+    raw = b'{"input": "good"}' if method == "POST" else None
+    answer = client.send(method, path, raw, {"content-type": "application/json"})
+    assert answer.status == status
+    assert said in answer.error["message"]
+
+
+def test_a_body_without_its_type(client: Client) -> None:
+    answer = client.send("POST", PREDICT, b'{"input": "good"}', {"content-type": "text/plain"})
+    assert (answer.status, answer.error["type"]) == (415, "not_json")
+
+
+def test_another_name_that_leads_here(client: Client) -> None:
+    assert client.get("/v1/models", host="evil.example:8000").status == 421
+    assert client.get("/v1/models", host="localhost:8000").status == 200
+
+
+def test_an_id_of_the_client_is_kept_where_it_is_a_plain_one(client: Client) -> None:
+    assert client.get("/v1/models", x_request_id="abc-1").headers["x-request-id"] == "abc-1"
+    assert client.get("/v1/models", x_request_id="a b\tc").headers["x-request-id"] != "a b\tc"
+
+
+def connection(client: Client) -> socket.socket:
+    host, port = client.address.removeprefix("http://").split(":")
+    made = socket.create_connection((host, int(port)), timeout=10)
+    made.settimeout(10)
+    return made
+
+
+def test_a_body_that_does_not_come(client: Client) -> None:
+    with connection(client) as slow:
+        head = f"POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        slow.sendall(f'{head}content-length: 30\r\n\r\n{{"input"'.encode())
+        answer = http.client.HTTPResponse(slow)
+        answer.begin()
+        assert (answer.status, json.load(answer)["error"]["type"]) == (408, "slow_body")
+        assert slow.recv(1) == b""  # closed
+    assert client.get("/health/ready").status == 200
+
+
+def test_a_body_in_chunks_is_bounded_too(client: Client) -> None:
+    with connection(client) as sender:
+        head = f"POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        sender.sendall(f"{head}transfer-encoding: chunked\r\n\r\n".encode())
+        sender.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        answer = http.client.HTTPResponse(sender)
+        answer.begin()
+        assert answer.status == 413
+
+
+def test_headers_without_end(client: Client) -> None:
+    with connection(client) as sender:
+        sender.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x-a: " + b"y" * 40_000)
+        answer = http.client.HTTPResponse(sender)
+        answer.begin()
+        assert (answer.status, json.load(answer)["error"]["type"]) == (431, "headers_too_large")
+
+
+def test_what_is_no_http(client: Client) -> None:
+    with connection(client) as sender:
+        sender.sendall(b"\x16\x03\x01\x02\x00hello there\r\n\r\n")
+        assert sender.recv(100).startswith(b"HTTP/1.1 400")
+    assert client.get("/health/ready").status == 200
+
+
+def test_keys(run_of: RunOf, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("first\nsecond\n")
+    with serving({"reviews": run_of("classification")}, api_key_file=keys) as client:
+        assert client.get("/health/ready").status == 200
+        assert client.get("/metrics").status == 401
+        assert client.post("/predict", {"input": "good"}).error["type"] == "unauthorized"
+        assert client.post("/predict", {"input": "good"}, authorization="Bearer firs").status == 401
+        assert client.post("/predict", {"input": "good"}, authorization="Bearer second").status == 200
+        assert client.post("/predict", {"input": "good"}, x_api_key="first", host="other.example").status == 200
