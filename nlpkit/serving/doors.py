@@ -77,7 +77,7 @@ class Doors:
             raise Refusal("unauthorized", "send a key of this service: Authorization: Bearer KEY")
         if not working:
             return
-        if service.status != "ready":
+        if service.status in ("starting", "draining"):
             raise Refusal(service.status, service.reason, retry_after=service.retry_after)
         service.require_room()
         most = service.limits.max_body_mb * 1e6

@@ -23,6 +23,7 @@ KEEP_ALIVE_SECONDS = 75  # of a connection without a request: longer than proxie
 # The interpreter hands over between threads at most every 5 ms by default, which is longer than a request may take.
 SWITCH_SECONDS = 0.0005
 POLL_SECONDS = 0.02
+LAST_SECONDS = 1  # for answers that are on their way when the time to drain is over
 
 
 def require_packages() -> None:
@@ -132,7 +133,6 @@ async def _until_the_end(
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(int(service.options.drain_seconds), 1),
     )
     server = Server(config)
     loop = asyncio.get_running_loop()
@@ -151,6 +151,7 @@ async def _until_the_end(
         await ending.wait()
         await _drain(service)
     finally:
+        config.timeout_graceful_shutdown = LAST_SECONDS  # of what is not answered by now nothing will be
         server.should_exit = True
         await running
         for number, handler in before.items():

@@ -147,7 +147,7 @@ class ServedModel:
                 [(["options", name], "is unknown") for name in unknown[:SHOWN]],
             )
         try:
-            with reporting.listening() as heard:
+            with reporting.silent(), reporting.listening() as heard:
                 config = self.config.changed(**options) if options else self.config
                 config.refuse_unread()
                 predictor = self.predictor.configured(config, batch_tokens=self.predictor.batch_tokens)

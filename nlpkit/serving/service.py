@@ -13,7 +13,7 @@ from typing import Any
 
 from nlpkit.errors import UserError
 from nlpkit.nearby import nearest
-from nlpkit.serving.batcher import Batcher, Pending
+from nlpkit.serving.batcher import RETRY_SECONDS, Batcher, Pending
 from nlpkit.serving.logs import Log
 from nlpkit.serving.metrics import Metrics
 from nlpkit.serving.options import ServiceOptions
@@ -125,6 +125,8 @@ class Service:
             Refusal: it is too large, wrong, or there is too much to do.
         """
         limits, batcher = self.limits, self.batchers[model.name]
+        if batcher.failing:
+            raise Refusal("failing", batcher.failing, retry_after=RETRY_SECONDS)
         if len(inputs) > limits.max_inputs:
             raise Refusal(
                 "too_large",

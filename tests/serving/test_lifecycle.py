@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 import shutil
@@ -70,6 +72,25 @@ def test_what_was_taken_is_answered_after_sigterm(run_of: RunOf, tmp_path: Path)
     asked = [line for line in lines if line["event"] == "request"]
     assert [(line["status"], line.get("error")) for line in asked] == [(503, "draining"), (200, None)]
     assert "good film" not in log.read_text()
+
+
+def test_the_time_to_drain_has_an_end(run_of: RunOf, tmp_path: Path) -> None:
+    """What is not answered by then is not, and the process ends all the same."""
+    with started(f"writer={run_of('causal-lm')}", "--drain-seconds", "0.1", log=tmp_path / "log") as (process, client):
+        texts = [f"good film {i}" for i in range(1000)]
+        body = {"input": texts, "options": {"max_new_tokens": 400, "temperature": 1.0}}
+        asking = threading.Thread(target=ask_in_vain, args=(client, body))
+        asking.start()
+        while b'nlpkit_waiting_seconds{model="writer"} 0.0' in client.get("/metrics").raw:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        asking.join()
+
+
+def ask_in_vain(client: Client, body: Any) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        client.post("/predict", body)
 
 
 def test_a_port_in_use(run_of: RunOf, capsys: pytest.CaptureFixture[str]) -> None:

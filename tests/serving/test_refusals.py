@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,50 @@ def test_another_name_that_leads_here(client: Client) -> None:
 def test_an_id_of_the_client_is_kept_where_it_is_a_plain_one(client: Client) -> None:
     assert client.get("/v1/models", x_request_id="abc-1").headers["x-request-id"] == "abc-1"
     assert client.get("/v1/models", x_request_id="a b\tc").headers["x-request-id"] != "a b\tc"
+
+
+def test_a_busy_model_holds_up_nothing_but_itself(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it computes, probes are answered, and what may not wait any longer is refused with when to come again."""
+    batcher, go, began = client.service.batchers["reviews"], threading.Event(), threading.Event()
+    answer = batcher._answer
+
+    def slow(*given: Any) -> None:
+        began.set()
+        go.wait(20)
+        answer(*given)
+
+    monkeypatch.setattr(batcher, "_answer", slow)
+    waiting = [threading.Thread(target=client.post, args=(PREDICT, {"input": f"good {i}"})) for i in range(2)]
+    waiting[0].start()
+    assert began.wait(10)
+    waiting[1].start()
+    while not batcher._queue:
+        time.sleep(0.001)
+    monkeypatch.setattr(batcher, "_rate", 1.0)
+    try:
+        assert client.get("/health/ready").status == 200
+        refused = client.post(PREDICT, {"input": "good film"})
+        assert (refused.status, refused.error["type"]) == (429, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        question = {"question": "who is it", "context": "it is a good film"}
+        assert client.post("/v1/models/qa/predict", {"input": question}).status == 200
+    finally:
+        go.set()
+        for thread in waiting:
+            thread.join()
+    assert client.post(PREDICT, {"input": "good film"}).status == 200
+
+
+def test_a_broken_model_is_told_of_and_takes_no_other_with_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher = client.service.batchers["reviews"]
+    monkeypatch.setattr(batcher, "failing", "reviews: out of memory")
+    ready = client.get("/health/ready")
+    assert (ready.status, ready.json) == (503, {"status": "failing", "reason": "reviews: out of memory"})
+    refused = client.post(PREDICT, {"input": "good film"})
+    assert (refused.status, refused.error["type"]) == (503, "failing")
+    question = {"question": "who is it", "context": "it is a good film"}
+    assert client.post("/v1/models/qa/predict", {"input": question}).status == 200
+    assert client.get("/health/live").status == 200
 
 
 def connection(client: Client) -> socket.socket:
