@@ -4216,6 +4216,108 @@ def list_runs(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def loadtest(
+    url: str,
+    *,
+    input: Data | None = None,
+    body: str | None = None,
+    p99_ms: float = 50,
+    rate: Sequence[float] | str | float = ...,
+    seconds: float = 10,
+    output: str | PathLike[str] | None = None,
+    fail_over: Mapping[str, Any] = ...,
+    model: str | None = None,
+    api_key_file: str | PathLike[str] | None = None,
+    i_own_this_host: bool = False,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    seed: int = 42,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    order: Literal['shuffled', 'file'] = 'shuffled',
+    ramp: str | None = None,
+    burst: str | None = None,
+    warmup_seconds: float = 1,
+    beyond: float = 3,
+    start_rate: float | None = None,
+    max_rate: float = 10000,
+    arrivals: Literal['poisson', 'even'] = 'poisson',
+    connections: int = 512,
+    timeout_seconds: float = 10,
+    wait_seconds: float = 30,
+    overwrite: bool = False,
+    locust: str | PathLike[str] | None = None,
+    fail_under: Mapping[str, Any] = ...,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find how many requests a second a service holds, and what it does beyond. Prints figures;
+    output writes them, plots and every request.
+
+    Requests are sent when they are due, whether or not earlier ones are answered, and latency counts from then: a stall
+    shows in all requests that it holds up. The highest rate with a p99 of at most p99_ms, and no request refused or
+    failed, is the knee; then the service is loaded with 3 times as much. rate, ramp and burst are fixed schedules.
+    Any service that answers JSON can be asked: name its path, and a request in body.
+
+    Args:
+        url: Address of the service, with a path where that is asked.
+        input: File with texts, or - for a pipe (txt without format); or the rows themselves.
+        body: JSON of a request, or a file: {"inputs": "{{ text }}"}, with a column. Default: as nlpkit
+            serves.
+        p99_ms: Time in which 99 of 100 are to be answered. (not with locust)
+        rate: Requests a second, instead of looking for the most. (not with locust; not with ramp or
+            burst)
+        seconds: Seconds at each rate, or of the whole ramp or burst. (not with locust)
+        output: Folder for figures and plots. Default: print. (not with locust)
+        fail_over: Exit with 1 if it is higher: p99_ms=50, error_rate=0. (not with locust)
+        model: Name of the model, where the service has several.
+        api_key_file: File with the key of the service. Default: NLPKIT_API_KEY.
+        i_own_this_host: Load a host other than this machine: it is yours, or you may.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        seed: Seed of arrivals and of the order of rows.
+        text_column: Column of the text. Default: guessed.
+        text_pair_column: Column of the second text, where the service takes pairs.
+        order: How rows follow: each once a round in an order drawn anew, or as in the file.
+        ramp: Rise evenly from A to B requests a second within seconds. (not with locust; not with rate
+            or burst)
+        burst: A requests a second, in the middle fifth of seconds B. (not with locust; not with rate or
+            ramp)
+        warmup_seconds: Seconds before, which do not count. (not with locust)
+        beyond: After the search load it with so many times the knee; 0: not. (not with locust; not with
+            rate, ramp, burst)
+        start_rate: Rate at which the search begins. Default: half of what one request after the other
+            gives. (not with locust; not with rate, ramp, burst)
+        max_rate: Rate beyond which nothing is tried. (not with locust; not with rate, ramp, burst)
+        arrivals: Requests come by chance, as those of many people do, or at equal distances. (not with
+            locust)
+        connections: Connections at once, at most; a request that waits for one counts from when it was
+            due. (not with locust)
+        timeout_seconds: A request without an answer after so long has failed. (not with locust)
+        wait_seconds: Wait so long for a service that is not ready yet.
+        overwrite: Replace what an earlier load test left there.
+        locust: Write a Locust file that sends these requests, and end.
+        fail_under: Exit with 1 if it is lower: knee=100, goodput=90. (not with locust)
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def predict(
     model: str | PathLike[str],
     texts: Data | None = None,

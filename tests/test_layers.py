@@ -27,7 +27,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "services": ("serving",),
     "uses of vectors": ("searching",),
     "operations": ("clustering", "distillation", "embedding", "fewshot", "pruning", "sharding", "topic_models"),
-    "figures": ("measurement", "overview"),
+    "figures": ("loadtesting", "measurement", "overview"),
     "runs of a Trainer": ("experiment",),
     "pre-training": ("pretraining",),
     "training": ("training",),

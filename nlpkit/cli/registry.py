@@ -63,6 +63,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "serve": CommandEntry("nlpkit.recipes.serve", "Answer over HTTP with trained models.", "Use"),
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
+    "loadtest": CommandEntry("nlpkit.recipes.loadtest", "Find how many requests a second a service holds.", "Use"),
     "env": CommandEntry("nlpkit.recipes.env", "Show machine and versions, as for a bug report.", "Use"),
     "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, status.", "Runs"),
     "compare": CommandEntry("nlpkit.recipes.compare", "Compare runs on the same rows, with a test.", "Runs"),

@@ -22,9 +22,9 @@ OLD_NAMES = {"input_format": "format"}
 NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_hub"})
 
 
-# Fields that let code run, or send something away: a record may be somebody else's, so they are given by hand each
-# time.
-PERMISSIONS = frozenset({"trust_remote_code", "allow_pickle", "push_to_hub", "public", "report_to"})
+# Fields that let code run, send something away, or load a machine of others: a record may be somebody else's, so they
+# are given by hand each time.
+PERMISSIONS = frozenset({"trust_remote_code", "allow_pickle", "push_to_hub", "public", "report_to", "i_own_this_host"})
 
 
 HARMLESS = ("none", "tensorboard")  # values of --report-to that stay here

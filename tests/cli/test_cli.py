@@ -89,7 +89,7 @@ def test_no_name_of_an_option_is_cut(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     lines = shown(command, capsys, all_options=True)
-    flags = {match[1] for line in lines if (match := re.match(r"  --([a-z-]+)", line))}
+    flags = {match[1] for line in lines if (match := re.match(r"  --([a-z0-9-]+)", line))}
     fields = importlib.import_module(COMMANDS[command].module).Config.known_fields()
     named = {name for name, info in fields.items() if not info.json_schema_extra["positional"]}
     assert flags == {name.replace("_", "-") for name in named} | SPEECH

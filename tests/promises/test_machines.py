@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import every_task
 import forked
 import pytest
 from conftest import RunOf, nlpkit_command, rows
+from scripted_service import Reply, scripted
 
 from nlpkit.cli import app
 from nlpkit.cli.registry import COMMANDS
@@ -41,6 +43,7 @@ BARE: dict[str, list[str]] = {
     "topics": ["r", "--input", "f"],
     "evaluate": ["r"],
     "benchmark": ["r"],
+    "loadtest": ["http://127.0.0.1:9", "--input", "f"],
     "recipes": [],
     "runs": [],
     "compare": ["r", "s"],
@@ -55,6 +58,12 @@ def flags(**given: Any) -> list[str]:
 
 def bare(command: str) -> list[str]:
     return [command, *BARE.get(command, ["--data", "d"])]
+
+
+@functools.cache
+def quick_service() -> str:
+    """The address of a service that answers at once, for as long as this process lives."""
+    return scripted(lambda _: Reply()).__enter__().url
 
 
 def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
@@ -100,6 +109,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "topics": [str(run_of("embedding")), *flags(input=text, min_size=5, map="none", **DEVICE), *out],
             "evaluate": [str(run), "--no-save", *flags(**DEVICE)],
             "benchmark": ["--config-only", str(model), "--dry-run", *out],
+            "loadtest": [quick_service(), *flags(input=text, rate=50, seconds=0.2, warmup_seconds=0), *out],
             "recipes": [],
             "runs": [str(run.parent)],
             "compare": [str(run), str(run_of("pairs")), "--no-judge"],

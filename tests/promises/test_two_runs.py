@@ -211,6 +211,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
         "prune": [str(run), "--sparsity", "0.5"],
         "quantize": [str(run), "--to", "bf16"],
         "benchmark": [str(run)],
+        "loadtest": ["http://127.0.0.1:9", "--input", "rows.csv"],
     }
 
 
@@ -222,7 +223,7 @@ def test_no_command_is_let_into_a_folder_where_one_is_at_work(
     for command, arguments in commands.items():
         (folder / "nlpkit.json").write_text(json.dumps({**record, "command": command}))
         before = {path: path.read_bytes() for path in folder.iterdir()}
-        resumes = command not in ("quantize", "train-tokenizer")
+        resumes = command not in ("quantize", "train-tokenizer", "loadtest")
         for flag in ([], ["--overwrite"], *([["--resume"]] if resumes else [])):
             capsys.readouterr()
             assert main([command, *arguments, "--output", str(folder), *flag]) == 2, command
