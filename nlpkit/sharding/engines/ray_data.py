@@ -1,8 +1,8 @@
 """Shards on a Ray cluster: actors that hold the model, one shard a block, as a pipeline of Ray Data.
 
-Ray begins an actor anew whose node has died, and gives its shard to another. What goes wrong in a shard itself is an
-outcome, which is tried again in the next round. Half a CPU of each actor is left to the tasks that move blocks: where
-actors have all CPUs of a cluster, these wait for ever.
+Ray spreads actors over the nodes, begins one anew whose node has died, and gives its shard to another. What goes wrong
+in a shard itself is an outcome, which is tried again in the next round. Half a CPU of each actor is left to the tasks
+that move blocks: where actors have all CPUs of a cluster, these wait for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -82,7 +83,7 @@ def run(
         waiting = list(shards)
         for tries_left in range(retries, -1, -1):
             seen, again = set[str](), list[Shard]()
-            for shard, outcome in _round(asked, waiting, actors, resources, retries):
+            for shard, outcome in _round(asked, waiting, actors, resources):
                 seen.add(shard.output)
                 if isinstance(outcome, Failed) and outcome.again and tries_left:
                     again.append(shard)
@@ -100,7 +101,7 @@ def run(
 
 
 def _round(
-    work: Mapping[str, Any], shards: Sequence[Shard], actors: int, resources: Mapping[str, Any], retries: int
+    work: Mapping[str, Any], shards: Sequence[Shard], actors: int, resources: Mapping[str, Any]
 ) -> Iterator[tuple[Shard, Any]]:
     """The outcomes of shards, as they come; those that are lost are left out."""
     import ray
@@ -113,8 +114,7 @@ def _round(
         fn_constructor_args=(work,),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(actors, len(items)), max_tasks_in_flight_per_actor=1),
-        scheduling_strategy="SPREAD",
-        max_task_retries=retries,
+        max_task_retries=1,  # what a dead node has lost; without it a shard that kills its actor would do so for ever
         **resources,
     )
     for row in made.iter_rows():
@@ -142,17 +142,20 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if quiet:
         for name in ("ray", "ray.data", "ray.train"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module="nlpkit.sharding")  # what of Ray's is to be called otherwise one day
     begun = not ray.is_initialized()
+    handler = signal.getsignal(signal.SIGTERM)
+    place = address or os.environ.get("RAY_ADDRESS") or "local"
     try:
         if begun:
-            handler = signal.getsignal(signal.SIGTERM)
-            place = address or os.environ.get("RAY_ADDRESS") or "local"
             level = logging.ERROR if quiet else logging.INFO
             settings: dict[str, Any] = {"include_dashboard": False} if place == "local" else {}
             ray.init(address=place, log_to_driver=not quiet, logging_level=level, **settings)
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, handler)  # ray's own ends this process in the middle of a line
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises none of its own where a cluster does not answer or does not begin
+        if place == "local":
+            raise RunError(f"ray could not begin a cluster here: {first_line(error)}", "Try once more.") from error
         raise UserError(f"--ray-address {place}: {first_line(error)}", "`ray status` says what there is.") from None
     try:
         yield ray
