@@ -11,7 +11,7 @@ FOR_CPU := import sys, torch.version as built; sys.exit(bool(built.cuda or built
 DATA ?= sample:feedback
 RECIPES := $(notdir $(basename $(wildcard recipes/*.yaml)))
 
-.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes docs reference test-wheel FORCE $(addprefix recipe-,$(RECIPES))
+.PHONY: help install quickstart encoder compress test test-fast test-lowest coverage hooks fuzz fuzz-folders kills faults audit gpu-check lint format clean recipes docs reference test-wheel test-image test-replicas FORCE $(addprefix recipe-,$(RECIPES))
 
 help:
 	@echo "make quickstart      set up .venv, fine-tune on the sample, predict"
@@ -32,6 +32,8 @@ help:
 	@echo "make gpu-check       first figures on a GPU, in under ten minutes; GPU_DATA=FOLDER JSON=FILE ONLY=STEP,..."
 	@echo "make test-lowest     the tests on the oldest versions that pyproject.toml allows"
 	@echo "make test-wheel      sdist and wheel in dist/; the wheel installed elsewhere runs the quickstart"
+	@echo "make test-image      the commands of a service's Dockerfile in an environment of their own, which then answers"
+	@echo "make test-replicas   two replicas behind nginx, each ended and begun anew under load"
 	@echo "make recipe-NAME     run recipes/NAME.yaml; NAME is one of: $(RECIPES)"
 	@echo "make clean           delete the environment, caches and runs/quickstart"
 
@@ -229,6 +231,20 @@ test-wheel: constraints.txt
 	cd $(WHEEL) && $(INSTALLED) recipes show quickstart
 	cd $(WHEEL) && $(INSTALLED) finetune-cls --config quickstart --output quickstart
 	cd $(WHEEL) && $(INSTALLED) predict quickstart "Lovely little cafe, we will be back."
+
+# What `nlpkit serve --dockerfile` writes: the commands of its Dockerfile in an environment of their own, and two replicas
+# behind nginx, where there is one.
+IMAGE := build/image
+$(IMAGE)/int8/nlpkit.json: | $(READY)
+	rm -rf $(IMAGE)
+	$(NLPKIT) finetune-cls --config recipes/quickstart.yaml --max-steps 4 --output $(IMAGE)/run
+	$(NLPKIT) quantize $(IMAGE)/run --output $(IMAGE)/int8
+
+test-image: $(IMAGE)/int8/nlpkit.json
+	$(BIN)/python tests/serving/image.py $(NLPKIT) $(IMAGE)/int8
+
+test-replicas: $(IMAGE)/int8/nlpkit.json
+	$(BIN)/python tests/serving/replicas.py $(NLPKIT) $(IMAGE)/int8
 
 recipes: $(addprefix recipe-,$(RECIPES))
 

@@ -5596,6 +5596,7 @@ def serve(
     max_inputs: int = 1024,
     cache: int = 0,
     self_check: bool = False,
+    dockerfile: str | PathLike[str] | None = None,
     max_input_tokens: int = 65536,
     max_body_mb: float = 2.0,
     body_seconds: float = 10.0,
@@ -5611,6 +5612,9 @@ def serve(
     max_length: int | None = None,
     drain_seconds: float = 30.0,
     log_texts: bool = False,
+    kubernetes: str | PathLike[str] | None = None,
+    model_in_image: bool = False,
+    overwrite: bool = False,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -5620,6 +5624,7 @@ def serve(
 
     Requests are queued by tokens and answered together; what is too much is refused at once (429). / is a page to try the
     models on, /docs lists the routes, /metrics is for Prometheus. After SIGTERM what waits is answered; exit code 0.
+    dockerfile=DIR and kubernetes=DIR write files that run the same service elsewhere.
 
     Args:
         runs: Run or model folders, hub names; NAME=RUN names one.
@@ -5630,6 +5635,7 @@ def serve(
         max_inputs: Inputs per request; beyond: 413.
         cache: Answers that are kept for equal inputs; 0: none.
         self_check: Compare answers over HTTP with the models', and end.
+        dockerfile: Write Dockerfile, compose files and nginx.conf there; do not serve.
         max_input_tokens: Tokens of all inputs of a request; beyond: 413.
         max_body_mb: MB of the body of a request; beyond: 413.
         body_seconds: Seconds for a request to arrive; beyond: 408.
@@ -5645,6 +5651,10 @@ def serve(
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
         drain_seconds: After SIGTERM: seconds in which what waits is answered.
         log_texts: Write the texts of requests to the log too.
+        kubernetes: Write manifests there; do not serve.
+        model_in_image: The models are part of the image; else they are mounted. (only with dockerfile
+            or kubernetes)
+        overwrite: Replace files there. (only with dockerfile or kubernetes)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -3,6 +3,7 @@ Prints the address, and a line per request on standard error.
 
 Requests are queued by tokens and answered together; what is too much is refused at once (429). / is a page to try the
 models on, /docs lists the routes, /metrics is for Prometheus. After SIGTERM what waits is answered; exit code 0.
+--dockerfile DIR and --kubernetes DIR write files that run the same service elsewhere.
 
 Examples: nlpkit serve runs/reviews-int8
 nlpkit serve sentiment=runs/reviews-int8 faq=runs/qa --port 8080
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.reporting import Report, typed
+from nlpkit.serving.deployment.options import DeploymentOptions
 from nlpkit.serving.options import ServiceOptions
 from nlpkit.tasks.contract import Task
 
@@ -33,19 +35,25 @@ ESSENTIAL: tuple[str, ...] = (
     "max_inputs",
     "cache",
     "self_check",
+    "dockerfile",
 )
 
 
-class Config(ServiceOptions):
+class Config(DeploymentOptions, ServiceOptions):
     """Options of `nlpkit serve`."""
 
 
 def run(config: Config) -> Report:
-    """Serve until a signal ends it; returns what was answered."""
+    """Serve until a signal ends it; returns what was answered, or the files that were written in its place."""
     config.refuse_unread()
     names = named(config.runs)
     from nlpkit.serving import lifecycle, self_check
 
+    if config.dockerfile is not None or config.kubernetes is not None:
+        from nlpkit.serving.deployment import asked
+
+        lifecycle.require_models(names, config)
+        return asked.write(config, config, names)
     lifecycle.require_packages()
     lifecycle.require_models(names, config)
     reporting.current().plan("serve", [(name, run) for name, run in names.items()])

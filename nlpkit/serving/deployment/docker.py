@@ -106,7 +106,7 @@ def write_docker(service: Service, folder: Path, *, overwrite: bool) -> Report:
                 [[name, human_bytes(size)] for name, size in [*sizes.items(), ("together", total)]],
             )
         ],
-        next_command=f"docker compose --project-directory {reporting.typed(folder)} up --build",
+        next_command=f"docker compose --file {reporting.typed(folder / 'compose.yaml')} up --build",
     )
 
 

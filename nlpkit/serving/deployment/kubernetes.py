@@ -42,6 +42,7 @@ def write_kubernetes(service: Service, folder: Path, *, overwrite: bool) -> Repo
     """
     written.require_free(folder, "--kubernetes", overwrite=overwrite)
     texts = {f"{name}.yaml": yaml_text(manifest, SAID) for name, manifest in manifests(service).items()}
+    texts["pod-monitor.yaml"] = yaml_text(pod_monitor(service), SAID)
     texts["prometheus-adapter-values.yaml"] = yaml_text(adapter_values(), SAID)
     texts["kustomization.yaml"] = yaml_text(kustomization(service), SAID)
     texts["README.md"] = _readme(service)
@@ -77,7 +78,7 @@ def _deployment(service: Service) -> dict[str, Any]:
             {
                 "name": "NLPKIT_API_KEY",
                 # without the secret no pod starts: a service that was to have a key has one
-                "valueFrom": {"secretKeyRef": {"name": f"{service.name}-api-key", "key": "api-key"}},
+                "valueFrom": {"secretKeyRef": _key(service)},
             }
         ],
         "startupProbe": {**ready, "periodSeconds": 2, "failureThreshold": START_SECONDS // 2},
@@ -103,11 +104,6 @@ def _deployment(service: Service) -> dict[str, Any]:
     pod = {
         "metadata": {
             "labels": _labels(service),
-            "annotations": {
-                "prometheus.io/scrape": "true",
-                "prometheus.io/path": "/metrics",
-                "prometheus.io/port": str(service.port),
-            },
         },
         "spec": {
             "automountServiceAccountToken": False,
@@ -215,6 +211,26 @@ def _network_policy(service: Service) -> dict[str, Any]:
     }
 
 
+def pod_monitor(service: Service) -> dict[str, Any]:
+    """How the operator of Prometheus collects the figures of each pod, which are for those who have a key."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": _metadata(service),
+        "spec": {
+            "selector": {"matchLabels": _labels(service)},
+            "podMetricsEndpoints": [
+                {
+                    "port": "http",
+                    "path": "/metrics",
+                    "interval": "15s",
+                    "authorization": {"type": "Bearer", "credentials": _key(service)},
+                }
+            ],
+        },
+    }
+
+
 def adapter_values() -> dict[str, Any]:
     """Values of the chart of prometheus-adapter: the mean of the last minute, of a pod over its models."""
     return {
@@ -254,6 +270,11 @@ def _labels(service: Service) -> dict[str, str]:
 
 def _image(service: Service) -> str:
     return f"{service.name}:{__version__}"
+
+
+def _key(service: Service) -> dict[str, str]:
+    """Where the key lies: in a secret, which is made by hand."""
+    return {"name": f"{service.name}-api-key", "key": "api-key"}
 
 
 def _claim(service: Service) -> str:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlpkit.errors import UserError
+from nlpkit.models.files import ONNX_FOLDER, exported_file
+from nlpkit.overview.run import ERRORS
+from nlpkit.runs.folder import CHECKPOINTS, METRICS
 
 MODELS = "/models"  # folder of the models in a container
-NO_MODEL = ("checkpoints", "plots")  # of a run folder: what does not answer
+NO_MODEL = (CHECKPOINTS, "plots", METRICS, ERRORS)  # of a run folder: what does not answer, and texts of its data
 DNS_LABEL = 63  # characters of a name in Kubernetes, RFC 1123
 SUFFIX = 20  # of these that are left for what is put behind it: -api-key, and what Kubernetes gives its pods
 
@@ -31,13 +34,15 @@ class ServedFolder:
 
     @property
     def files(self) -> list[Path]:
-        """What of the folder answers: all files but checkpoints, plots and hidden ones, sorted."""
+        """What of the folder answers, sorted: all files but hidden ones, `NO_MODEL`, and a second ONNX file."""
+        graph = exported_file(self.folder)
+        # there it lies for other programs, too
+        skipped = NO_MODEL if graph is not None and graph.parent != self.folder else (*NO_MODEL, ONNX_FOLDER)
+        parts = {file: file.relative_to(self.folder).parts for file in sorted(self.folder.rglob("*")) if file.is_file()}
         return [
             file
-            for file in sorted(self.folder.rglob("*"))
-            if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(self.folder).parts)
-            and file.relative_to(self.folder).parts[0] not in NO_MODEL
+            for file, names in parts.items()
+            if names[0] not in skipped and not any(name.startswith(".") for name in names)
         ]
 
     @property
