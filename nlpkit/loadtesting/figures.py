@@ -185,10 +185,9 @@ def _verdict(figures: Figures, p99_ms: float) -> Verdict:
         return "nothing"
     if figures.errors:
         return "errors"
-    if figures.refused:
-        return "refused"
-    assert figures.p99_ms is not None  # all were answered
-    if figures.p99_ms <= p99_ms:
-        # what a late client adds to latencies is in them: they hold all the more
+    # what a late client adds to latencies is in them: they hold all the more
+    if not figures.refused and figures.p99_ms is not None and figures.p99_ms <= p99_ms:
         return "held"
-    return "client" if figures.late_p99_ms > late_limit_ms(p99_ms) else "slow"
+    if figures.late_p99_ms > late_limit_ms(p99_ms):  # what was held up goes out at once, and so more is refused
+        return "client"
+    return "refused" if figures.refused else "slow"

@@ -9,6 +9,7 @@ from nlpkit.loadtesting.knee import Search
 from nlpkit.loadtesting.load import Alone
 from nlpkit.reporting import Cell, Estimate, Table, counted
 
+MOST_NAMED = 3  # rates in a sentence
 FEW = 368  # answers below which the 99th percentile has no upper end
 
 
@@ -106,12 +107,12 @@ def of_beyond(knee: Figures, beyond: Figures) -> list[str]:
 def doubts(steps: Sequence[Figures], p99_ms: float, connections: int) -> list[str]:
     """What a figure does not say by itself."""
     lines = []
-    late = [step.name for step in steps if step.late_p99_ms > late_limit_ms(p99_ms)]
+    limit = late_limit_ms(p99_ms)
+    late = [step.name for step in steps if step.late_p99_ms > limit]
     if late:
-        limit = late_limit_ms(p99_ms)
         lines.append(
-            f"this client was late by more than {limit:g} ms (p99) at {', '.join(late)}: latencies there are bound by "
-            "the client, and those of the service are lower"
+            f"this client was late by more than {limit:g} ms (p99) at {_named(late, steps)}: latencies there are bound "
+            "by the client, and those of the service are lower"
         )
     waiting = sum(step.waited for step in steps)
     if waiting:
@@ -122,10 +123,15 @@ def doubts(steps: Sequence[Figures], p99_ms: float, connections: int) -> list[st
     few = [step.name for step in steps if 0 < step.answered * step.seconds < FEW]
     if few:
         lines.append(
-            f"{', '.join(few)}: fewer than {FEW} answers, of which the 99th percentile has no upper end; --seconds "
+            f"fewer than {FEW} answers at {_named(few, steps)}: their 99th percentile has no upper end; --seconds "
             "gives more"
         )
     return lines
+
+
+def _named(some: Sequence[str], steps: Sequence[Figures]) -> str:
+    """The rates that something is said of: by name, or how many of all."""
+    return ", ".join(some) if len(some) <= MOST_NAMED else f"{len(some)} of {len(steps)} rates"
 
 
 def _above(found: Search, p99_ms: float) -> str:

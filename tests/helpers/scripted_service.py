@@ -62,6 +62,7 @@ class Service:
 
     script: Script
     models: dict[str, object] | None
+    starts: float = 0.0
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -80,8 +81,7 @@ class Service:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         request = Request(method, path, headers, body, time.perf_counter() - self.began, len(self.requests))
         if method == "GET":
-            known = self.models is not None and path == "/v1/models"
-            reply = Reply(body=json.dumps(self.models).encode()) if known else Reply(status=404)
+            reply = self._looked_up(path, request.moment)
         else:
             self.requests.append(request)
             reply = self.script(request)
@@ -95,6 +95,14 @@ class Service:
         await writer.drain()
         return True
 
+    def _looked_up(self, path: str, moment: float) -> Reply:
+        ready = moment >= self.starts
+        if self.models is not None and path == "/v1/models":
+            return Reply(body=json.dumps(self.models if ready else {"object": "list", "data": []}).encode())
+        if self.models is not None and path == "/health/ready" and not ready:
+            return Reply(status=503, body=b'{"status": "starting", "reason": "the models are being opened"}')
+        return Reply(status=404)
+
     async def run(self, ready: threading.Event) -> None:
         self.began = time.perf_counter()
         server = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1024)
@@ -105,14 +113,15 @@ class Service:
 
 
 @contextlib.contextmanager
-def scripted(script: Script, models: dict[str, object] | None = MODELS) -> Iterator[Service]:
+def scripted(script: Script, models: dict[str, object] | None = MODELS, starts: float = 0.0) -> Iterator[Service]:
     """A service in a thread of its own.
 
     Args:
         script: what it answers to a POST; called in the order in which requests come.
         models: what it answers to `GET /v1/models`; None: 404, as other services do.
+        starts: seconds in which it has no model yet.
     """
-    service, ready, loop = Service(script, models), threading.Event(), asyncio.new_event_loop()
+    service, ready, loop = Service(script, models, starts), threading.Event(), asyncio.new_event_loop()
 
     def work() -> None:
         asyncio.set_event_loop(loop)

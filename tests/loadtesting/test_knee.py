@@ -79,6 +79,9 @@ def test_two_goes_at_a_rate_are_taken_together() -> None:
 def test_a_late_client_is_blamed_for_what_is_slow_and_not_for_what_is_held() -> None:
     assert figures.of([(made([80.0] * 100, late_ms=30), WINDOW)], 50).verdict == "client"
     assert figures.of([(made([80.0] * 100, late_ms=4), WINDOW)], 50).verdict == "slow"
+    refused = [ANSWERED] * 99 + [REFUSED]
+    assert figures.of([(made([10.0] * 100, refused, late_ms=30), WINDOW)], 50).verdict == "client"
+    assert figures.of([(made([10.0] * 100, refused, late_ms=4), WINDOW)], 50).verdict == "refused"
     assert figures.of([(made([40.0] * 100, late_ms=30), WINDOW)], 50).verdict == "held"
 
 

@@ -104,7 +104,12 @@ def test_what_the_service_says_to_the_first_request_is_passed_on(
 
 
 def test_a_service_that_is_not_ready_is_waited_for(texts: Path) -> None:
-    report = loaded(lambda r: Reply(status=503 if r.number < 2 else 200), texts, rate=[50], wait_seconds=10)
+    """Its models are opened for a while, and then it refuses some requests more."""
+    with scripted(lambda request: Reply(status=503 if request.number < 2 else 200), starts=0.3) as service:
+        config = loadtest.Config(url=service.url, input=str(texts), rate=[50], **QUICK)
+        with pytest.raises(UserError, match=r"no answer within 0\.0 s: HTTP 503: the models are being opened"):
+            loadtest.run(config)
+        report = loadtest.run(config.changed(wait_seconds=10))
     assert report.exit_code == 0
     assert report.record["windows"][0]["refused"] == 0
 
