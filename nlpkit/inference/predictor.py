@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
@@ -379,7 +379,7 @@ class Predictor(Generic[R]):
     def _batches(self, order: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
         """The rows of each forward pass; of one length, where the model would read padding."""
         parts = [order]
-        if not fitting.reads_mask(self.model):
+        if not self._reads_mask:
             parts = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
         for part in parts:
             start = 0
@@ -389,6 +389,11 @@ class Predictor(Generic[R]):
                     most = min(most, max(self.batch_tokens // int(lengths[part[start]]), 1))
                 yield part[start : start + most]
                 start += most
+
+    @cached_property
+    def _reads_mask(self) -> bool:
+        """See `fitting.reads_mask`, which takes longer than a short text to answer."""
+        return fitting.reads_mask(self.model)
 
     def _reduced(self, part: _Part, rows: np.ndarray, ask: Ask) -> list[tuple[np.ndarray, dict[str, Any]]]:
         """What the task reduces these rows to, in several batches where they do not fit into memory together."""
