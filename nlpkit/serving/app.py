@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from nlpkit import __version__
-from nlpkit.serving.doors import Doors, Visit
+from nlpkit.serving.doors import FAILED, Doors, Visit
 from nlpkit.serving.refusals import Refusal
 from nlpkit.serving.routes import native, pages, state
 
@@ -23,11 +23,12 @@ def application(service: Service) -> App:
     Args:
         service: its models may be added later.
     """
-    app = FastAPI(title="nlpkit", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="nlpkit", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
     app.router.redirect_slashes = False
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _failed)
     app.include_router(native.router)
     app.include_router(state.router)
     app.include_router(pages.router)
@@ -37,6 +38,11 @@ def application(service: Service) -> App:
 async def _refused(request: Request, refusal: Any) -> Response:
     visit: Visit = request.scope["visit"]
     return visit.response_to(refusal)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """In the place of a plain text of the framework; the error itself goes on to the doors, which log it."""
+    return await _refused(request, FAILED)
 
 
 async def _no_route(request: Request, error: Any) -> Response:

@@ -25,9 +25,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-OPEN = ("/health/", "/docs", "/openapi.json", "/page/")  # ways that need no key; "/" is another
+OPEN = ("/health/", "/docs", "/page/")  # ways that need no key; "/" is another
 # What a browser may do with an answer: nothing but show it.
 SAFE = {b"x-content-type-options": b"nosniff", b"cache-control": b"no-store"}
+
+
+FAILED = Refusal("internal", "the service failed; its log tells why, by this request_id")
 
 
 class Doors:
@@ -59,7 +62,7 @@ class Doors:
             raise
         except Exception as error:
             self.service.log.write("error", id=visit.id, error=f"{type(error).__name__}: {error}"[:500])
-            await visit.refuse(Refusal("internal", "the service failed; its log tells why, by this request_id"))
+            await visit.refuse(FAILED)
         finally:
             visit.close()
 
@@ -136,7 +139,11 @@ class Visit:
             self.status = message["status"]
             given = dict(message["headers"])
             added = {name: value for name, value in SAFE.items() if name not in given}
-            message["headers"] = [*message["headers"], (b"x-request-id", self.id.encode()), *added.items()]
+            taken = (
+                f"total;dur={1000 * (time.perf_counter() - self.start):.2f}"  # milliseconds, for the page and proxies
+            )
+            own = [(b"x-request-id", self.id.encode()), (b"server-timing", taken.encode())]
+            message["headers"] = [*message["headers"], *own, *added.items()]
         await self._send(message)
 
     async def refuse(self, refusal: Refusal) -> None:

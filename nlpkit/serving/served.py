@@ -117,7 +117,7 @@ class ServedModel:
     @property
     def form(self) -> form.Form:
         """What a page needs to ask the model."""
-        variant = self.variant({})
+        variant = self.variant(self.task.view.example_options())  # a model without labels is opened with some alone
         columns = variant.reads if variant.template is None else [variant.template[0]]
         return form.of_task(self.task, columns, ["predict"])
 
@@ -226,13 +226,21 @@ class ServedModel:
     def prepared(
         self, variant: Variant, keys: Sequence[tuple[str, str]], read: Sequence[Mapping[str, Any]]
     ) -> list[Unit]:
-        """Units of what was read of inputs; safe to call in any thread."""
+        """Units of what was read of inputs; safe to call in any thread.
+
+        Raises:
+            Refusal: the inputs do not go together with the options: labels that leave no room for a text.
+        """
         if not read:
             return []
         task = variant.predictor.task
         columns = {name: [one[name] for one in read] for name in read[0]}
-        with self._tokenizing:
-            made = task.features(variant.predictor.tokenizer, columns)
+        try:
+            with self._tokenizing:
+                made = task.features(variant.predictor.tokenizer, columns)
+        except UserError as error:
+            hint = f" {error.hint}" if error.hint else ""
+            raise Refusal("invalid_input", in_json(error.message + hint)) from None
         bounds = np.searchsorted(np.asarray(made["example"]), np.arange(len(read) + 1)).tolist()
         units = []
         for i, (start, end) in enumerate(itertools.pairwise(bounds)):

@@ -115,3 +115,36 @@ def test_figures_are_counted(client: Client) -> None:
     assert figure(requests) == before[0] + 1
     assert figure(tokens) == before[1] + asked.json["usage"]["tokens"]
     assert figure("nlpkit_ready") == 1
+
+
+def test_the_examples_of_the_api_document_are_answered(client: Client) -> None:
+    document = client.get("/openapi.json").json
+    asked = document["paths"]["/v1/models/{name}/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert set(asked["examples"]) == set(KINDS)
+    for kind, example in asked["examples"].items():
+        answer = client.post(f"/v1/models/{kind}/predict", example["value"])
+        assert answer.status == 200, answer.raw
+        assert not any(one.get("error") for one in answer.json["answers"])
+        assert set(example["value"]) <= set(asked["schema"]["properties"])
+
+
+def test_labels_that_leave_no_room_for_a_text_are_refused(client: Client) -> None:
+    labels = ["a very long label " * 20, "another"]
+    answer = client.post("/v1/models/zero-shot/predict", {"input": "good film", "options": {"labels": labels}})
+    assert (answer.status, answer.error["type"]) == (422, "invalid_input")
+    assert "leaves no room for a text" in answer.error["message"]
+
+
+def test_what_nobody_foresaw_is_told_as_every_refusal_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    monkeypatch.setattr(client.service.models["classification"], "prepared", broken)
+    answer = client.post("/v1/models/classification/predict", {"input": "a text that was never asked before"})
+    assert (answer.status, answer.error["type"]) == (500, "internal")
+    assert "secret" not in answer.raw.decode() and answer.error["request_id"] == answer.headers["x-request-id"]
+
+
+def test_the_time_in_the_server_is_told(client: Client) -> None:
+    told = client.post("/v1/models/classification/predict", {"input": "good film"}).headers["server-timing"]
+    assert float(told.removeprefix("total;dur=")) > 0

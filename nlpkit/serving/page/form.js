@@ -32,7 +32,7 @@ export class AskingForm {
   }
 
   parts() {
-    const given = Object.keys(this.form.example.options ?? {});
+    const given = Object.keys(exampleOptions(this.form));
     const open = given.map(name => this.options.find(option => option.name === name));
     const folded = this.options.filter(option => !given.includes(option.name));
     this.again = element("button", { type: "button" }, "Example");
@@ -54,14 +54,15 @@ export class AskingForm {
   // Put the example into the fields.
   fill() {
     this.texts.forEach((text, i) => text.write(this.form.inputs[i].example));
-    for (const option of this.options) option.write(this.form.example.options?.[option.name] ?? option.default);
+    for (const option of this.options) option.write(exampleOptions(this.form)[option.name] ?? option.default);
   }
 
   // The request: its options are those that differ from what holds without them.
   body() {
-    const made = { input: this.input() };
-    const given = this.options.map(option => [option, option.read()]).filter(([option, value]) => !same(value, option.default));
-    if (given.length) made.options = Object.fromEntries(given.map(([option, value]) => [option.name, value]));
+    const read = this.options.map(option => [option, option.read()]).filter(([option, value]) => !same(value, option.default));
+    const options = Object.fromEntries(read.map(([option, value]) => [option.name, value]));
+    if (searches(this.form)) return { query: this.input(), ...options };
+    const made = { input: this.input(), ...(read.length ? { options } : {}) };
     if (this.streams?.control.checked) made.stream = true;
     return made;
   }
@@ -77,6 +78,14 @@ export class AskingForm {
     this.run.disabled = working;
     this.stop.disabled = !working;
   }
+}
+
+// A search has its options beside the query, everything else has them apart from the input.
+const searches = form => form.shows === "results";
+
+function exampleOptions(form) {
+  const { query, ...beside } = form.example;
+  return searches(form) ? beside : (form.example.options ?? {});
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

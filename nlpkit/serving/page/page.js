@@ -61,7 +61,7 @@ const path = () => `/v1/models/${encodeURIComponent(state.chosen.id)}/${state.ch
 // --- asking ---
 
 async function run() {
-  const asked = form(), body = asked.body(), place = find("answer");
+  const asked = form(), input = asked.input(), body = asked.body(), place = find("answer");
   const stopping = new AbortController();
   const written = element("p", { class: "text written", dir: "auto" });
   let last = null;
@@ -77,7 +77,7 @@ async function run() {
     const found = await ask(path(), body, { signal: stopping.signal, onEvent });
     if (state.running !== stopping) return; // another model was chosen meanwhile
     state.times.add(found);
-    showAnswer(found.body ?? { answers: [last.answer], usage: last.usage }, body.input, found);
+    showAnswer(found.body ?? { answers: [last.answer], usage: last.usage }, input, found);
   } catch (error) {
     if (state.running !== stopping) return;
     if (error.name === "AbortError") place.replaceChildren(element("p", { class: "help" }, "Stopped."), written);

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
+from nlpkit.serving.api_document import documented
 from nlpkit.serving.refusals import Refusal
 from nlpkit.serving.routes import bodies
 from nlpkit.serving.routes.state import service_of
@@ -22,15 +23,27 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 BODY: bodies.Known = {"input": (str, dict, list), "options": dict, "stream": bool}
+TEXT_OR_COLUMNS = [{"type": "string"}, {"type": "object"}]
+DOCUMENTED: dict[str, Any] = {
+    "input": {
+        "description": "A text, or an object with the columns that the model reads; or a list of these.",
+        "oneOf": [*TEXT_OR_COLUMNS, {"type": "array", "items": {"oneOf": TEXT_OR_COLUMNS}}],
+    },
+    "options": {
+        "type": "object",
+        "description": "Options of the model's task by name; `form.options` of GET /v1/models/{name} lists them.",
+    },
+    "stream": {"type": "boolean", "description": "Of a model that writes: send the text as it is written."},
+}
 
 
-@router.post("/v1/models/{name}/predict", summary="Ask a model")
+@router.post("/v1/models/{name}/predict", summary="Ask a model", openapi_extra=documented(DOCUMENTED, "input"))
 async def predict(request: Request, name: str) -> Response:
     """The answers to one input or several, in their order."""
     return await _predicted(request, name)
 
 
-@router.post("/predict", summary="Ask the only model")
+@router.post("/predict", summary="Ask the only model", openapi_extra=documented(DOCUMENTED, "input"))
 async def predict_only(request: Request) -> Response:
     """The same where one model is served."""
     return await _predicted(request, None)
