@@ -29,6 +29,7 @@ from nlpkit.sharding.manifest import NAME, Entry, Manifest
 from nlpkit.sharding.options import ShardedOptions, ShardOptions
 from nlpkit.sharding.stores import Local, Target
 from nlpkit.sharding.worker import Answered, Failed, Heard, Work
+from nlpkit.tasks.options import AnsweredFileOptions
 
 LOCK = ".lock"
 # options that say where and how fast, and not what is answered
@@ -227,7 +228,8 @@ class _Batch:
         lacking = sum(entry.failed or 0 for entry in answered.values())
         first = next((place for place, entry in answered.items() if entry.failed), "")
         where = f"the first of them in {first}"
-        failure = self.config.tell_of_failures(lacking, rows, self.command.rows_lacking, where)
+        gate = AnsweredFileOptions.tell_of_failures
+        failure = gate(self.config, lacking, rows, self.command.rows_lacking, where)
         if failed:
             named = "; ".join(_with_place(place, str(entry.error)) for place, entry in list(failed.items())[:SHOWN])
             more = f"; and {len(failed) - SHOWN:,} more" if len(failed) > SHOWN else ""
@@ -302,7 +304,7 @@ def _require_one_process(config: ShardedOptions, target: Target) -> None:
 
 def _handed_on(config: ShardedOptions) -> dict[str, Any]:
     """The options that a worker opens its model and answers a file with, as JSON values."""
-    values = {name: value for name, value in config.given_values().items() if name not in ELSEWHERE}
+    values = {name: value for name, value in config.given_values().items() if name not in ELSEWHERE} | {"shards": True}
     return dict(to_jsonable_python(values))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from nlpkit import reporting
 from nlpkit.inference.predictor import TrainedModelOptions
 from nlpkit.options import Config, FolderOptions, ReadingOptions, option, option_like
 from nlpkit.tasks.options import AnsweredFileOptions, TypedOptions
@@ -56,3 +57,12 @@ class ShardedOptions(ShardOptions, AnsweredFileOptions, TypedOptions, ReadingOpt
 
     output: Path | None = option(None, "File to write, or a folder.", panel="Output", metavar="FILE")
     overwrite: bool = option_like(FolderOptions, "overwrite")
+
+    def tell_of_failures(self, failed: int, done: int, lacking: str, first: str, hint: str = "") -> str:
+        """As of one file; of a shard it is told, and the gate is for the rows of all shards together."""
+        if not self.shards:
+            return super().tell_of_failures(failed, done, lacking, first, hint)
+        if failed:
+            message = f"{failed:,} of {done:,} rows have no {lacking}; {first}"
+            reporting.current().warn(f"{message}. {hint}" if hint else message)
+        return ""
