@@ -4247,6 +4247,7 @@ def loadtest(
     arrivals: Literal['poisson', 'even'] = 'poisson',
     connections: int = 512,
     timeout_seconds: float = 10,
+    in_process: str | PathLike[str] | None = None,
     wait_seconds: float = 30,
     overwrite: bool = False,
     locust: str | PathLike[str] | None = None,
@@ -4302,6 +4303,8 @@ def loadtest(
         connections: Connections at once, at most; a request that waits for one counts from when it was
             due. (not with locust)
         timeout_seconds: A request without an answer after so long has failed. (not with locust)
+        in_process: Run folder of the service's model: tell what HTTP costs over asking it in this
+            process. (not with locust)
         wait_seconds: Wait so long for a service that is not ready yet.
         overwrite: Replace what an earlier load test left there.
         locust: Write a Locust file that sends these requests, and end.

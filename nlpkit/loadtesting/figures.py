@@ -116,7 +116,7 @@ def of(parts: Sequence[tuple[Requests, Window]], p99_ms: float) -> Figures:
             statuses[str(status)] += int(times)
     answered, refused = errors.pop(ANSWERED, 0), errors.pop(REFUSED, 0)
     percentiles = dict(zip(PERCENTILES, np.percentile(latency, PERCENTILES), strict=True)) if answered else {}
-    low, high = tail_interval(latency)
+    low, high = quantile_interval(latency, TAIL)
     late_p99 = float(np.percentile(late, 99)) if count else 0.0
     figures = Figures(
         name=window.name,
@@ -147,26 +147,27 @@ def of(parts: Sequence[tuple[Requests, Window]], p99_ms: float) -> Figures:
     return replace(figures, verdict=_verdict(figures, p99_ms))
 
 
-def tail_interval(latency: np.ndarray) -> tuple[float | None, float | None]:
-    """The interval of the 99th percentile by the order of the values, whatever their distribution.
+def quantile_interval(values: np.ndarray, share: float) -> tuple[float | None, float | None]:
+    """The interval of a quantile by the order of the values, whatever their distribution.
 
-    How many of n values lie below the percentile is binomial; the ends are the values of such ranks that this count
+    How many of n values lie below the quantile is binomial; the ends are the values of such ranks that this count
     lies between them at `LEVEL`. It takes values for independent: those of one queue are alike, and its real interval
     is somewhat wider.
 
     Args:
-        latency: any order, shape (values,).
+        values: any order, shape (values,).
+        share: of values below the quantile, 0.99 for the 99th percentile.
 
     Returns:
-        Its ends; None for one that lies beyond the values: there is no upper end below 368 of them.
+        Its ends; None for one that lies beyond the values: the 99th percentile has no upper end below 368 of them.
     """
     from scipy import stats
 
-    count = len(latency)
+    count = len(values)
     if not count:
         return None, None
-    ordered = np.sort(latency)
-    below = stats.binom(count, TAIL)
+    ordered = np.sort(values)
+    below = stats.binom(count, share)
     low, high = int(below.ppf((1 - LEVEL) / 2)), int(below.ppf((1 + LEVEL) / 2)) + 1  # ranks from 1
     return float(ordered[low - 1]) if low else None, float(ordered[high - 1]) if high <= count else None
 

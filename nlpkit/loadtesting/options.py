@@ -154,6 +154,13 @@ class ScheduleOptions(Config):
     timeout_seconds: float = option(
         10, "A request without an answer after so long has failed.", panel="Load", gt=0, le=600, only_with=WRITES_A_FILE
     )
+    in_process: str | None = option(
+        None,
+        "Run folder of the service's model: tell what HTTP costs over asking it in this process.",
+        panel="Load",
+        metavar="MODEL",
+        only_with=WRITES_A_FILE,
+    )
     wait_seconds: float = option(
         30, "Wait so long for a service that is not ready yet.", panel="Load", ge=0, le=MOST_SECONDS
     )

@@ -102,7 +102,8 @@ def over_time(requests: Requests, start: float, end: float, p99_ms: float) -> Pl
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
-        bins = int(np.clip((end - start) / LEAST_BIN, 1, BINS))
+        inside = int(((requests.due >= start) & (requests.due < end)).sum())
+        bins = int(np.clip(min((end - start) / LEAST_BIN, inside / ENOUGH), 1, BINS))
         edges = np.linspace(start, end, bins + 1)
         middles, width = (edges[:-1] + edges[1:]) / 2 - start, (end - start) / bins
         place = np.digitize(requests.due, edges) - 1
@@ -113,7 +114,8 @@ def over_time(requests: Requests, start: float, end: float, p99_ms: float) -> Pl
         of_bins = [requests.latency_ms[answered & (place == i)] for i in range(bins)]
         for name, share in (("p50", 50), ("p99", 99)):
             values = [np.percentile(each, share) if len(each) >= ENOUGH else np.nan for each in of_bins]
-            above.plot(middles, values, color=COLOUR_OF[name], label=name)
+            if not np.isnan(values).all():
+                above.plot(middles, values, color=COLOUR_OF[name], label=name)
         worst = [each.max() if len(each) else np.nan for each in of_bins]
         above.plot(middles, worst, color=INK, linestyle="none", marker=".", markersize=3, label="slowest")
         above.axhline(p99_ms, color=QUIET, linewidth=1, linestyle="--", zorder=1, label=f"{p99_ms:g} ms")

@@ -13,12 +13,13 @@ nlpkit loadtest http://127.0.0.1:8000 --input texts.txt --rate 100 --fail-over p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.errors import UserError
 from nlpkit.loadtesting import arrivals, bodies, gates, knee, locust_file, pictures, target, told, written
 from nlpkit.loadtesting.arrivals import Schedule
 from nlpkit.loadtesting.bodies import Asked
@@ -31,6 +32,9 @@ from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder
 from nlpkit.runs.plots import Plot
+
+if TYPE_CHECKING:
+    from nlpkit.loadtesting.in_process import Overhead
 
 COMMAND = "loadtest"
 ESSENTIAL: tuple[str, ...] = ("url", "input", "body", "p99_ms", "rate", "seconds", "output", "fail_over")
@@ -73,7 +77,11 @@ def run(config: Config) -> Report:
         load = Load(client, bodies.in_turn(sent, config.order, generator), config, generator)
         reporting.current().plan("plan", _plan(config, asked, sent, folder))
         require_answer(client, sent[0], config)
+        overhead = None if config.in_process is None else _overhead(load, asked, config.in_process)
         tested = _fixed(load, schedules) if schedules else _searched(load, config)
+    if overhead is not None:
+        record = {**tested.record, "in_process": overhead.record()}
+        tested = replace(tested, lines=[*tested.lines, overhead.line()], record=record)
     return _report(config, asked, tested, load, folder, checked)
 
 
@@ -96,6 +104,19 @@ class Tested:
     record: Mapping[str, Any]
     marks: Mapping[int, str]
     failure: str = ""
+
+
+def _overhead(load: Load, asked: Asked, run: str) -> Overhead:
+    """What HTTP costs over asking the model in this process.
+
+    Raises:
+        UserError: the service is not asked for answers in the form of nlpkit.
+    """
+    from nlpkit.loadtesting import in_process
+
+    if asked.path.rpartition("/")[2] != "predict" or "input" not in asked.template:
+        raise UserError(f"--in-process: {asked.path} is no /predict of nlpkit", "Leave it out.")
+    return in_process.compare(load.client, load.bodies, run)
 
 
 def _searched(load: Load, config: Config) -> Tested:

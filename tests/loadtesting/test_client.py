@@ -53,6 +53,7 @@ def test_a_stall_shows_in_each_request_that_it_holds_up() -> None:
     assert np.percentile(requests.latency_ms, 99) > 200
 
 
+@pytest.mark.slow
 def test_each_way_to_fail_has_a_name() -> None:
     replies = [
         Reply(),

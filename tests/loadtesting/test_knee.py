@@ -47,13 +47,13 @@ def test_the_interval_of_the_tail_holds_it_as_often_as_it_says() -> None:
     generator = np.random.default_rng(1)
     true, inside, trials = -np.log(0.01), 0, 400
     for _ in range(trials):
-        low, high = figures.tail_interval(generator.exponential(size=2000))
+        low, high = figures.quantile_interval(generator.exponential(size=2000), 0.99)
         assert low is not None and high is not None
         inside += low <= true <= high
     assert inside / trials == pytest.approx(0.955, abs=0.035)
-    assert figures.tail_interval(np.arange(368.0))[1] is not None
-    assert figures.tail_interval(np.arange(367.0))[1] is None
-    assert figures.tail_interval(np.array([])) == (None, None)
+    assert figures.quantile_interval(np.arange(368.0), 0.99)[1] is not None
+    assert figures.quantile_interval(np.arange(367.0), 0.99)[1] is None
+    assert figures.quantile_interval(np.array([]), 0.99) == (None, None)
 
 
 def test_refusals_and_errors_are_counted_apart_and_only_what_was_due_in_the_window() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import json
@@ -60,10 +61,13 @@ def bare(command: str) -> list[str]:
     return [command, *BARE.get(command, ["--data", "d"])]
 
 
+services = contextlib.ExitStack()
+
+
 @functools.cache
 def quick_service() -> str:
     """The address of a service that answers at once, for as long as this process lives."""
-    return scripted(lambda _: Reply()).__enter__().url
+    return services.enter_context(scripted(lambda _: Reply())).url
 
 
 def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:

@@ -55,6 +55,7 @@ def test_the_knee_is_near_what_the_service_can_do_and_beyond_it_refusals_are_cou
         loadtest.run(loadtest.Config(url="http://127.0.0.1:9", input=str(texts), output=output))
 
 
+@pytest.mark.slow
 def test_fixed_rates_are_gates_and_one_document(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with scripted(lambda request: Reply(delay=0.2 if request.number % 10 == 0 else 0.0)) as service:
         command = ["loadtest", service.url, "--input", str(texts), "--rate", "50,100", "--json"]
@@ -122,6 +123,7 @@ def test_a_service_that_breaks_has_no_knee(texts: Path) -> None:
     assert report.record["windows"][0]["errors"].keys() == {"HTTP 500"}
 
 
+@pytest.mark.slow
 def test_every_picture_is_drawn(texts: Path, tmp_path: Path, drawing: Any) -> None:
     output = tmp_path / "ramp"
     with drawing():
@@ -149,3 +151,21 @@ def test_it_works_where_a_loop_runs_already(texts: Path) -> None:
         return loaded(queue(0.0), texts, rate=[50])
 
     assert asyncio.run(cell()).exit_code == 0
+
+
+@pytest.mark.slow
+def test_what_http_costs_over_the_model_in_this_process(texts: Path, trained: Path) -> None:
+    with scripted(lambda _: Reply(delay=0.05)) as service:
+        config = loadtest.Config(url=service.url, input=str(texts), rate=[20], in_process=str(trained), **QUICK)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("nlpkit.loadtesting.in_process.TURNS", 1)
+            report = loadtest.run(config)
+        found = report.record["in_process"]
+        assert (found["run"], found["texts"]) == (str(trained), 20)
+        assert found["service_p50_ms"] >= 50 and found["process_p50_ms"] < found["service_p50_ms"]
+        assert 0 < found["p50_ms"] <= found["service_p50_ms"]
+        asked = {json.loads(request.body)["input"] for request in service.requests[:22]}
+        assert len(asked) > 15, "the texts differ"
+        theirs = config.changed(body='{"inputs": "{{ text }}"}')
+        with pytest.raises(UserError, match="--in-process: /v1/models/sst2/predict is no /predict of nlpkit"):
+            loadtest.run(theirs)
