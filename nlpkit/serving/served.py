@@ -106,8 +106,9 @@ class ServedModel:
         given = {name: getattr(options, name) for name in options.given if name in ServedModelOptions.model_fields}
         config = AnsweringOptions(model=run, **given)
         opened: Predictor[Any] = open_predictor(config, Task, "serve")
-        config = config.for_task(type(opened.task))
-        return cls(name, opened.configured(config, batch_tokens=batch_tokens), config)
+        opened.batch_tokens = batch_tokens
+        # the options are for requests to set: a model without labels of its own is opened without any
+        return cls(name, opened, config.for_task(type(opened.task)))
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import every_task
@@ -148,3 +150,18 @@ def test_what_nobody_foresaw_is_told_as_every_refusal_is(client: Client, monkeyp
 def test_the_time_in_the_server_is_told(client: Client) -> None:
     told = client.post("/v1/models/classification/predict", {"input": "good film"}).headers["server-timing"]
     assert float(told.removeprefix("total;dur=")) > 0
+
+
+def test_a_model_without_labels_of_its_own_is_asked_with_some(run_of: RunOf, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(run_of("zero-shot"), tmp_path / "nli"))
+    record = json.loads((run / "nlpkit.json").read_text())
+    record["task"]["labels"] = []
+    (run / "nlpkit.json").write_text(json.dumps(record))
+    with serving({"nli": run}) as client:
+        (answer,) = client.answers("nli", "good film", labels=["praise", "blame"], all_scores=True)
+        assert set(answer["scores"]) == {"praise", "blame"}
+        example = client.get("/v1/models/nli").json["form"]["example"]
+        assert client.post("/predict", example).json["answers"][0]["scores"].keys() == set(example["options"]["labels"])
+        refused = client.post("/predict", {"input": "good film"})
+        assert (refused.status, refused.error["type"]) == (422, "invalid_options")
+        assert "chooses among labels" in refused.error["message"]
