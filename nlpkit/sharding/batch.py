@@ -110,8 +110,8 @@ def run(config: ShardedOptions, command: Command) -> Report:
                 manifest.save()
                 batch.answer(work, left)
         finally:
+            target.clear()  # first: an interrupt is raised once more where a file has got its name
             manifest.save()
-            target.clear()
         return batch.report(shards, left, done)
 
 

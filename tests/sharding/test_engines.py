@@ -150,6 +150,8 @@ def test_a_command_that_is_ended_goes_on_where_it_was(number: int, jobs: int, tr
             time.sleep(0.01)
         os.kill(process.pid, number)
     assert process.returncode == (130 if number == signal.SIGTERM else -signal.SIGKILL)
+    hidden = [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    assert number == signal.SIGKILL or not hidden
     entries = json.loads((tmp_path / "out/manifest.json").read_text())["shards"].values()
     statuses = [entry["status"] for entry in entries]
     assert len(statuses) == len(NAMES) and "waiting" in statuses
