@@ -5614,6 +5614,7 @@ def serve(
     trust_remote_code: bool = False,
     max_length: int | None = None,
     drain_seconds: float = 30.0,
+    self_check_rows: int = 64,
     log_texts: bool = False,
     kubernetes: str | PathLike[str] | None = None,
     model_in_image: bool = False,
@@ -5622,7 +5623,7 @@ def serve(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Answer over HTTP with trained models: any task, torch or ONNX Runtime.
+    """Answer over HTTP with trained models of any task, and search indexes.
     Prints the address, and a line per request on standard error.
 
     Requests are queued by tokens and answered together; what is too much is refused at once (429). / is a page to try the
@@ -5637,7 +5638,7 @@ def serve(
         max_queue_seconds: Seconds of work that may wait; beyond: 429.
         max_inputs: Inputs per request; beyond: 413.
         cache: Answers that are kept for equal inputs; 0: none.
-        self_check: Compare answers over HTTP with the models', and end.
+        self_check: Compare answers over HTTP with the models' and their records, and end.
         dockerfile: Write Dockerfile, compose files and nginx.conf there; do not serve.
         max_input_tokens: Tokens of all inputs of a request; beyond: 413.
         max_body_mb: MB of the body of a request; beyond: 413.
@@ -5653,6 +5654,7 @@ def serve(
         trust_remote_code: Run model code that comes with the weights.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
         drain_seconds: After SIGTERM: seconds in which what waits is answered.
+        self_check_rows: Rows of a run's data that are asked about. (only with self_check)
         log_texts: Write the texts of requests to the log too.
         kubernetes: Write manifests there; do not serve.
         model_in_image: The models are part of the image; else they are mounted. (only with dockerfile

@@ -1,4 +1,4 @@
-"""Answer over HTTP with trained models: any task, torch or ONNX Runtime.
+"""Answer over HTTP with trained models of any task, and search indexes.
 Prints the address, and a line per request on standard error.
 
 Requests are queued by tokens and answered together; what is too much is refused at once (429). / is a page to try the
@@ -6,7 +6,7 @@ models on, /docs lists the routes, /metrics is for Prometheus. After SIGTERM wha
 --dockerfile DIR and --kubernetes DIR write files that run the same service elsewhere.
 
 Examples: nlpkit serve runs/reviews-int8
-nlpkit serve sentiment=runs/reviews-int8 faq=runs/qa --port 8080
+nlpkit serve sentiment=runs/reviews-int8 faq=faq.index --port 8080
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def run(config: Config) -> Report:
     def began(service: Service, address: str) -> bool:
         reporting.current().line(f"ready: {address}")
         if config.self_check:
-            checked.extend(self_check.check(service, address))
+            checked.extend(self_check.check(service, address, config.self_check_rows))
             return False
         reporting.current().note(f"a page to try it on: {address}/; routes: {address}/docs")
         return True
@@ -75,8 +75,9 @@ def run(config: Config) -> Report:
     if config.self_check:
         report.record["self_check"] = [one.record() for one in checked]
         report.tables.append(self_check.table(checked))
-        if any(one.differing for one in checked):
-            report.exit_code, report.failure = 1, "the service does not answer as its models do"
+        report.lines += [line for one in checked for line in one.lines()]
+        if failures := [failure for one in checked for failure in one.failures]:
+            report.exit_code, report.failure = 1, "; ".join(failures)
     return report
 
 

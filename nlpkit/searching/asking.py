@@ -113,6 +113,20 @@ class Searcher:
             UserError: there is none, it is damaged, or --filter asks for what there is not.
         """
         index = Index.open(config.index)
+        return cls._over(index, config, found.common_words(index))
+
+    def configured(self, config: SearchOptions) -> Searcher:
+        """The same index with the same model, searched as another request asks for.
+
+        Raises:
+            UserError: the options do not fit, or --filter asks for what there is not.
+        """
+        made = self._over(self.index, config, self.common)
+        made._asked = self._asked
+        return made
+
+    @classmethod
+    def _over(cls, index: Index, config: SearchOptions, common: set[str]) -> Searcher:
         way = index.way
         if config.mode is not None:
             way = dataclasses.replace(way, mode=config.mode)
@@ -132,7 +146,7 @@ class Searcher:
             )
         index.map(way)
         reranker = None if config.rerank is None else _open_reranker(config)
-        return cls(index, config, way, rows, found.common_words(index), show, reranker)
+        return cls(index, config, way, rows, common, show, reranker)
 
     @property
     def asked(self) -> Asked:

@@ -64,7 +64,8 @@ def document(app: FastAPI, service: Service) -> dict[str, Any]:
         if path.endswith("/predict"):
             body = operations["post"]["requestBody"]["content"][JSON]
             body["examples"] = {
-                model.name: {"summary": f"{model.name} ({model.task.name})", "value": model.form["example"]}
+                model.name: {"summary": f"{model.name} ({model.kind})", "value": model.form["example"]}
                 for model in service.models.values()
+                if "predict" in model.routes
             }
     return made

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from nlpkit import __version__
 from nlpkit.serving.doors import FAILED, Doors, Visit
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.routes import native, pages, state
+from nlpkit.serving.routes import native, openai, pages, search, state, text_embeddings_inference
 
 if TYPE_CHECKING:
     from nlpkit.serving.doors import App
@@ -30,6 +30,9 @@ def application(service: Service) -> App:
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(Exception, _failed)
     app.include_router(native.router)
+    app.include_router(openai.router)
+    app.include_router(search.router)
+    app.include_router(text_embeddings_inference.router)
     app.include_router(state.router)
     app.include_router(pages.router)
     return Doors(app, service)

@@ -15,12 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from nlpkit.errors import NlpkitError, first_line
+from nlpkit.errors import NlpkitError, UserError, first_line
+from nlpkit.serving.contract import Asked, Key, Served, Unit
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.served import ServedModel, Unit, Variant, together
-from nlpkit.tasks.outputs import in_order, joined, selected
 
 # Seconds of work that are taken together at most, as far as it can be foretold: what comes meanwhile waits for them.
 TAKEN_SECONDS = 0.02
@@ -67,18 +64,20 @@ class Pending:
         writing: shows a text while it is written; such a request is computed by itself.
         started: when the first of its units was taken, in seconds of `time.perf_counter`; 0: not yet.
         gone: whether the client is.
+        tokens: that were read for the answers that are there, of equal inputs each time.
     """
 
-    variant: Variant
+    variant: Asked
     future: asyncio.Future[list[dict[str, Any]]]
     answers: list[dict[str, Any]]
     left: int
     queued: float
     jobs: deque[Job] = field(default_factory=deque)
-    twins: list[tuple[int, tuple[str, str]]] = field(default_factory=list)
+    twins: list[tuple[int, Key]] = field(default_factory=list)
     writing: Any = None
     started: float = 0.0
     gone: bool = False
+    tokens: int = 0
 
     def cancel(self) -> None:
         """Forget the request: what nobody else waits for is not computed."""
@@ -110,15 +109,15 @@ class Batcher:
         seen: is told of each batch, in the thread of the model.
     """
 
-    def __init__(self, model: ServedModel, *, cache: int = 0, seen: Callable[[Seen], None] | None = None) -> None:
+    def __init__(self, model: Served[Any, Any], *, cache: int = 0, seen: Callable[[Seen], None] | None = None) -> None:
         self.model, self.seen = model, seen
         self.failing = ""  # why the model counts as broken
         self.computed = 0  # units so far
         self._loop = asyncio.get_running_loop()
         self._more = threading.Condition()
         self._queue: deque[Pending] = deque()
-        self._jobs: dict[tuple[str, str], Job] = {}
-        self._cache: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._jobs: dict[Key, Job] = {}
+        self._cache: OrderedDict[Key, tuple[dict[str, Any], int]] = OrderedDict()  # with the tokens that were read
         self._kept = cache
         self._waiting_work = 0  # of what is queued
         self._running_work = 0
@@ -139,7 +138,7 @@ class Batcher:
             running = max(self._running_work / self._rate - (time.perf_counter() - self._running_since), 0.0)
         return self._waiting_work / self._rate + running
 
-    def ask(self, variant: Variant, keys: Sequence[tuple[str, str]], writing: Any = None) -> tuple[Pending, list[int]]:
+    def ask(self, variant: Asked, keys: Sequence[Key], writing: Any = None) -> tuple[Pending, list[int]]:
         """Begin a request: what is known, or asked for by another one already, is not computed again.
 
         Args:
@@ -154,16 +153,17 @@ class Batcher:
         pending = Pending(
             variant, self._loop.create_future(), [{}] * len(keys), len(keys), time.perf_counter(), writing=writing
         )
-        missing: dict[tuple[str, str], int] = {}
+        missing: dict[Key, int] = {}
         with self._more:
             for i, key in enumerate(keys):
                 if key in missing:
                     pending.twins.append((i, key))
                 elif writing is not None:
                     missing[key] = i
-                elif (answer := self._cache.get(key)) is not None:
+                elif (kept := self._cache.get(key)) is not None:
                     self._cache.move_to_end(key)
-                    pending.answers[i] = answer
+                    pending.answers[i] = kept[0]
+                    pending.tokens += kept[1]
                     pending.left -= 1
                 elif (job := self._jobs.get(key)) is not None and job.wanted:
                     job.requests.append((pending, i))
@@ -182,7 +182,7 @@ class Batcher:
         if not units or pending.gone:
             return
         with self._more:
-            made: dict[tuple[str, str], Job] = {}
+            made: dict[Key, Job] = {}
             for i, unit in zip(places, units, strict=True):
                 job = self._jobs.get(unit.key) if pending.writing is None else None
                 if job is None or not job.wanted:  # nobody has asked for it since
@@ -211,7 +211,7 @@ class Batcher:
             if self._jobs.get(job.unit.key) is job:
                 del self._jobs[job.unit.key]
             if isinstance(answer, dict) and self._kept:
-                self._cache[job.unit.key] = answer
+                self._cache[job.unit.key] = answer, job.unit.tokens
                 if len(self._cache) > self._kept:
                     self._cache.popitem(last=False)
             for pending, i in job.requests:
@@ -222,6 +222,7 @@ class Batcher:
                     pending.future.set_exception(answer)
                     continue
                 pending.answers[i] = answer
+                pending.tokens += job.unit.tokens
                 pending.left -= 1
                 if not pending.left:
                     pending.future.set_result(pending.answers)
@@ -242,14 +243,14 @@ class Batcher:
             elif self.failing:
                 self._try_again()
 
-    def _taken(self) -> tuple[Variant | None, list[Job], Any]:
+    def _taken(self) -> tuple[Asked | None, list[Job], Any]:
         """What goes through the model next, all asked in one way: a unit of each request in turn, as much as
         `TAKEN_SECONDS` allow; of a model that writes a batch."""
         jobs: list[Job] = []
         work = 0
         now = time.perf_counter()
         first: Pending | None = None
-        most, rows = self._rate * TAKEN_SECONDS, 0
+        most, rows, together = self._rate * TAKEN_SECONDS, 0, self.model.rows_together
         others: deque[Pending] = deque()
         while self._queue:
             pending = self._queue.popleft()
@@ -261,7 +262,7 @@ class Batcher:
                 others.append(pending)
                 continue
             job = pending.jobs[0]
-            full = rows >= self.model.predictor.batch_size if self.model.task.writes else work + job.unit.work > most
+            full = work + job.unit.work > most if together is None else rows >= together
             if jobs and full:
                 others.append(pending)
                 break
@@ -269,7 +270,7 @@ class Batcher:
             pending.started = pending.started or now
             jobs.append(pending.jobs.popleft())
             work += job.unit.work
-            rows += len(job.unit.made["length"])
+            rows += job.unit.rows
             if pending.jobs:
                 self._queue.append(pending)
         # whoever could not go now is first in the next turn
@@ -293,7 +294,7 @@ class Batcher:
             self._jobs.pop(job.unit.key, None)
         pending.jobs.clear()
 
-    def _compute(self, variant: Variant, jobs: list[Job], writing: Any) -> None:
+    def _compute(self, variant: Asked, jobs: list[Job], writing: Any) -> None:
         start = time.perf_counter()
         try:
             self._answer(variant, jobs, writing)
@@ -316,45 +317,29 @@ class Batcher:
         if self.seen is not None:
             waited = [start - request.queued for job in jobs for request, _ in job.requests]
             tokens = sum(job.unit.tokens for job in jobs)
-            self.seen(Seen(sum(len(job.unit.made["length"]) for job in jobs), tokens, seconds, waited))
+            self.seen(Seen(sum(job.unit.rows for job in jobs), tokens, seconds, waited))
 
-    def _answer(self, variant: Variant, jobs: list[Job], writing: Any) -> None:
+    def _answer(self, variant: Asked, jobs: list[Job], writing: Any) -> None:
         """Compute units, and hand out each answer when its rows have come back."""
-        predictor = variant.predictor
-        if writing is not None:
-            watched = predictor.task.watched(jobs[0].unit.inputs, writing)
-            predictor = predictor if watched is None else predictor.asking(watched)
-        owners = [i for i, job in enumerate(jobs) for _ in job.unit.made["length"]]
-        left = [len(job.unit.made["length"]) for job in jobs]
-        back: list[list[tuple[int, Any]]] = [[] for _ in jobs]
-        for rows, outputs in predictor.entries(together([job.unit for job in jobs])):
-            done: list[tuple[Job, dict[str, Any] | Refusal]] = []
-            for place, row in enumerate(rows.tolist()):
-                owner = owners[row]
-                back[owner].append((row, selected(outputs, np.array([place]))))
-                left[owner] -= 1
-                if not left[owner]:
-                    jobs[owner].answered = True
-                    done.append((jobs[owner], self._decoded(predictor, jobs[owner].unit, back[owner])))
-                    back[owner] = []
-            if done:
-                self._loop.call_soon_threadsafe(self._deliver, done)
-
-    def _decoded(self, predictor: Any, unit: Unit, rows: list[tuple[int, Any]]) -> dict[str, Any]:
-        """The answer to a unit whose rows have come back, in any order."""
-        task = predictor.task
-        outputs = in_order(joined([output for _, output in rows]), np.array([row for row, _ in rows]))
-        (answer,) = task.decode(task.merge(outputs, unit.made), [unit.inputs])
-        return {**answer, "cut": unit.cut} if unit.cut else dict(answer)
+        for answers in self.model.computed(variant, [job.unit for job in jobs], writing):
+            done: list[tuple[Job, dict[str, Any] | Refusal]] = [(jobs[place], answer) for place, answer in answers]
+            for job, _ in done:
+                job.answered = True
+            self._loop.call_soon_threadsafe(self._deliver, done)
 
     def _fail(self, job: Job, error: Exception) -> None:
-        """Answer a unit that could not be computed with the reason; several of them one behind the other mean that the
-        model is broken."""
-        self._failed += 1
+        """Answer a unit that could not be computed with the reason. Several of them one behind the other mean that the
+        model is broken, unless it is the options of the request that the model cannot take."""
         said = error.message if isinstance(error, NlpkitError) else f"{type(error).__name__}: {first_line(error)}"
+        kind, where = "internal", []
+        asked_otherwise, _ = job.unit.key
+        if asked_otherwise and isinstance(error, UserError):
+            kind, where = "invalid_options", [(["options"], "do not fit")]
+        else:
+            self._failed += 1
         if self._failed >= FAILURES:
             self.failing = f"{self.model.name}: {said}"
-        refusal: dict[str, Any] | Refusal = Refusal("internal", f"{self.model.name} could not answer: {said}")
+        refusal: dict[str, Any] | Refusal = Refusal(kind, f"{self.model.name} could not answer: {said}", where)
         self._loop.call_soon_threadsafe(self._deliver, [(job, refusal)])
 
     def _try_again(self) -> None:

@@ -25,7 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-OPEN = ("/health/", "/docs", "/page/")  # ways that need no key; "/" is another
+OPEN = ("/health/", "/docs", "/page/")  # ways that need no key where they are read; "/" is another
 # What a browser may do with an answer: nothing but show it.
 SAFE = {b"x-content-type-options": b"nosniff", b"cache-control": b"no-store"}
 
@@ -76,7 +76,8 @@ class Doors:
         working = visit.scope["method"] == "POST"
         if service.only_local and not _is_local(visit.headers.get(b"host", b"")):
             raise Refusal("wrong_host", "the service is for this machine: ask for localhost (or start it with --host)")
-        if service.keys and path != "/" and not path.startswith(OPEN) and not _holds(visit.headers, service.keys):
+        is_open = not working and (path == "/" or path.startswith(OPEN))
+        if service.keys and not is_open and not _holds(visit.headers, service.keys):
             raise Refusal("unauthorized", "send a key of this service: Authorization: Bearer KEY")
         if not working:
             return
@@ -98,6 +99,7 @@ class Visit:
         id: of the request: the client's own, where it is a plain one.
         model, route: what it was about, as far as a route has said.
         failed: the kind of the refusal; empty where there was none.
+        start, began: when it came, by `time.perf_counter` and by the clock.
         noted: what the log is told besides.
         admitted: whether it counts among the requests that the service has to answer.
     """
@@ -111,7 +113,7 @@ class Visit:
         self.model, self.route, self.status, self.failed = NO_MODEL, scope["method"], 0, ""
         self.noted: dict[str, Any] = {}
         self.admitted = False
-        self.start = time.perf_counter()
+        self.start, self.began = time.perf_counter(), time.time()
         self._read = 0
         self._arrived = False
         scope["visit"] = self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -103,11 +103,30 @@ def of_task(task: Task, columns: Sequence[str], routes: Sequence[str]) -> Form:
     return {
         "inputs": inputs,
         "lines": len(rows) > 1,
-        "options": [_option(name, info) for name, info in request_options(type(task)).items()],
+        "options": _described(request_options(type(task))),
         "shows": view.shown_as,
         "streams": task.writes,
         "routes": list(routes),
         "example": example,
+    }
+
+
+def of_index(query: str, options: Mapping[str, FieldInfo], example_options: Mapping[str, Any]) -> Form:
+    """The form of an index that is searched, whose options stand beside the query.
+
+    Args:
+        query: an example.
+        options: that a request may set, by name.
+        example_options: those that the example is asked with.
+    """
+    return {
+        "inputs": [{"name": "query", "label": "Query", "long": len(query) > LONG, "example": query}],
+        "lines": False,
+        "options": _described(options),
+        "shows": "results",
+        "streams": False,
+        "routes": ["search"],
+        "example": {"query": query, **example_options},
     }
 
 
@@ -129,6 +148,10 @@ def request_options(task: type[Task]) -> dict[str, FieldInfo]:
 def label_of(column: str) -> str:
     """The name of a column as a label: `sentence_1` and `sentence1` are "Sentence 1"."""
     return re.sub(r"(?<=[^\W\d])(?=\d)", " ", column.replace("_", " ")).strip().capitalize()
+
+
+def _described(options: Mapping[str, FieldInfo]) -> list[FormOption]:
+    return [_option(name, info) for name, info in options.items()]
 
 
 def _option(name: str, info: FieldInfo) -> FormOption:

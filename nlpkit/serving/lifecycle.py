@@ -14,7 +14,10 @@ from typing import Any
 
 from nlpkit import interrupts, reporting
 from nlpkit.errors import NlpkitError, UserError
+from nlpkit.serving import searched
+from nlpkit.serving.contract import Served
 from nlpkit.serving.options import ServiceOptions
+from nlpkit.serving.searched import ServedIndex
 from nlpkit.serving.served import ServedModel
 from nlpkit.serving.service import KEY_VARIABLE, Service, is_loopback
 
@@ -51,6 +54,8 @@ def require_models(names: Mapping[str, str], options: ServiceOptions) -> None:
     from nlpkit.tasks import registry
 
     for run in names.values():
+        if searched.is_index(run):
+            continue
         opening.resolve(run, "RUN")
         registry.class_of_model(run, named=options.task, revision=options.model_revision)
 
@@ -159,15 +164,19 @@ async def _until_the_end(
             signal.signal(number, handler)
 
 
-async def _opened(service: Service, names: dict[str, str], ending: asyncio.Event) -> list[ServedModel]:
+async def _opened(service: Service, names: dict[str, str], ending: asyncio.Event) -> list[Served[Any, Any]]:
     """The models, each of which has answered its example; none where the service ends meanwhile.
 
     Raises:
         UserError: one cannot be opened.
     """
 
-    def opened(name: str, run: str) -> ServedModel:
-        model = ServedModel.open(name, run, service.options, service.options.batch_tokens)
+    def opened(name: str, run: str) -> Served[Any, Any]:
+        model: Served[Any, Any] = (
+            ServedIndex.open(name, run, service.options)
+            if searched.is_index(run)
+            else ServedModel.open(name, run, service.options, service.options.batch_tokens)
+        )
         try:
             model.try_example()
         except NlpkitError:

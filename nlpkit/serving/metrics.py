@@ -58,8 +58,9 @@ class Metrics:
 
         def see(seen: Seen) -> None:
             rows.observe(seen.rows)
-            together.observe(seen.tokens)
-            tokens.inc(seen.tokens)
+            if seen.tokens:  # nobody counts those of a search
+                together.observe(seen.tokens)
+                tokens.inc(seen.tokens)
             for seconds in seen.waited:
                 queued.observe(seconds)
 

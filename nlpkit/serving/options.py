@@ -64,7 +64,12 @@ class ServiceOptions(ServedModelOptions, BatchingOptions, LimitOptions, AddressO
     drain_seconds: float = option(
         30.0, "After SIGTERM: seconds in which what waits is answered.", panel="Lifecycle", ge=0, le=3600
     )
-    self_check: bool = option(False, "Compare answers over HTTP with the models', and end.", panel="Lifecycle")
+    self_check: bool = option(
+        False, "Compare answers over HTTP with the models' and their records, and end.", panel="Lifecycle"
+    )
+    self_check_rows: int = option(
+        64, "Rows of a run's data that are asked about.", panel="Lifecycle", ge=1, only_with="self_check"
+    )
     log_texts: bool = option(False, "Write the texts of requests to the log too.", panel="Lifecycle")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,24 @@ class Refusal(Exception):
         if self.where:
             error["where"] = [{"loc": list(place), "message": message} for place, message in self.where]
         return {"error": error}
+
+    def worded(self, at: str, names: Mapping[str, str]) -> Refusal:
+        """The same for a request of another form.
+
+        Args:
+            at: the entry of its body that holds the inputs.
+            names: what it calls options, by our name; they stand beside the inputs there.
+        """
+
+        def place(own: Sequence[str | int]) -> Sequence[str | int]:
+            if own and own[0] == "input":
+                return [at, *own[1:]]
+            return [names.get(str(part), part) for part in own[1:]] if own and own[0] == "options" else own
+
+        message = re.sub(r"\binput\[(?=\d+\])", f"{at}[", self.message)
+        for own, theirs in names.items():
+            message = re.sub(rf"(?<![\w-]){own}(?![\w-])", theirs, message)
+        return Refusal(self.kind, message, [(place(own), why) for own, why in self.where], self.retry_after)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.data.affirmative import affirmative
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.models import fitting
-from nlpkit.options.problems import OptionError
 from nlpkit.serving import form
+from nlpkit.serving.contract import Key, Served, kind_of, options_refused, require_characters
 from nlpkit.serving.options import AnsweringOptions, ServedModelOptions
 from nlpkit.serving.refusals import Refusal, in_json
+from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
-from nlpkit.tasks.outputs import in_order, joined
+from nlpkit.tasks.outputs import in_order, joined, selected
 from nlpkit.tasks.reading import Reader
 
-VARIANTS = 64  # ways of asking one model that are kept ready
-SHOWN = 20  # places that a refusal names
 # Work is tokens that the model reads, and as many more as a row costs besides: a short text is not much faster than one
 # of a few tokens more. Of a model that writes the tokens to be written count for far more than those that are read.
 ROW_COST = 16
@@ -45,12 +44,29 @@ class Unit:
         cut: that it does not read, as the input is too long.
     """
 
-    key: tuple[str, str]
+    key: Key
     inputs: Mapping[str, Any]
     made: Mapping[str, Sequence[Any]]
     work: int
     tokens: int
     cut: int
+
+    @property
+    def rows(self) -> int:
+        """That the model is given: of a long text in windows several."""
+        return len(self.made["length"])
+
+
+class Template(NamedTuple):
+    """How an input is read that names no columns.
+
+    Attributes:
+        columns: that its text stands for, or its two texts.
+        reader: of these.
+    """
+
+    columns: Sequence[str]
+    reader: Reader[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +77,20 @@ class Variant:
         key: equal of equal options.
         warnings: what was said of the options.
         reads: the columns of an input, the main text first.
-        template: the column that an input which is a text alone stands for, and its reader; None where an input has
-            several.
+        template: of an input that is a text alone; None where an input has several.
+        pair: of one that is two texts; None where the model reads no pairs.
     """
 
     key: str
     predictor: Predictor[Any]
     reader: Reader[Any]
     warnings: Sequence[str]
-    template: tuple[str, Reader[Any]] | None
+    template: Template | None
+    pair: Template | None
     reads: Sequence[str] = field(default_factory=list)
 
 
-class ServedModel:
+class ServedModel(Served[Variant, Unit]):
     """A model behind a name.
 
     Args:
@@ -83,11 +100,11 @@ class ServedModel:
     """
 
     def __init__(self, name: str, predictor: Predictor[Any], config: AnsweringOptions) -> None:
-        self.name, self.predictor, self.config = name, predictor, config
+        super().__init__(name)
+        self.predictor, self.config = predictor, config
         self.task: Task = predictor.task
         # a length of 0 says that the model would read padding, so that rows of one length alone go together
         self.pads = fitting.reads_mask(predictor.model)
-        self._variants: OrderedDict[str, Variant] = OrderedDict()
         self._tokenizing = threading.Lock()  # a tokenizer's settings are changed by asking it
 
     @classmethod
@@ -104,6 +121,10 @@ class ServedModel:
             UserError: it cannot be opened.
         """
         given = {name: getattr(options, name) for name in options.given if name in ServedModelOptions.model_fields}
+        kind = registry.class_of_model(run, named=options.task, revision=options.model_revision)
+        if kind is None and (kind := registry.embedder_of(run, revision=options.model_revision)) is not None:
+            reporting.current().note(f"{run}: an encoder alone, which is served for {kind.name} (--task)")
+            given["task"] = kind.name
         config = AnsweringOptions(model=run, **given)
         opened: Predictor[Any] = open_predictor(config, Task, "serve")
         opened.batch_tokens = batch_tokens
@@ -111,127 +132,92 @@ class ServedModel:
         return cls(name, opened, config.for_task(type(opened.task)))
 
     @property
+    def kind(self) -> str:
+        return self.task.name
+
+    @property
+    def runs_on(self) -> str:
+        return self.predictor.device.described
+
+    @cached_property
+    def routes(self) -> Sequence[str]:
+        ways = {"predict": True, "embed": self.task.embeds, "rerank": self.relevant_label is not None}
+        return [way for way, there in ways.items() if there]
+
+    @cached_property
+    def relevant_label(self) -> str | None:
+        """The label whose score says how well two texts belong together; None of a model that does not tell."""
+        names = self.task.scored_labels
+        if not names or (variant := self.variant({})).pair is None:
+            return None
+        if len(names) == 1:
+            return names[0]
+        if len(names) != 2 or variant.template is not None:  # one that reads single texts too may be about anything
+            return None
+        place = affirmative(names)
+        return None if place is None else names[place]
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The options that a request may set, by name."""
         return form.request_options(type(self.task))
 
-    @property
+    @cached_property
     def form(self) -> form.Form:
-        """What a page needs to ask the model."""
-        variant = self.variant(self.task.view.example_options())  # a model without labels is opened with some alone
-        columns = variant.reads if variant.template is None else [variant.template[0]]
-        return form.of_task(self.task, columns, ["predict"])
-
-    def variant(self, options: Mapping[str, Any]) -> Variant:
-        """The model as a request asks it.
-
-        Raises:
-            Refusal: an option is unknown, or has a value that it does not take.
-        """
-        key = json.dumps(options, sort_keys=True) if options else ""
-        known = self._variants.get(key)
-        if known is None:
-            known = self._made(key, options)
-            self._variants[key] = known
-            if len(self._variants) > VARIANTS:
-                self._variants.popitem(last=False)
-        self._variants.move_to_end(key)
-        return known
+        variant = self.variant(self.example_options)  # a model without labels is opened with some alone
+        columns = variant.reads if variant.template is None else variant.template.columns
+        return form.of_task(self.task, columns, self.routes)
 
     def _made(self, key: str, options: Mapping[str, Any]) -> Variant:
-        takes = self.options
-        if unknown := [name for name in options if name not in takes]:
-            known = f"it takes {', '.join(takes)}" if takes else "it takes none"
-            raise Refusal(
-                "invalid_options",
-                f"{self.name} has no option {unknown[0]!r}: {known}",
-                [(["options", name], "is unknown") for name in unknown[:SHOWN]],
-            )
-        try:
-            with reporting.silent(), reporting.listening() as heard:
-                config = self.config.changed(**options) if options else self.config
-                config.refuse_unread()
-                predictor = self.predictor.configured(config, batch_tokens=self.predictor.batch_tokens)
-                reader = predictor.task.reader()
-        except OptionError as error:
-            places = [(["options", problem.field], in_json(problem.line)) for problem in error.problems]
-            raise Refusal("invalid_options", in_json(error.message), places) from None
-        except UserError as error:
-            hint = f" {error.hint}" if error.hint else ""
-            raise Refusal("invalid_options", in_json(error.message + hint), [(["options"], "do not fit")]) from None
-        try:
-            (row,), typed = reader.typed(config.changed(texts=["text"]))
-            template = (next(iter(row)), typed) if len(row) == 1 else None
-        except UserError:  # an input has several parts
-            template = None
+        with options_refused(), reporting.silent(), reporting.listening() as heard:
+            config = self.config.changed(**options) if options else self.config
+            config.refuse_unread()
+            predictor = self.predictor.configured(config, batch_tokens=self.predictor.batch_tokens)
+            reader = predictor.task.reader()
+        template = _template(reader, config, texts=["text"])
+        paired = "text_pair" in config.known_fields()
+        pair = _template(reader, config, texts=["text"], text_pair=["text"]) if paired else None
         warnings = [in_json(message) for message in heard.warnings]
-        return Variant(key, predictor, reader, warnings, template, reader.input_columns)
+        return Variant(
+            key,
+            predictor,
+            reader,
+            warnings,
+            template if template is not None and len(template.columns) == 1 else None,
+            pair,
+            reader.input_columns,
+        )
 
     # --- from inputs to units ---
 
-    def keys(self, variant: Variant, inputs: Sequence[Any]) -> tuple[list[tuple[str, str]], list[dict[str, Any]]]:
-        """What is read of the inputs of a request, and by what equal ones are known.
-
-        Args:
-            inputs: texts, or objects by column.
-
-        Raises:
-            Refusal: naming each place that cannot be read.
-        """
-        read: list[dict[str, Any]] = []
-        wrong: list[tuple[list[str | int], str]] = []
-        for i, given in enumerate(inputs):
-            place: list[str | int] = ["input", i]
-            try:
-                read.append(self._read(variant, given, place))
-            except ValueError as error:
-                wrong.append((place, in_json(str(error))))
-        if wrong:
-            many = f" ({len(wrong):,} of {len(inputs):,} inputs)" if len(inputs) > 1 else ""
-            raise Refusal("invalid_input", f"{_path(wrong[0][0])} {wrong[0][1]}{many}", wrong[:SHOWN])
-        return [(variant.key, json.dumps(one, sort_keys=True, default=str)) for one in read], read
-
     def _read(self, variant: Variant, given: Any, place: list[str | int]) -> dict[str, Any]:
-        """What is read of one input.
-
-        Raises:
-            ValueError: it cannot be read; `place` is then where.
-        """
+        reader = variant.reader
+        named = [template for template in (variant.template, variant.pair) if template is not None]
         if isinstance(given, str):
             if variant.template is None:
                 raise ValueError(f"is a text; this model reads an object with {', '.join(variant.reads)}")
-            column, reader = variant.template
-            row: Mapping[str, Any] = {column: given}
+            reader = variant.template.reader
+            row: Mapping[str, Any] = {variant.template.columns[0]: given}
         elif isinstance(given, Mapping):
-            row, reader = given, variant.reader
-            if variant.template is not None and set(given) == {variant.template[0]}:
-                reader = variant.template[1]
+            row = given
+            if (template := next((one for one in named if set(given) == set(one.columns)), None)) is not None:
+                reader = template.reader
             elif missing := [name for name in variant.reads if name not in given]:
                 raise ValueError(f"lacks {', '.join(missing)}; this model reads {', '.join(variant.reads)}")
             elif foreign := [name for name in given if name not in variant.reads]:
                 raise ValueError(f"has {foreign[0]!r}, which this model does not read: {', '.join(variant.reads)}")
         else:
             kind = "a text" if variant.template is not None else "an object"
-            raise ValueError(f"is {_kind(given)}; give {kind}")
+            raise ValueError(f"is {kind_of(given)}; give {kind}")
         for name, value in row.items():
             words = isinstance(value, list) and all(isinstance(word, str) for word in value)
             if not isinstance(value, str) and not words:
                 place.append(name)
-                raise ValueError(f"is {_kind(value)}; give a text")
-            try:
-                "".join(value).encode()
-            except UnicodeEncodeError:
-                raise ValueError("holds half of a surrogate pair, which is no character") from None
+                raise ValueError(f"is {kind_of(value)}; give a text")
+            require_characters("".join(value))
         return reader.inputs(row)
 
-    def prepared(
-        self, variant: Variant, keys: Sequence[tuple[str, str]], read: Sequence[Mapping[str, Any]]
-    ) -> list[Unit]:
-        """Units of what was read of inputs; safe to call in any thread.
-
-        Raises:
-            Refusal: the inputs do not go together with the options: labels that leave no room for a text.
-        """
+    def prepared(self, variant: Variant, keys: Sequence[Key], read: Sequence[Mapping[str, Any]]) -> list[Unit]:
         if not read:
             return []
         task = variant.predictor.task
@@ -253,26 +239,41 @@ class ServedModel:
             units.append(Unit(keys[i], read[i], own, work, tokens, cut))
         return units
 
+    # --- from units to answers ---
+
+    @property
+    def rows_together(self) -> int | None:
+        return self.predictor.batch_size if self.task.writes else None
+
+    def computed(
+        self, variant: Variant, units: Sequence[Unit], writing: Any = None
+    ) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+        predictor = variant.predictor
+        if writing is not None:
+            watched = predictor.task.watched(units[0].inputs, writing)
+            predictor = predictor if watched is None else predictor.asking(watched)
+        owners = [i for i, unit in enumerate(units) for _ in range(unit.rows)]
+        left = [unit.rows for unit in units]
+        back: list[list[tuple[int, Any]]] = [[] for _ in units]
+        for rows, outputs in predictor.entries(together(units)):
+            done = []
+            for place, row in enumerate(rows.tolist()):
+                owner = owners[row]
+                back[owner].append((row, selected(outputs, np.array([place]))))
+                left[owner] -= 1
+                if not left[owner]:
+                    done.append((owner, _decoded(predictor.task, units[owner], back[owner])))
+                    back[owner] = []
+            if done:
+                yield done
+
     def example(self) -> Any:
-        """An input that the model answers: what it is warmed up with, and what its pages show."""
         given = self.form["example"]["input"]
         return given[0] if isinstance(given, list) else given
 
-    def try_example(self) -> dict[str, Any]:
-        """The answer to the example, computed here and now: in the thread of the model, or before there is one.
-
-        Raises:
-            Exception: whatever keeps the model from answering.
-        """
-        variant = self.variant(self.task.view.example_options())
-        keys, read = self.keys(variant, [self.example()])
-        (unit,) = self.prepared(variant, keys, read)
-        predictor = variant.predictor
-        back = list(predictor.entries(together([unit])))
-        rows = np.concatenate([rows for rows, _ in back])
-        outputs = in_order(joined([part for _, part in back]), rows)
-        (answer,) = predictor.task.decode(predictor.task.merge(outputs, unit.made), [unit.inputs])
-        return dict(answer)
+    @property
+    def example_options(self) -> Mapping[str, Any]:
+        return self.task.view.example_options()
 
 
 def together(units: Sequence[Unit]) -> dict[str, list[Any]]:
@@ -282,12 +283,17 @@ def together(units: Sequence[Unit]) -> dict[str, list[Any]]:
     return {name: [value for unit in units for value in unit.made[name]] for name in units[0].made}
 
 
-def _path(place: Sequence[str | int]) -> str:
-    """A place of a body in words: `input[3].question`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+def _decoded(task: Task, unit: Unit, rows: list[tuple[int, Any]]) -> dict[str, Any]:
+    """The answer to a unit whose rows have come back, in any order."""
+    outputs = in_order(joined([output for _, output in rows]), np.array([row for row, _ in rows]))
+    (answer,) = task.decode(task.merge(outputs, unit.made), [unit.inputs])
+    return {**answer, "cut": unit.cut} if unit.cut else dict(answer)
 
 
-def _kind(value: Any) -> str:
-    """What a JSON value is, for messages."""
-    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
-    return "null" if value is None else kinds.get(type(value), type(value).__name__)
+def _template(reader: Reader[Any], config: AnsweringOptions, **typed: list[str]) -> Template | None:
+    """How an input is read that was typed without columns; None where the model reads something else."""
+    try:
+        (row,), made = reader.typed(config.changed(**typed))
+    except UserError:
+        return None
+    return Template(list(row), made)

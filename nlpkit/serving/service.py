@@ -14,11 +14,11 @@ from typing import Any
 from nlpkit.errors import UserError
 from nlpkit.nearby import nearest
 from nlpkit.serving.batcher import RETRY_SECONDS, Batcher, Pending
+from nlpkit.serving.contract import Asked, Served
 from nlpkit.serving.logs import Log
 from nlpkit.serving.metrics import Metrics
 from nlpkit.serving.options import ServiceOptions
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.served import ServedModel, Variant
 
 KEY_VARIABLE = "NLPKIT_API_KEY"
 INLINE = 4_000  # characters that are made into tokens where the request is read; of more another thread makes them
@@ -42,7 +42,7 @@ class Service:
         self.keys = keys_of(options)
         # with a key, whoever asks has been told of it
         self.only_local = is_loopback(options.host) and not self.keys
-        self.models: dict[str, ServedModel] = {}
+        self.models: dict[str, Served[Any, Any]] = {}
         self.batchers: dict[str, Batcher] = {}
         self.draining = False
         self.open_requests = 0  # that were let in and are not answered
@@ -50,7 +50,7 @@ class Service:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokens")
         self.metrics.ready.set_function(lambda: float(self.status == "ready"))
 
-    def add(self, model: ServedModel) -> None:
+    def add(self, model: Served[Any, Any]) -> None:
         """Serve a model, in the event loop."""
         batcher = Batcher(model, cache=self.options.cache)
         batcher.seen = self.metrics.of_model(model.name, lambda: batcher.waiting_seconds)
@@ -95,31 +95,43 @@ class Service:
         if waiting > self.limits.max_queue_seconds:
             raise overloaded(waiting, self.limits.max_queue_seconds)
 
-    def model(self, name: str | None) -> ServedModel:
-        """The model of a name; the only one there is, where none is named.
+    def model(self, name: str | None, route: str | None = None) -> Served[Any, Any]:
+        """What is served under a name; the only one that answers a route, where none is named.
+
+        Args:
+            route: that it must answer, see `Served.routes`; None: any.
 
         Raises:
-            Refusal: there is none of that name, or several to choose from.
+            Refusal: there is none of that name, it does not answer the route, or there are several to choose from.
         """
+        able = [model for model in self.models.values() if route is None or route in model.routes]
         if name is None:
-            if len(self.models) > 1:
-                raise Refusal("unknown_model", f"name one of the models: {', '.join(self.models)}")
-            return next(iter(self.models.values()))
+            if not able:
+                raise Refusal(
+                    "wrong_task", f"nothing here answers {route}: {', '.join(map(_told, self.models.values()))}"
+                )
+            if len(able) > 1:
+                raise Refusal("unknown_model", f"name one of the models: {', '.join(model.name for model in able)}")
+            return able[0]
         if (model := self.models.get(name)) is None:
             near = nearest(name, self.models)
             meant = f"; did you mean {near}?" if near else ""
-            raise Refusal("unknown_model", f"there is no model {name!r} here, but {', '.join(self.models)}{meant}")
+            raise Refusal(
+                "unknown_model", f"there is no model {name[:100]!r} here, but {', '.join(self.models)}{meant}"
+            )
+        if model not in able:
+            raise Refusal("wrong_task", f"{_told(model)} does not answer {route}, but {', '.join(model.routes)}")
         return model
 
     # --- answers ---
 
     async def begun(
-        self, model: ServedModel, inputs: Sequence[Any], options: Mapping[str, Any], writing: Any = None
-    ) -> tuple[Pending, Variant, int]:
+        self, model: Served[Any, Any], inputs: Sequence[Any], options: Mapping[str, Any], writing: Any = None
+    ) -> tuple[Pending, Asked]:
         """Put a request into the queue of a model.
 
         Returns:
-            The request, how the model is asked, and the tokens that it reads for it.
+            The request, and how the model is asked.
 
         Raises:
             Refusal: it is too large, wrong, or there is too much to do.
@@ -155,7 +167,7 @@ class Service:
             pending.cancel()
             raise
         batcher.queue(pending, places, units)
-        return pending, variant, tokens
+        return pending, variant
 
     async def answered(self, pending: Pending, receive: Any) -> list[dict[str, Any]]:
         """The answers of a request, as long as its client is there.
@@ -203,6 +215,10 @@ class Service:
         for batcher in self.batchers.values():
             batcher.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _told(model: Served[Any, Any]) -> str:
+    return f"{model.name} ({model.kind})"
 
 
 def is_loopback(host: str) -> bool:

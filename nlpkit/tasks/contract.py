@@ -121,6 +121,8 @@ class Task(ABC):
     remembered: ClassVar[bool] = False
     # whether its models write texts, token by token behind what they have read: exported ones keep a cache of it
     writes: ClassVar[bool] = False
+    # whether its answers are vectors of texts
+    embeds: ClassVar[bool] = False
     # beginnings of the names of weights that no answer depends on, so that a model may lack them
     unread_weights: ClassVar[tuple[str, ...]] = ()
     # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do
@@ -410,6 +412,20 @@ class Task(ABC):
     def unfinished(self, answer: Mapping[str, Any]) -> Sequence[str]:
         """Of each text that was written for an answer, what stopped it before its end; "" where nothing did."""
         return ()
+
+    @property
+    def scored_labels(self) -> Sequence[str]:
+        """The labels of which an answer tells how sure each is, where that is asked for; none: it tells of none."""
+        return ()
+
+    @property
+    def score_options(self) -> Mapping[str, Any]:
+        """The options of an answer for `label_scores`."""
+        return {}
+
+    def label_scores(self, answer: Mapping[str, Any]) -> dict[str, float]:
+        """The score of each of `scored_labels`, of an answer that was asked for with `score_options`."""
+        return dict(answer["scores"])
 
     def no_answer(self) -> dict[str, Any]:
         """What stands in the place of an answer where there is none: the names that `decode` gives, without values."""

@@ -176,6 +176,21 @@ def class_of_model(name: str, *, named: str | None = None, revision: str | None 
     return _claimant(opening.load_config(place, revision=revision), record, place, named)
 
 
+def embedder_of(name: str, *, revision: str | None = None) -> type[Task] | None:
+    """The class of the task that gives vectors with a model which no task claims unasked, as with an encoder alone;
+    None where none does.
+
+    Args:
+        name: run folder, model folder or hub name.
+        revision: of a hub model.
+    """
+    place = opening.resolve(name)
+    config = opening.load_config(place, revision=revision)
+    record = (read_record(place) or {}).get("task")
+    able = (kind for kind in classes() if kind.embeds and kind.claims(config, record, place) is not None)
+    return next(able, None)
+
+
 def task_of_model(
     config: PreTrainedConfig, record: dict[str, Any] | None, place: str | Path, *, named: str | None = None
 ) -> Task:

@@ -40,8 +40,8 @@ def test_they_are_those_of_predict(client: Client, kind: str) -> None:
     model = client.service.models[kind]
     inputs = inputs_of(client, kind)
     variant = model.variant({})
-    rows = [{variant.template[0]: one} if isinstance(one, str) and variant.template else one for one in inputs]
-    reader = variant.template[1] if variant.template and isinstance(inputs[0], str) else variant.reader
+    rows = [{variant.template.columns[0]: one} if isinstance(one, str) and variant.template else one for one in inputs]
+    reader = variant.template.reader if variant.template and isinstance(inputs[0], str) else variant.reader
     expected = json.loads(json.dumps(variant.predictor.answers(rows, reader)))
     answers = client.answers(kind, inputs)
     for one, other in zip(answers, expected, strict=True):

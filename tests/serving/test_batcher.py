@@ -13,7 +13,7 @@ import pytest
 from nlpkit.serving import batcher as batching
 from nlpkit.serving.batcher import Batcher, Pending
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.served import Unit
+from nlpkit.serving.served import ServedModel, Unit
 
 
 class Predictor:
@@ -50,8 +50,8 @@ class Predictor:
             self.go.release()
 
 
-class Model:
-    """As `ServedModel`."""
+class Model(ServedModel):
+    """One that opens nothing."""
 
     name = "model"
 

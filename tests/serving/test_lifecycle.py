@@ -150,11 +150,3 @@ def test_a_client_that_goes_away(run_of: RunOf, tmp_path: Path) -> None:
         with urllib.request.urlopen(f"{client.address}/health/live", timeout=5) as answer:
             assert answer.status == 200
         assert client.post("/predict", {"input": "good film", "options": {"max_new_tokens": 2}}).status == 200
-
-
-def test_a_self_check(run_of: RunOf, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["serve", str(run_of("classification")), "--self-check", "--port", "0", "--device", "cpu", "--json"]
-    assert app.main(arguments) == 0
-    (checked,) = json.loads(capsys.readouterr().out)["self_check"]
-    assert checked["inputs"] >= 1
-    assert checked["differing"] == 0

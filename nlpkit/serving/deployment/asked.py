@@ -9,6 +9,7 @@ from typing import Any
 from nlpkit.errors import UserError
 from nlpkit.options import flag_of
 from nlpkit.reporting import Report
+from nlpkit.serving import searched
 from nlpkit.serving.deployment.docker import write_docker
 from nlpkit.serving.deployment.kubernetes import write_kubernetes
 from nlpkit.serving.deployment.options import DeploymentOptions
@@ -63,6 +64,8 @@ def service_of(options: ServiceOptions, files: DeploymentOptions, names: Mapping
             f"--api-key-file {options.api_key_file}: no key is written into files that are passed on",
             "Leave it out: containers are given the key in NLPKIT_API_KEY, as README.md in the folder says.",
         )
+    if indexes := [run for run in names.values() if searched.is_index(run)]:
+        raise UserError(f"{indexes[0]} is an index, which no image holds: its model lies elsewhere", "Leave it out.")
     return Service(
         models=tuple(ServedFolder(name, Path(run), light=False) for name, run in names.items()),
         arguments=tuple(_arguments(options)),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
 
 from fastapi import Request
@@ -24,6 +26,20 @@ async def read(request: Request, known: Known) -> dict[str, Any]:
     Raises:
         Refusal: it is no JSON, no object, or holds what nothing reads.
     """
+    body = await parsed(request)
+    require(body, known)
+    return body
+
+
+async def parsed(request: Request) -> dict[str, Any]:
+    """The object in the body of a request, whatever it holds.
+
+    Args:
+        request: whose content type says JSON.
+
+    Raises:
+        Refusal: it is no JSON, or no object.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         given = f"the body is said to be {kind}" if kind else "the body has no type"
@@ -38,7 +54,16 @@ async def read(request: Request, known: Known) -> dict[str, Any]:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refusal("invalid_json", f"the body is no JSON: {why}") from None
     if not isinstance(body, dict):
-        raise Refusal("invalid_input", f"the body is no object; send {{{', '.join(known)}}}")
+        raise Refusal("invalid_input", "the body is no object")
+    return body
+
+
+def require(body: Mapping[str, Any], known: Known) -> None:
+    """Refuse a body that holds what nothing reads.
+
+    Raises:
+        Refusal: naming it.
+    """
     if foreign := [name for name in body if name not in known]:
         takes = ", ".join(known)
         raise Refusal(
@@ -50,7 +75,35 @@ async def read(request: Request, known: Known) -> dict[str, Any]:
         types = known[name]
         if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
             raise Refusal("invalid_input", f"{name} is {value!r:.50}", [([name], "has the wrong type")])
-    return body
+
+
+def given(body: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """A body of a form in which null is what is not said, without what is null.
+
+    Raises:
+        Refusal: it holds what nothing reads.
+    """
+    said = {name: value for name, value in body.items() if value is not None}
+    require(said, known)
+    return said
+
+
+def lacking(name: str, what: str) -> Refusal:
+    """A body without what must be there."""
+    return Refusal("invalid_input", f"the body lacks {name}: {what}", [([name], "is missing")])
+
+
+@contextmanager
+def worded(at: str, names: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Refuse in the words of another form, see `Refusal.worded`.
+
+    Raises:
+        Refusal: where the block does.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        raise refusal.worded(at, names) from None
 
 
 def _no_number(name: str) -> NoReturn:

@@ -1,28 +1,35 @@
-"""Any model, any task: `{"input": ...}` in, `{"answers": [...]}` out; of a model that writes also as it writes."""
+"""The service's own form: any model, any task: `{"input": ...}` in, `{"answers": [...]}` out; of a model that writes
+also as it writes; vectors of texts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import StreamingResponse
 
 from nlpkit.serving.api_document import documented
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.routes import bodies
+from nlpkit.serving.routes import bodies, text_embeddings_inference
+from nlpkit.serving.routes.asking import (
+    END,
+    asked,
+    chosen_model,
+    cuts,
+    event,
+    in_pieces,
+    json_of,
+    visit_of,
+)
 from nlpkit.serving.routes.state import service_of
-from nlpkit.serving.service import dumped
+from nlpkit.serving.served import ServedModel
 from nlpkit.serving.streams import Stream
 
-if TYPE_CHECKING:
-    from nlpkit.serving.doors import Visit
-    from nlpkit.serving.served import ServedModel
-    from nlpkit.serving.service import Service
-
 router = APIRouter()
-BODY: bodies.Known = {"input": (str, dict, list), "options": dict, "stream": bool}
+EMBED: bodies.Known = {"input": (str, dict, list), "options": dict}
+PREDICT: bodies.Known = {**EMBED, "stream": bool}
+OTHER_FORM = "inputs"  # in the place of `input`: the request is of text-embeddings-inference
 TEXT_OR_COLUMNS = [{"type": "string"}, {"type": "object"}]
 DOCUMENTED: dict[str, Any] = {
     "input": {
@@ -49,45 +56,77 @@ async def predict_only(request: Request) -> Response:
     return await _predicted(request, None)
 
 
+@router.post("/v1/models/{name}/embed", summary="Vectors of texts")
+async def embed(request: Request, name: str) -> Response:
+    """The vectors of one text or several, in their order."""
+    return await _embedded(request, name)
+
+
+@router.post("/embed", summary="Vectors by the only model that gives them")
+async def embed_only(request: Request) -> Response:
+    """The same where one model gives vectors."""
+    return await _embedded(request, None)
+
+
 async def _predicted(request: Request, name: str | None) -> Response:
-    service, visit = service_of(request), request.scope["visit"]
-    model = service.model(name)
-    visit.model, visit.route = model.name, "predict"
-    body = await bodies.read(request, BODY)
-    if "input" not in body:
-        raise Refusal("invalid_input", "the body lacks input: a text, an object, or a list of these", [(["input"], "")])
-    inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
-    if service.log.texts:
-        visit.noted["input"] = inputs
+    model = chosen_model(request, name, "predict")
+    body = await bodies.parsed(request)
+    if OTHER_FORM in body:
+        return await text_embeddings_inference.predicted(request, model, body)
+    bodies.require(body, PREDICT)
+    inputs = _inputs(body)
     if body.get("stream"):
-        return await _streamed(service, visit, model, inputs, body.get("options", {}))
-    pending, variant, tokens = await service.begun(model, inputs, body.get("options", {}))
-    answers = await service.answered(pending, request.receive)
-    visit.noted.update(inputs=len(inputs), tokens=tokens)
+        return await _streamed(request, model, inputs, body.get("options", {}))
+    came = await asked(request, model, inputs, body.get("options", {}))
     made: dict[str, Any] = {
         "model": model.name,
-        "task": model.task.name,
-        "answers": answers,
-        "usage": {"tokens": tokens},
+        "task": model.kind,
+        "answers": came.answers,
+        "usage": {"tokens": came.tokens},
     }
-    if variant.warnings:
-        made["warnings"] = list(variant.warnings)
-    return Response(dumped(made), media_type="application/json")
+    if came.warnings:
+        made["warnings"] = list(came.warnings)
+    return json_of(made)
 
 
-async def _streamed(
-    service: Service, visit: Visit, model: ServedModel, inputs: list[Any], options: dict[str, Any]
-) -> Response:
+async def _embedded(request: Request, name: str | None) -> Response:
+    model = chosen_model(request, name, "embed")
+    body = await bodies.parsed(request)
+    if OTHER_FORM in body:
+        return await text_embeddings_inference.embedded(request, model, body)
+    bodies.require(body, EMBED)
+    came = await asked(request, model, _inputs(body), body.get("options", {}))
+    vectors = [answer["prediction"] for answer in came.answers]
+    made: dict[str, Any] = {
+        "model": model.name,
+        "vectors": vectors,
+        "dimensions": len(vectors[0]) if vectors else 0,
+        "usage": {"tokens": came.tokens},
+    }
+    if warnings := [*came.warnings, *cuts(came.answers, "input")]:
+        made["warnings"] = warnings
+    return json_of(made)
+
+
+def _inputs(body: dict[str, Any]) -> list[Any]:
+    if "input" not in body:
+        raise bodies.lacking("input", "a text, an object, or a list of these")
+    return body["input"] if isinstance(body["input"], list) else [body["input"]]
+
+
+async def _streamed(request: Request, model: ServedModel, inputs: list[Any], options: dict[str, Any]) -> Response:
     """A text as it is written, as server-sent events."""
+    service, visit = service_of(request), visit_of(request)
     if not model.task.writes:
         raise Refusal(
-            "wrong_task", f"{model.name} is a model for {model.task.name}, which answers at once: leave out stream"
+            "wrong_task", f"{model.name} is a model for {model.kind}, which answers at once: leave out stream"
         )
     if len(inputs) != 1:
         raise Refusal("invalid_input", f"stream shows one text; the request has {len(inputs)} inputs")
+    if service.log.texts:
+        visit.noted["input"] = inputs
     stream = Stream(asyncio.get_running_loop())
-    pending, _, tokens = await service.begun(model, inputs, options, stream)
-    visit.noted.update(inputs=1, tokens=tokens)
+    pending, _ = await service.begun(model, inputs, options, stream)
     stream.follow(pending)
 
     async def events() -> AsyncIterator[bytes]:
@@ -95,17 +134,13 @@ async def _streamed(
             async for piece in stream.pieces():
                 yield event({"text": piece})
             (answer,) = pending.future.result()
-            yield event({"answer": answer, "usage": {"tokens": tokens}})
-            yield b"data: [DONE]\n\n"
+            yield event({"answer": answer, "usage": {"tokens": pending.tokens}})
+            yield END
         except Refusal as refusal:
             visit.failed = refusal.kind
             yield b"event: error\n" + event(refusal.body(visit.id))
         finally:
+            visit.noted.update(inputs=1, tokens=pending.tokens)
             stream.leave()
 
-    return StreamingResponse(events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
-
-
-def event(value: Any) -> bytes:
-    """One server-sent event."""
-    return b"data: " + dumped(value) + b"\n\n"
+    return in_pieces(events())

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from nlpkit.serving.served import ServedModel
+    from nlpkit.serving.contract import Served
     from nlpkit.serving.service import Service
 
 router = APIRouter()
@@ -56,14 +56,20 @@ async def model(request: Request, name: str) -> dict[str, Any]:
     return entry(service, service.model(name))
 
 
-def entry(service: Service, model: ServedModel) -> dict[str, Any]:
+def entry(service: Service, model: Served[Any, Any]) -> dict[str, Any]:
     """What is told of a model."""
+    form = model.form
+    shared = {"/v1/embeddings": "embed" in model.routes, "/v1/completions": form["streams"]}
     return {
         "id": model.name,
         "object": "model",
         "created": service.created,
         "owned_by": "nlpkit",
-        "task": model.task.name,
-        "runs_on": model.predictor.device.described,
-        "form": model.form,
+        "task": model.kind,
+        "runs_on": model.runs_on,
+        "routes": [
+            *(f"/v1/models/{model.name}/{route}" for route in model.routes),
+            *(path for path, answers in shared.items() if answers),
+        ],
+        "form": form,
     }

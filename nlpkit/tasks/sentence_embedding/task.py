@@ -132,6 +132,7 @@ class SentenceEmbedding(Teachable):
     file_formats: ClassVar[Mapping[str, str]] = {".json": "squad"}
     reads_collections: ClassVar[bool] = True
     remembered: ClassVar[bool] = True
+    embeds: ClassVar[bool] = True
     # the layer on top of the first token's state, which the mean does not read
     unread_weights: ClassVar[tuple[str, ...]] = ("pooler.",)
 

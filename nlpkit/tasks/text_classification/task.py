@@ -462,6 +462,19 @@ class TextClassification(Teachable):
                 answer.update(self._given(answer.pop("scores", {})))
             yield answer
 
+    @property
+    def scored_labels(self) -> Sequence[str]:
+        return list(self.model_arguments()["id2label"].values())
+
+    @property
+    def score_options(self) -> Mapping[str, Any]:
+        return {"all_scores": True} if self.problem.has_classes else {}
+
+    def label_scores(self, answer: Mapping[str, Any]) -> dict[str, float]:
+        if self.problem.has_classes:
+            return super().label_scores(answer)
+        return dict.fromkeys(self.scored_labels, answer["prediction"])  # a number, of which there is one
+
     def _given(self, scores: Mapping[str, float | None]) -> dict[str, Any]:
         """The scores of all labels as an answer has them: not at all, as one entry, or as one for each label."""
         if self.all_scores == "columns":

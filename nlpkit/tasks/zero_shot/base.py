@@ -222,6 +222,14 @@ class ZeroShot(Judged):
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         return self.classifier.decode(outputs, inputs)
 
+    @property
+    def scored_labels(self) -> Sequence[str]:
+        return self.classifier.labels.names
+
+    @property
+    def score_options(self) -> Mapping[str, Any]:
+        return {"all_scores": True}
+
     def no_answer(self) -> dict[str, Any]:
         return self.classifier.no_answer()
 
