@@ -150,14 +150,17 @@ class Browser:
         self.run(f"document.querySelector({json.dumps(selector)}).select()")
         self.call("Input.insertText", text=text)
 
+    def resize(self, width: int, height: int = 800) -> None:
+        """Give the page another size, in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
     def look(self, file: Path, *, width: int = 1000, height: int = 800, dark: bool = False) -> None:
         """Write a picture of the whole page."""
         theme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=theme)
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.call("Emulation.setDeviceMetricsOverride", **size)
-        size["height"] = max(height, int(self.run("document.documentElement.scrollHeight")))
-        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.resize(width, height)
+        self.resize(width, max(height, int(self.run("document.documentElement.scrollHeight"))))
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
         self.call("Emulation.clearDeviceMetricsOverride")
 

@@ -164,6 +164,11 @@ def test_what_is_typed_is_answered_and_drawn(kind: str, page: Callable[[str], Br
         shown.type(f"#input-{column['name']}", text)
     run(shown)
     DRAWN[form["shows"]](shown, *asked_again(shown, client))
+    shown.run("document.querySelectorAll('details').forEach(one => (one.open = true))")
+    unnamed = "[...document.querySelectorAll('input, select, textarea')].filter(one => !one.labels.length)"
+    assert shown.run(f"{unnamed}.map(one => one.id)") == []
+    shown.resize(360)
+    assert shown.run("document.documentElement.scrollWidth") <= 360
 
 
 def drawn(page: Browser, shows: str, answer: Any, asked: Any) -> str:
