@@ -92,7 +92,7 @@ def models_of(document: Any) -> list[Served] | None:
         return None
     served = []
     for entry in entries:
-        form = entry.get("form") or {}
+        form = entry["form"] if isinstance(entry.get("form"), dict) else {}
         inputs = [str(each["name"]) for each in form.get("inputs") or [] if isinstance(each, dict) and "name" in each]
         served.append(Served(str(entry.get("id")), inputs, [str(route) for route in form.get("routes") or []]))
     return served

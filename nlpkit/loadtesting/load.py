@@ -212,9 +212,11 @@ def _patiently(ask: Any, client: Client, options: LoadOptions) -> Answer:
 
 
 def _absent(answer: Answer, client: Client, options: LoadOptions) -> UserError:
+    waited = duration(options.timeout_seconds if answer.kind == TIMEOUT else options.wait_seconds)
+    longer = "--timeout-seconds" if answer.kind == TIMEOUT else "--wait-seconds"
     return UserError(
-        f"{client.target.origin}: no answer within {duration(options.wait_seconds)}: {said(answer)}",
-        "Is the service running, and ready? --wait-seconds waits longer.",
+        f"{client.target.origin}: no answer within {waited}: {said(answer)}",
+        f"Is the service running, and ready? {longer} waits longer.",
     )
 
 

@@ -30,7 +30,7 @@ from nlpkit.loadtesting.options import LoadOptions
 from nlpkit.measurement import environment
 from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
-from nlpkit.runs.folder import RunFolder
+from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.runs.plots import Plot
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _report(
 
 
 def _write(folder: RunFolder, record: Mapping[str, Any], tested: Tested, load: Load, config: Config) -> None:
-    record = {**record, "environment": environment.describe(torch=False)}
+    record = {**record, "versions": versions(), "environment": environment.describe(torch=False)}
     drawings: dict[str, Plot] = {}
     if len({step.rate for step in tested.steps}) > 2:
         found = next((tested.steps[place] for place, mark in tested.marks.items() if mark == "knee"), None)

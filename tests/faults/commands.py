@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import random
@@ -17,10 +18,12 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "helpers"), str(H
 import every_task  # noqa: E402  (found through the line above)
 from conftest import make_model, make_tokenizer, rows, sentence, write_csv, write_jsonl  # noqa: E402
 from qa_models import asked, make_reader, write_squad  # noqa: E402
+from scripted_service import Reply, scripted  # noqa: E402
 
 TRAINING = {"device": "cpu", "threads": 1, "batch_size": 16, "learning_rate": 5e-3, "logging_steps": 1}
 Arguments = Mapping[str, Any]
 FIRST = "part-1"  # of the files of an index
+services = contextlib.ExitStack()  # that commands ask, for as long as this process lives
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,10 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     cases["check-data"] = Case(checked, again="--overwrite", output=".json")
     measured = flags(launches=1, seconds=0.01, batch_sizes=1, device="cpu")
     cases["benchmark"] = Case(["benchmark", str(run), *measured], ("benchmark.csv",))
+    if only("loadtest"):
+        service = services.enter_context(scripted(lambda _: Reply()))
+        loaded = ["loadtest", service.url, *flags(input=text, rate=50, seconds=0.2, warmup_seconds=0)]
+        cases["loadtest"] = Case(loaded, ("figures.csv",), again="--overwrite")
     return {name: case for name, case in cases.items() if only(name)}
 
 
@@ -237,4 +244,4 @@ TRAINS = (
 )
 WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data", *MEANING)
 REPEATABLE = (*TRAINS, *WRITES)
-NAMES = (*REPEATABLE, "benchmark")  # which measures something else each time
+NAMES = (*REPEATABLE, "benchmark", "loadtest")  # which measure something else each time
