@@ -9,8 +9,9 @@ ray: the same with --engine ray, which begins a cluster on this machine.
 
 Each is run with few and with many rows a shard, with the same number of shards. From both follow what a side takes
 before its first row, its rows per second after that, and from how many rows on a side is faster than `one`. Printed are
-medians over rounds, with smallest and largest. That the answers of all sides are the same, byte for byte, is checked
-where each has one thread.
+medians over rounds, with smallest and largest, of seconds by the clock and of the CPU; the latter, which other
+processes disturb less, are not known of ray, whose processes belong to nobody. Where each side has one thread
+(`-- --threads 1`), that the answers of all are the same, byte for byte, is checked.
 
 Example: python benchmarks/shards.py ROWS.parquet --model runs/sst2-int8 --rounds 3
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -74,6 +76,7 @@ def main() -> None:
     sides.environment("ray")
     names, sizes = options.sides.split(","), [int(rows) for rows in options.rows.split(",")]
     taken: dict[tuple[str, int], list[float]] = {(name, rows): [] for name in names for rows in sizes}
+    used: dict[tuple[str, int], list[float]] = {(name, rows): [] for name in names for rows in sizes}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         places = {rows: made(options, folder, rows) for rows in sizes}
@@ -81,7 +84,9 @@ def main() -> None:
             for rows in sizes:
                 output = folder / f"{name}-{rows}-{number}"
                 output.mkdir()
+                before = cpu_seconds()
                 taken[name, rows].append(sum(map(seconds, commands(options, places[rows], output)[name])))
+                used[name, rows].append(cpu_seconds() - before)
         if "--threads" in options.more:
             require_same([folder / f"{name}-{rows}-0" for name in names for rows in sizes[:1]])
     told = {}
@@ -93,6 +98,9 @@ def main() -> None:
         few, many = (sides.spread(taken[name, rows], 1) for rows in sizes)
         print(f"{name}: {options.shards} shards of {sizes[1]:,} rows in {many} s, of {sizes[0]:,} in {few} s")
         print(f"  {sides.spread(ratios)} times as fast as one, with the more rows")
+        if name != "ray":
+            many, few = (sides.spread(used[name, rows], 1) for rows in sizes[::-1])
+            print(f"  {many} and {few} s of the CPU")
         print(f"  {told[name][0]:,.1f} s before the first row, {rate:,.0f} rows/s after it")
     for name in names:
         (begins, rate), (one_begins, one_rate) = told[name], told["one"]
@@ -102,6 +110,12 @@ def main() -> None:
         elif name != "one":
             print(f"{name} is not faster than one, however many rows")
     print(json.dumps({f"{name} {rows}": values for (name, rows), values in taken.items()}))
+
+
+def cpu_seconds() -> float:
+    """What processes that were begun here, and those that they began, have used of the CPU."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def require_same(folders: list[Path]) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from nlpkit import __version__, reporting
 from nlpkit.errors import UserError
@@ -25,6 +26,17 @@ NAME = "manifest.json"
 PAUSE = 20  # times as long as writing took, until it is written again
 LEAST_PAUSE = 1.0  # seconds
 ANEW = "--overwrite begins anew, or give another --output."
+
+
+def _below(name: str) -> str:
+    """A manifest may be somebody else's: what it names is removed where it is replaced."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise ValueError("it names a file outside of its folder")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_below)]
 
 
 class Entry(BaseModel):
@@ -49,7 +61,7 @@ class Entry(BaseModel):
     sha256: str | None = None
     """Of the output, as hexadecimal digits."""
     output_bytes: int | None = None
-    files: list[str] = Field(default_factory=list)
+    files: list[Name] = Field(default_factory=list)
     """The output, and what was written beside it."""
     columns: list[str] = Field(default_factory=list)
     read_columns: list[str] = Field(default_factory=list)
@@ -72,7 +84,7 @@ class Document(BaseModel):
     """As it was given, and what tells it from others."""
     options: dict[str, Any]
     """All that decides what is answered."""
-    shards: dict[str, Entry]
+    shards: dict[Name, Entry]
     """By the output's name below the folder."""
 
 
@@ -82,10 +94,14 @@ class Manifest:
     Args:
         target: the folder.
         document: what it holds.
+
+    Attributes:
+        replaced: files of an earlier batch, which --overwrite replaces.
     """
 
     def __init__(self, target: Target, document: Document) -> None:
         self.target, self.document = target, document
+        self.replaced: list[str] = []
         self._written, self._took = 0.0, 0.0
 
     @classmethod
@@ -100,9 +116,12 @@ class Manifest:
         now = Document(
             format=1, version=__version__, command=command, model=dict(model), options=dict(options), shards={}
         )
+        content = target.read(NAME)
         if overwrite:
-            return cls(target, now)
-        if (content := target.read(NAME)) is None:
+            manifest = cls(target, now)
+            manifest.replaced = _files_named(content)
+            return manifest
+        if content is None:
             if target.holds_anything():
                 raise UserError(
                     f"--output {target.shown} is not empty, and holds no {NAME}",
@@ -142,23 +161,38 @@ class Manifest:
             left.append(shard)
         if changed:
             has = counted(len(changed), "shard has", "shards have")
-            reporting.current().note(f"{has} changed since answered, and is answered anew: {places(changed)}")
+            reporting.current().note(f"{has} changed since answered: {places(changed)}; to be answered anew")
         new = [shard for shard in left if shard.output not in self.document.shards]
         if self.document.shards and (taken := [shard for shard in new if self.target.size(shard.output) is not None]):
             raise UserError(f"{self.target.shown}/{taken[0].output} is there, and not of this command", ANEW)
         if others := len(self.document.shards.keys() - {shard.output for shard in shards}):
             named = counted(others, "shard that --input does not name", "shards that --input does not name")
             reporting.current().note(f"{self.target.shown}/{NAME} has {named} this time; nothing is done about them")
+        outputs = {shard.output for shard in shards}
+        if old := [name for name in self.replaced if name not in outputs and self.target.size(name) is not None]:
+            files = counted(len(old), "file of an earlier batch is", "files of an earlier batch are")
+            reporting.current().note(f"--overwrite: {files} removed")
+            for name in old:
+                self.target.remove(name)
         for shard in left:
+            before = self.document.shards.get(shard.output)
             self.document.shards[shard.output] = Entry(
-                input=shard.place, bytes=shard.size, fingerprint=shard.fingerprint
+                input=shard.place,
+                bytes=shard.size,
+                fingerprint=shard.fingerprint,
+                files=before.files if before is not None else [],
             )
         return left, done
 
     def take(self, shard: Shard, outcome: Answered | Failed) -> None:
         """Note what became of a shard."""
         entry = Entry(input=shard.place, bytes=shard.size, fingerprint=shard.fingerprint, status="failed")
-        told = {"error": outcome.message} if isinstance(outcome, Failed) else {"status": "done", **outcome.record()}
+        if isinstance(outcome, Failed):
+            told: dict[str, Any] = {"error": outcome.message}
+            for name in {shard.output, *self.document.shards[shard.output].files}:
+                self.target.remove(name)  # what the shard was answered with before it changed
+        else:
+            told = {"status": "done", **outcome.record()}
         self.document.shards[shard.output] = entry.model_copy(update=told)
         if time.monotonic() - self._written > max(LEAST_PAUSE, PAUSE * self._took):
             self.save()
@@ -177,6 +211,15 @@ class Manifest:
 
     def _is_there(self, entry: Entry, output: str) -> bool:
         return self.target.size(output) == entry.output_bytes
+
+
+def _files_named(content: bytes | None) -> list[str]:
+    """The files that an earlier manifest names; none of one that is damaged."""
+    try:
+        shards = Document.model_validate_json(content).shards if content is not None else {}
+    except ValidationError:
+        return []
+    return [name for output, entry in shards.items() for name in (entry.files or [output])]
 
 
 def _require_same(target: Target, before: Document, now: Document) -> None:

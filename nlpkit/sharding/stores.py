@@ -159,6 +159,9 @@ class Target(Protocol):
     def put(self, file: Path, name: str) -> None:
         """Give a finished file its name; the file is gone then."""
 
+    def remove(self, name: str) -> None:
+        """Remove a file, where there is one."""
+
     def scratch(self) -> Path:
         """A folder on this machine for files that are not finished."""
 
@@ -198,6 +201,10 @@ class Local:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file.replace(path)
+
+    def remove(self, name: str) -> None:
+        with writing(self.folder / name):
+            (self.folder / name).unlink(missing_ok=True)
 
     def scratch(self) -> Path:
         place = self.folder / UNFINISHED
@@ -251,6 +258,10 @@ class Remote:
                 self.store.put_file(str(file), partial)
                 self.store.mv(partial, place)
         file.unlink()
+
+    def remove(self, name: str) -> None:
+        with asking(f"{self.shown}/{name}"), contextlib.suppress(FileNotFoundError):
+            self.store.rm_file(f"{self.path}/{name}")
 
     def scratch(self) -> Path:
         if self._scratch is None:

@@ -134,6 +134,15 @@ def test_a_shard_that_cannot_be_read_is_named_and_the_others_are_answered(
     assert (report.exit_code, report.record["done"], report.record["skipped"]) == (0, 1, 2)
 
 
+def test_no_answers_of_before_are_left_among_the_new(shards: Path, answer: Callable[..., Report]) -> None:
+    answer()
+    Path("s/a.parquet").write_bytes(b"spoilt")
+    assert answer().exit_code == 1 and files() == ["b.parquet", "c.parquet", NAME]
+    with reporting.listening() as heard:
+        answer("s/c.parquet", shards=True, overwrite=True)
+    assert files() == ["c.parquet", NAME] and any("1 file of an earlier batch is removed" in n for n in heard.notes)
+
+
 def test_rows_without_an_answer_are_counted_over_all_shards(shards: Path, answer: Callable[..., Report]) -> None:
     write_csv(Path("s/a.csv"), [{"text": "a good film"}, {"text": ""}])
     write_csv(Path("s/b.csv"), [{"text": "a bad film"}])
@@ -202,8 +211,12 @@ def test_a_start_that_answered_nothing_binds_to_nothing(shards: Path, answer: Ca
 
 def test_a_manifest_that_is_damaged_is_refused(shards: Path, answer: Callable[..., Report]) -> None:
     answer()
-    document = manifest()
-    document["shards"]["a.parquet"]["rows"] = "many"
-    Path("out", NAME).write_text(json.dumps(document))
-    with pytest.raises(UserError, match=r"manifest.json is damaged \(shards.a.parquet.rows"):
-        answer()
+    Path("precious").touch()
+    for field, value in (("rows", "many"), ("files", ["../precious"])):
+        document = manifest()
+        document["shards"]["a.parquet"][field] = value
+        Path("out", NAME).write_text(json.dumps(document))
+        with pytest.raises(UserError, match=rf"manifest.json is damaged \(shards.a.parquet.{field}"):
+            answer()
+        answer(overwrite=True)
+    assert Path("precious").exists()
