@@ -14,6 +14,6 @@ setup(
             "py.typed",
             "__init__.pyi",
         ],
-        "nlpkit.recipe_files": ["*.yaml", "README.md"],
+        "nlpkit.recipe_files": ["*.yaml", "README.md", "accelerate/*"],
     },
 )

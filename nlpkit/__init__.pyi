@@ -2655,8 +2655,8 @@ def env(
 ) -> Report:
     """Print what a bug report or a paper needs to know of this machine and its software.
 
-    CPU, memory and the limits on them, GPUs, threads, versions, extras, whether the network is used, caches, and the
-    environment variables that change results or speed. Tokens and passwords are not shown.
+    CPU, memory and the limits on them, GPUs, threads, versions, extras, what accelerate sees, whether the network is used,
+    caches, and the environment variables that change results or speed. Tokens and passwords are not shown.
 
     Args:
         config: YAML recipe, or the nlpkit.json of a run to repeat.

@@ -16,10 +16,14 @@ from nlpkit.errors import NlpkitError, UserError
 
 # what divides a model, by the variable with which `accelerate launch` tells its processes
 _DIVIDING = {
-    "FSDP": "FSDP",
     "DEEPSPEED": "DeepSpeed",
     "MEGATRON_LM": "Megatron-LM",
     "PARALLELISM_CONFIG": "a parallelism config",
+}
+# what FSDP is not asked for here, and what to do instead
+_NOT_WITH_FSDP = {
+    "CPU_RAM_EFFICIENT_LOADING": ": each process reads the model, which is looked at before it is divided",
+    "ACTIVATION_CHECKPOINTING": "; here that is --gradient-checkpointing",
 }
 _YES = ("y", "yes", "t", "true", "on", "1")  # as accelerate and transformers read such a variable
 _verbose = False
@@ -149,21 +153,42 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def require_whole_models() -> None:
-    """Stop where `accelerate launch` was asked to divide a model over processes.
+def divides_models() -> bool:
+    """Whether `accelerate launch` was asked to divide models over processes (FSDP2), of which there are several."""
+    return _launched_for_fsdp() and world_size() > 1
+
+
+def require_known_division() -> None:
+    """Stop where `accelerate launch` was asked to divide a model over processes as nlpkit does not.
 
     Raises:
-        UserError: naming what was asked for. A Trainer saves a divided model, and its optimizer, in other files than
-            those from which a run goes on and whose result is written.
+        UserError: naming what was asked for.
     """
     for name, what in _DIVIDING.items():
-        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in _YES:
+        if _is_yes(os.environ.get(f"ACCELERATE_USE_{name}")):
             raise UserError(
                 f"the configuration of `accelerate launch` asks for {what}: nlpkit trains with a whole model in each "
-                "process (DDP)",
-                "Leave that out: accelerate launch --multi_gpu --num_processes N -m nlpkit ...; or torchrun "
-                "--nproc-per-node N -m nlpkit ...",
+                "process (DDP), or divides it by FSDP2",
+                "Leave that out: accelerate launch --multi_gpu --num_processes N -m nlpkit ...; or take "
+                "recipes/accelerate/fsdp2.yaml.",
             )
+    if not _launched_for_fsdp():
+        return
+    if os.environ.get("FSDP_VERSION", "1") != "2":
+        raise UserError("the configuration of `accelerate launch` asks for FSDP1", "Set fsdp_version: 2.")
+    for name, instead in _NOT_WITH_FSDP.items():
+        if _is_yes(os.environ.get(f"FSDP_{name}")):
+            raise UserError(
+                f"the configuration of `accelerate launch` asks for fsdp_{name.lower()}", f"Set it to false{instead}."
+            )
+
+
+def _launched_for_fsdp() -> bool:
+    return _is_yes(os.environ.get("ACCELERATE_USE_FSDP"))
+
+
+def _is_yes(value: str | None) -> bool:
+    return (value or "").lower() in _YES
 
 
 def require_one(work: str) -> None:
@@ -195,7 +220,7 @@ def local_world_size() -> int:
 
 def launched_for_cpu() -> bool:
     """Whether `accelerate launch` was asked to leave GPUs alone; a Trainer does, whatever else it is told."""
-    return os.environ.get("ACCELERATE_USE_CPU", "false").lower() in _YES
+    return _is_yes(os.environ.get("ACCELERATE_USE_CPU"))
 
 
 def launched_precision() -> str | None:

@@ -89,7 +89,7 @@ SETTLED: Mapping[str, str] = {
 NEVER_OFF: Mapping[str, str] = {"do_train": "A model is judged by `nlpkit evaluate MODEL --data DATA`."}
 
 _PRECISION = "an evaluation computes as training does: --precision bf16 or fp16"
-_SHARDED = "each process trains a whole model: `accelerate launch --multi_gpu -m nlpkit ...`, or torchrun"
+_SHARDED = "what divides a model is said by the configuration of `accelerate launch`: recipes/accelerate/fsdp2.yaml"
 _TRACKERS = "it is for trackio; --report-to knows tensorboard and wandb"
 _UPLOAD = "the finished run is uploaded, once, with the token of `hf auth login` or HF_TOKEN: --push-to-hub"
 

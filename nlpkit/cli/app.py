@@ -207,7 +207,8 @@ def _execute(
     from nlpkit.cli.console import console_reporter, show
 
     process.apply(verbose=verbose)
-    if not hasattr(module, "build"):  # which makes the Trainer of those that several processes share
+    # `build` makes the Trainer of those that several processes share
+    if not hasattr(module, "build") and not getattr(module, "DESCRIBES_PROCESSES", False):
         process.require_one(name)
     resolved = module.Config.from_sources(given, Path(config) if config else None, name)
     rows_on_stdout = getattr(module, "writes_to_stdout", lambda _: False)(resolved)

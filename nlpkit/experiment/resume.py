@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from nlpkit import process, reporting
 from nlpkit.data import memory
 from nlpkit.errors import Interrupted, UserError
-from nlpkit.options import flag_of, naming, without_permissions
+from nlpkit.options import BatchOptions, flag_of, naming, without_permissions
+from nlpkit.reporting import counted
 from nlpkit.runs.folder import RunFolder, files_by_split, read_record
 from nlpkit.runs.records import RECORD, require_whole
 
@@ -36,6 +37,7 @@ class FinishedRun(NamedTuple):
 
 
 R = TypeVar("R", bound=Resumable)
+_SIZES = frozenset({"batch_size", "gradient_accumulation_steps"})  # what makes the rows of a step, times the processes
 _Files = dict[str, list[tuple[str, str]]]  # path and SHA-256 of the files behind each split
 
 
@@ -55,22 +57,47 @@ def resume_or_start(config: R, command: str) -> tuple[R, FinishedRun | None]:
     """The config to run with, and with --resume the run in --output where it is complete already.
 
     Raises:
-        UserError: the run in --output is another command's, see `resumed_options`, or `process.require_whole_models`.
+        UserError: the run in --output is another command's, see `resumed_options`, or `process.require_known_division`.
     """
-    process.require_whole_models()
+    process.require_known_division()
     if not config.resume:
         return config, None
     folder = _named_folder(config)
     record = read_record(folder)
     if record and record.get("command", command) != command:
         raise UserError(f"--resume: {folder} is a run of `nlpkit {record['command']}`", "Give another --output.")
-    config = resumed_options(config)
+    given, config = config.given, resumed_options(config)
     if RunFolder(folder).state() != "complete":
-        return config, None
+        chosen = not _SIZES.isdisjoint(given)
+        return config if chosen else _as_many_rows(config, record or {}), None
     require_whole(record or {}, folder / RECORD)
     _require_weights(folder)
     reporting.current().note(f"{folder} is complete: nothing to resume")
     return config, FinishedRun(record or {}, folder)
+
+
+def _as_many_rows(config: R, record: Mapping[str, Any]) -> R:
+    """The options of a run that goes on with another number of processes, with batches that make as many rows per step
+    as before, where the numbers allow that.
+
+    Args:
+        record: of the run.
+    """
+    begun, now = record.get("processes"), process.world_size()
+    if not isinstance(config, BatchOptions) or begun in (None, now):
+        return config
+    rows = config.batch_size * config.gradient_accumulation_steps * begun
+    each = rows // now
+    if each * now != rows:  # where a checkpoint is there, that is refused
+        return config
+    size = each
+    if record.get("divisible_batches", config.gradient_accumulation_steps > 1):
+        size = next(n for n in range(min(config.batch_size, each), 0, -1) if each % n == 0)
+    reporting.current().note(
+        f"{counted(begun, 'process', 'processes')} x --batch-size {config.batch_size} x --gradient-accumulation-steps "
+        f"{config.gradient_accumulation_steps} become {now} x {size} x {each // size}: as before {rows:,} rows per step"
+    )
+    return config.changed(batch_size=size, gradient_accumulation_steps=each // size)
 
 
 def _require_weights(folder: Path) -> None:
@@ -176,8 +203,7 @@ def _named_folder(config: Resumable) -> Path:
 
 # What of a part of a run may differ from the whole: who is told, and how the rows of a step are divided.
 _ASIDE = frozenset(
-    {"report_to", "public", "keep_checkpoints", "seed", "seeds", "shuffle_seed", "eval_batch_size"}
-    | {"batch_size", "gradient_accumulation_steps"}
+    {"report_to", "public", "keep_checkpoints", "seed", "seeds", "shuffle_seed", "eval_batch_size"} | _SIZES
 )
 
 

@@ -11,13 +11,15 @@ from nlpkit.hardware.devices import Device
 
 
 def shown(device: Device) -> str:
-    """The device for a plan, with the GPUs that the processes of the run leave idle."""
-    if device.name != "cuda":
-        return device.described
-    working, count = process.local_world_size(), _left_by_user()
+    """The device for a plan, how many processes share the work, and the GPUs that these leave idle."""
     text = device.described
     if process.world_size() > 1:
         text += f", {process.world_size()} processes"
+    if process.divides_models():
+        text += " that divide the weights (FSDP2)"
+    if device.name != "cuda":
+        return text
+    working, count = process.local_world_size(), _left_by_user()
     if count > working:
         text += f"; {count - working} of {count} GPUs idle (torchrun --nproc-per-node {count} -m nlpkit ... uses all)"
     return text

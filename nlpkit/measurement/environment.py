@@ -14,8 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nlpkit import machine
+from nlpkit import machine, process
 from nlpkit.data import cache
+from nlpkit.errors import first_line
 from nlpkit.hardware.toolchain import compiler, cuda_libraries, missing_to_compile
 from nlpkit.models import opening
 from nlpkit.runs import folder
@@ -52,6 +53,7 @@ OTHER_VARIABLES = (
 SPEECH_VARIABLES = ("*_VERBOSITY", "*_PROGRESS_BARS", "*_TELEMETRY", "*_LOG_LEVEL", "HF_UPDATE_DOWNLOAD_COUNTS")
 SECRET_WORDS = {"TOKEN", "KEY", "SECRET", "PASSWORD", "AUTH", "CREDENTIALS", "COOKIE"}
 SECRET_VALUE = re.compile(r"hf_\w{8,}|://[^/\s]*@|(?:token|key|secret|password)=", re.IGNORECASE)
+LAUNCH_SETTINGS = ("distributed_type", "num_processes", "num_machines", "mixed_precision", "use_cpu")
 CACHE_SECONDS = 2.0  # for the size of a cache: one on a network drive would hold everything up
 
 
@@ -82,6 +84,7 @@ def describe(torch: bool = True) -> dict[str, Any]:
         "compile": {device: missing_to_compile(device) for device in ("cpu", "cuda")},
         "onnxruntime": _providers(),
         "onnxruntime_on_cuda": _onnxruntime_on_cuda() if torch else None,
+        "accelerate": _accelerate(torch),
         "energy": _energy(gpu=torch),
         "versions": _versions(),
         "extras": _extras(),
@@ -233,6 +236,53 @@ def _torch() -> dict[str, Any]:
         ],
         "mps": torch.backends.mps.is_available(),
     }
+
+
+def _accelerate(torch: bool) -> dict[str, Any]:
+    """What accelerate, which is not imported, sees of this process and what began it, in its own words.
+
+    Returns:
+        `distributed_type`, `processes` and `processes_here` (on this machine), `backend` by which they reach each
+        other, `mixed_precision`, the names of the `devices`; and `config`, what `accelerate launch` is told by its
+        default configuration file, or what is wrong with that; None where there is none.
+    """
+    devices: list[str] = []
+    if torch and not process.launched_for_cpu():
+        import torch as library
+
+        devices = [library.cuda.get_device_name(i) for i in range(library.cuda.device_count())]
+    several = process.world_size() > 1
+    kind = "NO"
+    if several:
+        kind = "FSDP" if process.divides_models() else "MULTI_GPU" if devices else "MULTI_CPU"
+    return {
+        "distributed_type": kind,
+        "processes": process.world_size(),
+        "processes_here": process.local_world_size(),
+        "backend": ("nccl" if devices else "gloo") if several else None,
+        "mixed_precision": os.environ.get(process.LAUNCHED_PRECISION, "no"),
+        "devices": devices,
+        "config": _launch_config(),
+    }
+
+
+def _launch_config() -> dict[str, Any] | None:
+    """The default configuration of `accelerate launch`, as far as it says how many train and how."""
+    import yaml
+    from huggingface_hub import constants
+
+    places = [Path(constants.HF_HOME, "accelerate", f"default_config.{kind}") for kind in ("yaml", "json")]
+    place = next((path for path in places if path.is_file()), None)
+    if place is None:
+        return None
+    shown = {"path": _shortened(str(place))}
+    try:
+        found = yaml.safe_load(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return {**shown, "problem": f"it cannot be read: {first_line(error)}"}
+    if not isinstance(found, dict):
+        return {**shown, "problem": "it holds no settings"}
+    return {**shown, **{name: found.get(name) for name in LAUNCH_SETTINGS}}
 
 
 def _providers() -> list[str] | None:

@@ -131,6 +131,8 @@ class GradualPruning(TrainerFeature):
         sparsifier: of the model; scores that it learns from get a learning rate of their own.
     """
 
+    needs_whole_weights = "masks over weights"
+
     def __init__(self, sparsifier: Sparsifier) -> None:
         self.sparsifier = sparsifier
         self.model: Any = None  # of the Trainer

@@ -1,7 +1,7 @@
 """Print what a bug report or a paper needs to know of this machine and its software.
 
-CPU, memory and the limits on them, GPUs, threads, versions, extras, whether the network is used, caches, and the
-environment variables that change results or speed. Tokens and passwords are not shown.
+CPU, memory and the limits on them, GPUs, threads, versions, extras, what accelerate sees, whether the network is used,
+caches, and the environment variables that change results or speed. Tokens and passwords are not shown.
 
 Example: nlpkit env
 nlpkit env --json > environment.json
@@ -14,12 +14,13 @@ from typing import Any
 
 from nlpkit import machine, options
 from nlpkit.measurement import environment
-from nlpkit.reporting import Report, Table
+from nlpkit.reporting import Report, Table, counted
 from nlpkit.runs.folder import human_bytes
 
 COMMAND = "env"
 ESSENTIAL: tuple[str, ...] = ()
 VERSIONS_A_LINE = 3
+DESCRIBES_PROCESSES = True  # begun by torchrun or `accelerate launch`, it tells what these have begun
 
 
 class Config(options.Config):
@@ -40,6 +41,7 @@ def _groups(env: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "machine", list(_machine(env))
     yield "software", list(_software(env))
     yield "extras", list(_extras(env))
+    yield "accelerate", list(_accelerate(env["accelerate"]))
     yield "network", [("hub", _offline(env))]
     yield "caches", [(name, _cache(cache)) for name, cache in env["caches"].items()]
     yield "variables", list(env["variables"].items()) or [("", "none that changes results or speed")]
@@ -105,6 +107,25 @@ def _extras(env: dict[str, Any]) -> Iterator[tuple[str, str]]:
         missing = ", ".join(extra["missing"])
         yield name, f"without {missing}: {extra['install']}" if missing else "installed"
     yield "minilm", "installed" if env["minilm"] else "taken from the hub"
+
+
+def _accelerate(seen: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    several = f"{counted(seen['processes'], 'process', 'processes')}, {seen['processes_here']} on this machine"
+    how = several if seen["processes"] > 1 else "1 process"
+    backend = f", over {seen['backend']}" if seen["backend"] else ""
+    precision = (
+        "in the precision of --precision" if seen["mixed_precision"] == "no" else f"in {seen['mixed_precision']}"
+    )
+    devices = counted(len(seen["devices"]), "GPU", "GPUs") if seen["devices"] else "the CPU"
+    yield "sees", f"{seen['distributed_type']}: {how}{backend}, {devices}, {precision}"
+    config = seen["config"]
+    if config is None:
+        yield "launch", "no configuration file (accelerate config writes one; recipes/accelerate/ has some)"
+    elif "problem" in config:
+        yield "launch", f"{config['path']}: {config['problem']}"
+    else:
+        told = [f"{name} {value}" for name, value in config.items() if name != "path" and value is not None]
+        yield "launch", f"{config['path']}: {', '.join(told)}"
 
 
 def _offline(env: dict[str, Any]) -> str:

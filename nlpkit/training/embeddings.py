@@ -19,6 +19,7 @@ from torch import nn
 from nlpkit.data.collating import id_columns
 from nlpkit.errors import RunError
 from nlpkit.models import fitting
+from nlpkit.training import sharded
 from nlpkit.training.trainer_features import TrainerFeature
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class UsedRowsEmbedding(nn.Module):
     def whole(self) -> torch.Tensor:
         """The whole table as it is now, on the CPU."""
         table = self.table.clone()
-        table[self.used.cpu()] = self.weight.detach().cpu().to(table.dtype)
+        table[self.used.cpu()] = sharded.whole_tensor(self.weight.detach()).cpu().to(table.dtype)
         return table
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -95,7 +96,7 @@ class UsedRowsEmbedding(nn.Module):
         weight = state_dict[prefix + "weight"]
         with torch.no_grad():
             self.table = weight.detach().cpu().clone()
-            self.weight.copy_(weight[self.used.to(weight.device)])
+            self.weight.copy_(sharded.divided_as(self.weight, weight[self.used.to(weight.device)]))
 
 
 def keep_used_rows(model: Any, tokenizer: Any, token_ids: list[np.ndarray]) -> float:

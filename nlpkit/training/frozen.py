@@ -102,7 +102,7 @@ class FrozenFeatures(TrainerFeature):
             reporting.current().progress("features", self.rows, "rows") as bar,
             _replaced(model.base_model, noted),
             torch.no_grad(),
-            trainer.accelerator.autocast(),
+            trainer.autocast_smart_context_manager(),
         ):
             for split in (trainer.splits[name] for name in TRAINED_ON):
                 rows = split.for_evaluation()

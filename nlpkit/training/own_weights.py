@@ -19,6 +19,8 @@ class OwnWeights(TrainerFeature):
         weights: that the model does not have.
     """
 
+    needs_whole_weights = "a loss with weights of its own, which shares others with the model (tsdae)"
+
     def __init__(self, weights: Sequence[nn.Parameter]) -> None:
         self.weights = weights
 

@@ -92,6 +92,21 @@ def largest(mine: Sequence[float]) -> list[float]:
     return [float(number) for number in numbers.tolist()]
 
 
+def average_gradients(model: Any) -> None:
+    """Give each process the mean of the gradients of all, where nothing else does."""
+    import torch
+    import torch.distributed as dist
+
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(together)
+    together /= process.world_size()
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(together[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
 def leave_behind_the_main_process() -> None:
     """Wait until all are here, which all are about to leave, and then for the main one: a launcher ends all processes
     when one has ended, the main one while it saves or speaks."""

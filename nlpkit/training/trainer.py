@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from nlpkit.tasks import outputs as model_outputs
 from nlpkit.tasks.contract import BOOKKEEPING
 from nlpkit.tasks.features import Columns
 from nlpkit.tasks.forward import Part, rows_of
-from nlpkit.training import padding, parameters, together
+from nlpkit.training import padding, parameters, sharded, together
 from nlpkit.training.checkpoints import POSITION
 from nlpkit.training.padding import Collate
 from nlpkit.training.schedules import TIMED, Budget, factor
@@ -114,6 +114,7 @@ class ResumableTrainer(Trainer):
         self._unlogged: dict[str, Any] | None = None
         self._saved = 0  # the step of the last checkpoint
         self._other_order = False
+        self._division: sharded.Division | None = None  # of the model, while it is divided over processes
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         with arithmetic.keeping():
@@ -123,6 +124,28 @@ class ResumableTrainer(Trainer):
         for folder in missing if self.args.should_save else []:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def create_accelerator_and_postprocess(self) -> None:
+        with sharded.on_a_cpu_too():
+            super().create_accelerator_and_postprocess()
+
+    def train(self, *arguments: Any, **keywords: Any) -> Any:
+        """Train; the model is whole afterwards, also where it was divided over processes meanwhile."""
+        if not self.is_fsdp_enabled:
+            return super().train(*arguments, **keywords)
+        plugin = self.accelerator.state.fsdp_plugin
+        self._division = sharded.Division(cast(PreTrainedModel, self.model), plugin, self.args.device)
+        with self._division.meanwhile():
+            output = super().train(*arguments, **keywords)
+        self._division = None
+        self.model_wrapped = cast(PreTrainedModel, self.model)
+        return output
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+        """Of a divided model too, whose products accelerate would leave to the type of its weights."""
+        if self._division is None:
+            return super().autocast_smart_context_manager(cache_enabled)
+        return torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self.args.bf16)
 
     @property
     def divisible_batches(self) -> bool:
@@ -260,7 +283,8 @@ class ResumableTrainer(Trainer):
         self._unlogged = None
 
     def evaluate(self, *arguments: Any, **keywords: Any) -> dict[str, float]:
-        return self.halving_batches(functools.partial(super().evaluate, *arguments, **keywords))
+        with contextlib.nullcontext() if self._division is None else self._division.gathered():
+            return self.halving_batches(functools.partial(super().evaluate, *arguments, **keywords))
 
     def halving_batches(self, judge: Callable[[], R]) -> R:
         """The result of `judge`, which reads rows in batches of --eval-batch-size,
@@ -328,6 +352,45 @@ class ResumableTrainer(Trainer):
         finally:
             del inner.__dict__["save_pretrained"]
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        if not self.is_fsdp_enabled:
+            super().save_model(output_dir, _internal_call)
+            return
+        whole = sharded.weights(cast(torch.nn.Module, self.model))
+        self._save(output_dir, state_dict=whole)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        whole = sharded.optimizer_state(self.optimizer)
+        if self.args.should_save:
+            torch.save(whole, Path(output_dir) / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")  # type: ignore[union-attr]
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        sharded.load_weights(cast(torch.nn.Module, model or self.model), Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        if not self.is_fsdp_enabled:
+            super()._load_best_model()
+            return
+        sharded.load_weights(cast(torch.nn.Module, self.model), Path(str(self.state.best_model_checkpoint)))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self.is_fsdp_enabled or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        optimizer, scheduler = (
+            torch.load(Path(checkpoint) / name, map_location="cpu", weights_only=True)
+            for name in ("optimizer.pt", "scheduler.pt")
+        )
+        sharded.load_optimizer(self.optimizer, optimizer)
+        self.lr_scheduler.load_state_dict(scheduler)  # type: ignore[union-attr]
+
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Stop where weights of a checkpoint were not found: the others would go on with those that are there.
 
@@ -387,8 +450,12 @@ class NlpkitTrainer(ResumableTrainer):
                 "with one another, and those of another batch are none of them",
                 "Leave it out, and raise --batch-size instead.",
             )
+        if process.divides_models():
+            _require_divisible(features)
         self.task = task
         self.features = features
+        # DDP waits for each weight once, in the forward pass, and a loss shares some with it
+        self._averages = bool(task.own_weights) and process.world_size() > 1
         self.splits = splits
         self.grouped = grouped
         self.want: Collection[Part] = {part for feature in features for part in feature.want}
@@ -429,6 +496,12 @@ class NlpkitTrainer(ResumableTrainer):
         align = self.grouped and all(feature.aligned for feature in self.features)
         return padding.collator(self.task, tokenizer, readers, rows, align=align)
 
+    def training_step(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> torch.Tensor:
+        loss = super().training_step(model, inputs, *arguments, **keywords)
+        if self._averages:
+            together.average_gradients(self.model)
+        return loss
+
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
         for feature in self.features:
@@ -466,7 +539,8 @@ class NlpkitTrainer(ResumableTrainer):
         with contextlib.ExitStack() as blocks:
             for feature in self.features:
                 blocks.enter_context(feature.forward_pass())
-            loss, forward = self.task.training_step(model, batch, self.want)
+            within = self.accelerator.unwrap_model(model) if self._averages else model
+            loss, forward = self.task.training_step(within, batch, self.want)
         if num_items_in_batch is None:
             part = loss.mean()
         else:
@@ -533,7 +607,7 @@ class NlpkitTrainer(ResumableTrainer):
         own: list[Outputs] = []  # that the other processes do not have yet
         total = torch.zeros(2, dtype=torch.float64)  # loss summed over its entries, and their number
         # one block for all batches: within it the weights are cast once
-        with torch.no_grad(), self.accelerator.autocast():
+        with torch.no_grad(), self.autocast_smart_context_manager():
             for _, evaluated in arriving(
                 (None, self._evaluated(task, *counted)) for counted in self._with_new(dataloader)
             ):
@@ -595,6 +669,16 @@ class NlpkitTrainer(ResumableTrainer):
         return self.length_sampler(
             train.lengths, grouped=self.grouped, apart=None if apart is None else apart[train.owner]
         )
+
+
+def _require_divisible(features: Sequence[TrainerFeature]) -> None:
+    """Raises UserError: a feature needs whole weights, and the model is to be divided over processes."""
+    for feature in features:
+        if feature.needs_whole_weights:
+            raise UserError(
+                f"the configuration of `accelerate launch` asks for FSDP; this run has {feature.needs_whole_weights}",
+                "Train with a whole model in each process: accelerate launch --multi_gpu, or torchrun.",
+            )
 
 
 def _watched(task: Trainable, validation: Split, seed: int) -> Split:

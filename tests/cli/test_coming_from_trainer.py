@@ -256,7 +256,7 @@ def test_what_is_passed_over_is_said(resolved: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--deepspeed ds.json", "--deepspeed: each process trains a whole model"),
+        ("--deepspeed ds.json", "--deepspeed: what divides a model is said by"),
         ("--dataloader_drop_last", "--dataloader_drop_last: every row is trained on and judged"),
         ("--config_name x", "--config-name: a model is built as its own config says"),
         ("--fp16=perhaps", "--fp16=perhaps: it is a switch"),

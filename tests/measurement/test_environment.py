@@ -164,3 +164,39 @@ def test_what_only_one_side_tells_is_no_difference(here: dict[str, Any]) -> None
     with_torch = copy.deepcopy(here)
     with_torch["torch"] = {"threads": 7, "gpus": []}
     assert environment.differences(here, with_torch) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind", "backend"),
+    [
+        ({}, "NO", None),
+        ({"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}, "MULTI_CPU", "gloo"),
+        ({"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "ACCELERATE_USE_FSDP": "true"}, "FSDP", "gloo"),
+    ],
+)
+def test_what_accelerate_sees_is_in_its_own_words(
+    variables: dict[str, str], kind: str, backend: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate.utils import DistributedType
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    seen = environment.describe(torch=False)["accelerate"]
+    assert DistributedType(seen["distributed_type"]) == kind
+    assert (seen["processes"], seen["backend"]) == (int(variables.get("WORLD_SIZE", 1)), backend)
+    assert seen["processes_here"] == int(variables.get("LOCAL_WORLD_SIZE", 1))
+
+
+def test_configuration_of_accelerate_launch_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that `accelerate config` writes; one that is spoilt is named."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
+    assert environment.describe(torch=False)["accelerate"]["config"] is None
+    file = tmp_path / "accelerate" / "default_config.yaml"
+    file.parent.mkdir()
+    file.write_text("distributed_type: FSDP\nnum_processes: 8\nnum_machines: 2\nmixed_precision: bf16\n")
+    config = environment.describe(torch=False)["accelerate"]["config"]
+    assert (config["distributed_type"], config["num_processes"], config["mixed_precision"]) == ("FSDP", 8, "bf16")
+    file.write_text("a: [")
+    assert "cannot be read" in environment.describe(torch=False)["accelerate"]["config"]["problem"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,12 +22,16 @@ from packaging.version import Version
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from nlpkit import process
 from nlpkit.cli.app import main
 from nlpkit.data.batching import LengthBatchSampler
-from nlpkit.errors import UserError
+from nlpkit.errors import Interrupted, UserError
+from nlpkit.pruning.trainer import GradualPruning
 from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, pretrain_mlm, prune
+from nlpkit.tasks.sentence_embedding.losses import denoising
 from nlpkit.training.checkpoints import last_checkpoint
-from nlpkit.training.trainer import ResumableTrainer
+from nlpkit.training.own_weights import OwnWeights
+from nlpkit.training.trainer import NlpkitTrainer, ResumableTrainer
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +113,7 @@ def ranks(cwd: Path, *arguments: Any, first: str = "") -> list[tuple[int, str, s
     return [(process.returncode, *streams) for process, streams in zip(started, said, strict=True)]
 
 
+ACCELERATE_FILES = Path(__file__).parents[2] / "recipes" / "accelerate"
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
 ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
 ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no", "--no_python"]
@@ -157,23 +163,33 @@ def test_the_order_does_not_depend_on_how_a_batch_is_divided() -> None:
             assert sorted(seen) == sorted(order[step * 16 : (step + 1) * 16])
 
 
-def test_same_course_as_one_process(alone: Path, together: Any) -> None:
-    record, single = (json.loads((run / "nlpkit.json").read_text()) for run in (together[1], alone))
-    assert (record["processes"], single["processes"]) == (2, 1)
+def require_same_course(several: Path, alone: Path) -> None:
+    """They have the losses, the choices and the weights of one process."""
+    record, single = (json.loads((run / "nlpkit.json").read_text()) for run in (several, alone))
     assert record["steps"] == single["steps"] == 10
     assert record["best_step"] == single["best_step"]
     assert record["rows"] == single["rows"]
     for name, precision in (("loss", 1e-3), ("eval_loss", 1e-5)):
         losses = [
             [logged[name] for logged in map(json.loads, (run / "metrics.jsonl").open()) if name in logged]
-            for run in (together[1], alone)
+            for run in (several, alone)
         ]
         assert losses[0] == pytest.approx(losses[1], rel=precision), name
     for split, metrics in single["metrics"].items():
         assert record["metrics"][split] == pytest.approx(metrics, abs=1e-3), split
-    mine, theirs = load_file(together[1] / "model.safetensors"), load_file(alone / "model.safetensors")
+    require_same_weights(several, alone)
+
+
+def require_same_weights(several: Path, alone: Path) -> None:
+    mine, theirs = load_file(several / "model.safetensors"), load_file(alone / "model.safetensors")
+    assert mine.keys() == theirs.keys()
     for name in theirs:
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
+
+
+def test_same_course_as_one_process(alone: Path, together: Any) -> None:
+    require_same_course(together[1], alone)
+    assert [json.loads((run / "nlpkit.json").read_text())["processes"] for run in (together[1], alone)] == [2, 1]
 
 
 def test_one_set_of_files_and_one_voice(alone: Path, together: Any) -> None:
@@ -241,9 +257,37 @@ def test_texts_of_all_processes_are_negatives(tmp_path: Path, tiny_model: Path) 
     forked.imported("sentence_transformers.sentence_transformer.losses", commands=True)
     done = launch(TORCHRUN, tmp_path, "finetune-embed", *flags(options), "--batch-size", 4, "--output", output)
     assert done.returncode == 0, done.stdout + done.stderr
-    mine, theirs = load_file(output / "model.safetensors"), load_file(tmp_path / "alone" / "model.safetensors")
-    for name in theirs:
-        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
+    require_same_weights(output, tmp_path / "alone")
+
+
+WHOLE = """
+from nlpkit.tasks.sentence_embedding.losses import denoising
+denoising.noisy = lambda column, tokenizer: dict(column)  # which tokens go is drawn in each process
+"""
+
+
+def test_a_decoder_that_shares_weights_learns_as_in_one_process(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TSDAE: DDP waits for each weight of the encoder once, and the decoder reads it again; a step has its mean over
+    all tokens that are written, however they are divided."""
+    train = write_jsonl(tmp_path / "train.jsonl", [{"text": row["text"]} for row in rows(26)])
+    scored = [
+        {"sentence1": row["text"], "sentence2": row["text"][::-1], "score": i % 5} for i, row in enumerate(rows(8))
+    ]
+    held = write_csv(tmp_path / "validation.csv", scored)
+    options = {"model": str(tiny_model), "loss": "tsdae", "max_steps": 3, "gradient_accumulation_steps": 2}
+    options |= {"train_file": str(train), "validation_file": str(held), "learning_rate": 3e-3, "dropout": 0.0}
+    options |= {"device": "cpu", "threads": 1, "logging_steps": 1}
+    forked.imported("sentence_transformers.sentence_transformer.losses", commands=True)
+    done = ranks(
+        tmp_path, "finetune-embed", *flags(options), "--batch-size", 2, "--output", "together", first=HERE + WHOLE
+    )
+    assert [code for code, _, _ in done] == [0, 0], done
+    monkeypatch.setattr(denoising, "noisy", lambda column, tokenizer: dict(column))
+    single = {name: [value] if name.endswith("_file") else value for name, value in options.items()}
+    finetune_embed.run(finetune_embed.Config(**single, batch_size=4, output=tmp_path / "alone"))
+    require_same_weights(tmp_path / "together", tmp_path / "alone")
 
 
 def test_distillation_with_a_projection_learns_as_one_process_does(
@@ -266,10 +310,7 @@ def test_distillation_with_a_projection_learns_as_one_process_does(
         for run in (alone, together)
     ]
     assert norms[0] == pytest.approx(norms[1], rel=1e-3)
-    mine, theirs = load_file(together / "model.safetensors"), load_file(alone / "model.safetensors")
-    assert mine.keys() == theirs.keys()
-    for name in theirs:
-        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
+    require_same_weights(together, alone)
 
 
 def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path) -> None:
@@ -285,6 +326,87 @@ def test_accelerate_launch(options: dict[str, Any], alone: Path, tmp_path: Path)
     assert "train: 1 row is trained on twice in each epoch" in done.stderr
     assert record["steps"] == 10
     assert sorted(p.name for p in output.iterdir()) == sorted(p.name for p in alone.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ACCELERATE_FILES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_configurations_that_ship_are_those_of_accelerate(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads each without an unknown key, and gives its processes what nlpkit takes."""
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils import FullyShardedDataParallelPlugin
+    from accelerate.utils.launch import prepare_multi_gpu_env
+
+    config = load_config_from_file(str(path))
+    given = ["--config_file", str(path), "-m", "nlpkit", "env"]
+    arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(given))
+    assert (arguments.num_processes, arguments.num_machines) == (config.num_processes, config.num_machines)
+    for name, value in prepare_multi_gpu_env(arguments).items():
+        if name.startswith(("ACCELERATE_", "FSDP_")):
+            monkeypatch.setenv(name, value)
+    process.require_known_division()
+    assert process.launched_precision() is None  # --precision says it
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    divides = path.stem.startswith("fsdp2")
+    assert process.divides_models() == divides
+    if divides:
+        plugin = FullyShardedDataParallelPlugin()
+        assert (plugin.fsdp_version, plugin.cpu_ram_efficient_loading) == (2, False)
+        assert plugin.reshard_after_forward == (path.stem != "fsdp2-gathered")
+        assert bool(getattr(plugin.cpu_offload, "pin_memory", False)) == (path.stem == "fsdp2-offload")
+
+
+@pytest.mark.parametrize(
+    ("variables", "what", "instead"),
+    [
+        ({"FSDP_VERSION": "1"}, "asks for FSDP1", "fsdp_version: 2"),
+        ({"FSDP_VERSION": "2", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}, "fsdp_cpu_ram_efficient_loading", "false"),
+        ({"FSDP_VERSION": "2", "FSDP_ACTIVATION_CHECKPOINTING": "true"}, "checkpointing", "--gradient-checkpointing"),
+    ],
+)
+def test_a_division_that_would_give_another_model_is_refused(
+    variables: dict[str, str], what: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ACCELERATE_USE_FSDP": "true", **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=what) as refused:
+        finetune_cls.run(finetune_cls.Config(data="none.csv", model="none"))
+    assert instead in str(refused.value.hint)
+
+
+def test_weights_that_a_loss_or_masks_share_are_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for feature, named in ((OwnWeights([]), "tsdae"), (GradualPruning(SimpleNamespace()), "masks")):
+        with pytest.raises(UserError, match=named):
+            NlpkitTrainer(
+                task=SimpleNamespace(),
+                splits={},
+                features=[feature],
+                args=SimpleNamespace(gradient_accumulation_steps=1),
+            )
+
+
+def test_a_divided_model_learns_as_a_whole_one(options: dict[str, Any], alone: Path, tmp_path: Path) -> None:
+    """FSDP2 as the configuration that ships asks for it: the same losses, files and weights."""
+    output = tmp_path / "run"
+    launcher = [
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        str(ACCELERATE_FILES / "fsdp2.yaml"),
+        "--no_python",
+    ]
+    arguments = [*flags(options), "--batch-size", 4, "--output", output, "--keep-checkpoints"]
+    done = launch(launcher, tmp_path, "finetune-cls", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == ""
+    assert "2 processes that divide the weights (FSDP2)" in done.stdout
+    require_same_course(output, alone)
+    assert {path.name for path in output.iterdir()} == {path.name for path in alone.iterdir()} | {"checkpoints"}
+    for checkpoint in (output / "checkpoints").iterdir():  # nothing that only such a run could read
+        names = {"model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "rng_state_1.pth"}
+        assert names <= {path.name for path in checkpoint.iterdir()}
+        assert not any(path.is_dir() for path in checkpoint.iterdir())
 
 
 @pytest.mark.parametrize("saves", [True, False])
@@ -306,16 +428,15 @@ def test_folder_is_removed_only_by_the_process_that_made_it(
 @pytest.mark.parametrize(
     ("variable", "what"),
     [
-        ("ACCELERATE_USE_FSDP", "FSDP"),
         ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed"),
         ("ACCELERATE_USE_MEGATRON_LM", "Megatron-LM"),
         ("ACCELERATE_USE_PARALLELISM_CONFIG", "a parallelism config"),
     ],
 )
-def test_a_divided_model_is_refused_before_anything_is_read(
+def test_a_model_divided_in_another_way_is_refused_before_anything_is_read(
     variable: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its checkpoints and its result would be other files; nothing of what is named here is there."""
+    """Nothing of what is named here is there."""
     monkeypatch.setenv(variable, "true")
     asked: dict[str, Any] = {"data": str(tmp_path / "none.csv"), "output": tmp_path / "run"}
     for run in (
@@ -500,16 +621,60 @@ def test_a_signal_to_one_process_ends_all_at_one_step(
     assert (code, other) == (0, 0), errors
     assert "resuming from step 7" in said
     assert (output / "model.safetensors").read_bytes() == (together[1] / "model.safetensors").read_bytes()
-    # another number of processes: as many rows a step, or none at all
+    # with another number of processes batches are as large as makes as many rows a step; else it is refused
     capsys.readouterr()
-    alone = ["finetune-cls", "--output", str(tmp_path / "copy"), "--resume"]
-    assert main([*alone, "--json"]) == 2
+    resumed = ["finetune-cls", "--output", str(tmp_path / "copy"), "--resume"]
+    assert main([*resumed, "--batch-size", "4", "--json"]) == 2
     said = json.loads(capsys.readouterr().out)["error"]
     assert "begun with 16 rows per step; 1 x --batch-size 4 x --gradient-accumulation-steps 2 are 8" in said["message"]
     assert "--gradient-accumulation-steps 4, or start 2 processes" in said["hint"]
-    assert main([*alone, "--gradient-accumulation-steps", "4"]) == 0
-    assert "begun with 2 processes and goes on with 1: random numbers are others" in capsys.readouterr().out
+    assert main(resumed) == 0
+    said = capsys.readouterr().out
+    assert "2 processes x --batch-size 4 x --gradient-accumulation-steps 2 become 1 x 4 x 4: as before 16 rows" in said
+    assert "begun with 2 processes and goes on with 1: random numbers are others" in said
     assert json.loads((tmp_path / "copy" / "nlpkit.json").read_text())["steps"] == 10
+    require_same_weights(tmp_path / "copy", together[1])  # they have no dropout
+
+
+def interrupting(at: int) -> Any:
+    """What clips gradients, and is interrupted at a step."""
+    original = NlpkitTrainer._clip_grad_norm
+
+    def clip(self: Any, *given: Any) -> Any:
+        if self.state.global_step == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *given)
+
+    return clip
+
+
+DIVIDED = {
+    "ACCELERATE_USE_FSDP": "true",
+    "FSDP_VERSION": "2",
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+}
+
+
+@pytest.mark.skipif(Version(transformers.__version__) < Version("5.18"), reason="cannot load an optimizer")
+def test_a_divided_run_and_a_whole_one_go_on_as_each_other(
+    options: dict[str, Any], alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process begins with a whole model, two go on that divide it, and are interrupted; one ends it."""
+    output = tmp_path / "run"
+    monkeypatch.setenv("NLPKIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(Interrupted), monkeypatch.context() as patched:
+        patched.setattr(NlpkitTrainer, "_clip_grad_norm", interrupting(at=3))
+        finetune_cls.run(finetune_cls.Config(**options, batch_size=8, output=output))
+    for name, value in DIVIDED.items():
+        monkeypatch.setenv(name, value)
+    resumed = ["finetune-cls", "--output", output, "--resume"]
+    (code, said, errors), (other, _, _) = ranks(tmp_path, *resumed, first=HERE + SIGNALLED)
+    assert (code, other) == (130, 130), said + errors
+    assert "1 process x --batch-size 8 x --gradient-accumulation-steps 2 become 2 x 8 x 1: as before 16 rows" in said
+    monkeypatch.delenv("ACCELERATE_USE_FSDP")
+    assert main([str(part) for part in resumed]) == 0
+    require_same_course(output, alone)
 
 
 AHEAD = """

@@ -346,15 +346,14 @@ class SentenceEmbedding(Teachable):
     def training_step(
         self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Wanted] = ()
     ) -> tuple[Loss, Forward]:
-        import torch
 
         if self.chosen is None:  # texts by themselves, of which a teacher knows the vectors
             return super().training_step(model, batch, want)
         assert self.objective is not None
         columns = batches.columns_of(batch)
-        rows = len(columns[0][IDS])
+        entries = self.objective.entries(columns[0][IDS])
         value = self.objective(model, columns, self._labels(batch))
-        return Loss(value * rows, torch.full((), rows, device=value.device)), Forward(batch, value.detach().reshape(1))
+        return Loss(value * entries, entries), Forward(batch, value.detach().reshape(1))
 
     def _labels(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """The labels of a batch as the loss takes them; vectors are those of the width of the model's."""
@@ -380,11 +379,8 @@ class SentenceEmbedding(Teachable):
         return Loss(value * rows, torch.full((), rows, device=value.device))
 
     def loss_entries(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        import torch
-
-        if (ids := batch.get(f"{IDS}_0")) is None:
-            return None
-        return torch.full((), len(ids), device=ids.device)  # made on the device: a copy would be waited for
+        ids = batch.get(f"{IDS}_0")
+        return None if ids is None or self.objective is None else self.objective.entries(ids)
 
     def rivals(self, examples: Dataset) -> np.ndarray | None:
         return training.rivals(self.loss_name, examples)

@@ -38,6 +38,16 @@ def noisy(column: Mapping[str, torch.Tensor], tokenizer: Any) -> dict[str, torch
     return shown
 
 
+def written(ids: torch.Tensor, tokenizer: Any) -> torch.Tensor:
+    """How many tokens the decoder writes of a batch of texts, all but the first of each; shape ().
+
+    Args:
+        ids: of the texts, shape (rows, tokens).
+        tokenizer: tells which of them are padding.
+    """
+    return (ids[:, 1:] != tokenizer.pad_token_id).sum()
+
+
 def made(losses: Any, source: Any, model: Any, tokenizer: Any) -> nn.Module:
     """The loss of sentence-transformers with its decoder, which from then on has the weights of the model.
 

@@ -85,6 +85,16 @@ class Objective(nn.Module):
             if not self.cached:
                 self.source.embed = None
 
+    def entries(self, ids: torch.Tensor) -> torch.Tensor:
+        """Over how many entries the loss of a batch is a mean, shape (): its rows, or the tokens that are written.
+
+        Args:
+            ids: of the first texts, shape (rows, tokens).
+        """
+        if self.name == "tsdae":
+            return denoising.written(ids, self.tokenizer)
+        return torch.full((), len(ids), device=ids.device)  # made on the device: a copy would be waited for
+
     def _given(self, columns: Columns) -> list[dict[str, torch.Tensor]]:
         assert self.source.embed is not None
         own = [guides.without(column) for column in columns]
