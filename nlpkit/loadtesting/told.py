@@ -98,6 +98,8 @@ def of_beyond(knee: Figures, beyond: Figures) -> list[str]:
         )
     else:
         lines[0] += "; nothing is refused"
+    if beyond.verdict == "client":
+        lines[0] += f"; this client began requests {beyond.late_p99_ms:.1f} ms late there (p99)"
     if beyond.errors:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in beyond.errors.items())
         lines.append(f"of {beyond.requests:,} requests there {beyond.error_rate:.1%} failed: {kinds}")
