@@ -15,8 +15,11 @@ import browser as browsers
 import numpy as np
 import pytest
 from browser import Browser
+from conftest import write_jsonl
 from every_task import KINDS
 from serving import Client, serving
+
+from nlpkit.recipes import index
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,8 +38,12 @@ AWKWARD = 'it\'s a "good" film – $HOME \\ `late` ünïcode 😀'  # of which a
 
 
 @pytest.fixture(scope="module")
-def client(run_of: Callable[[str], Path]) -> Iterator[Client]:
-    with serving({kind: run_of(kind) for kind in KINDS}) as client:
+def client(run_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("index")
+    rows = [{"id": f"f{i}", "text": text} for i, text in enumerate(["a bad film", "the soup was cold", "a good film"])]
+    data = write_jsonl(folder / "rows.jsonl", rows)
+    index.run(index.Config(data=str(data), output=folder / "faq"))
+    with serving({**{kind: run_of(kind) for kind in KINDS}, "faq": folder / "faq"}) as client:
         yield client
 
 
@@ -203,6 +210,8 @@ def test_answers_that_are_none_or_not_whole_are_told(page: Callable[[str], Brows
     assert texts(shown, ".bars .name") == ["b", "a"]
     none = {"prediction": "", "score": 0.8, "start": None, "end": None, "n_best": []}
     assert "no answer in this text" in drawn(shown, "passage", none, {"question": "who", "context": "nobody"})
+    nothing = {"found": [], "chance": {"best": {"score": 0.41}, "threshold": 0.6, "false_answer": 1, "estimate": False}}
+    assert "An answer needs a score of 0.6; the nearest has 0.41" in drawn(shown, "results", nothing, "a film")
     failed = {"prediction": None, "score": None, "error": "there is no text"}
     assert drawn(shown, "vectors", failed, "x").strip() == "there is no text"
 
@@ -213,8 +222,9 @@ def test_texts_are_shown_as_they_are(page: Callable[[str], Browser]) -> None:
     said = drawn(shown, "labels", {"prediction": harmful, "score": 0.5}, harmful)
     assert harmful in said
     assert shown.run("document.querySelectorAll('#answer img').length") == 0
-    found = drawn(shown, "results", [{"id": "7", "score": 0.5, "rank": 1, "text": harmful}], "query")
-    assert harmful in found and "7, score 0.5" in found
+    hit = {"id": "7", "score": 0.5, "rank": 1, "text": harmful, "values": {"price": "5"}}
+    found = drawn(shown, "results", {"found": [hit], "chance": None}, "query")
+    assert harmful in found and "7, score 0.5, price: 5" in found
 
 
 @pytest.mark.parametrize("language", ["curl", "Python", "JavaScript"])
@@ -246,6 +256,15 @@ def test_the_lines_ask_what_the_page_asks(
     else:
         read = {"curl": lambda: json.loads(said)["answers"], "Python": lambda: ast.literal_eval(said)}
         assert read.get(language, lambda: json.loads(said))() == answers
+
+
+def test_a_search(page: Callable[[str], Browser], client: Client) -> None:
+    shown = page("faq")
+    shown.type("#input-query", "cold soup")
+    sent = json.loads(str(re.search(r"-d '(.*)'$", lines(shown, "curl"))[1]))  # type: ignore[index]
+    run(shown)
+    ((found, *_),) = client.post("/v1/models/faq/search", sent).json["results"]
+    assert texts(shown, ".results .text")[0] == found["text"] == "the soup was cold"
 
 
 def test_options_are_sent_where_they_are_not_as_usual(page: Callable[[str], Browser], client: Client) -> None:

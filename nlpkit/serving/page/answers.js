@@ -214,12 +214,21 @@ function tokens(one) {
 
 // --- results: what a search found ---
 
-function results(found) {
-  const one = ({ id, score: near, text }) => element(
-    "li", {}, element("p", { class: "text", dir: "auto" }, text), element("p", { class: "help" }, `${id}, score ${score(near)}`),
-  );
-  if (!found.length) return [element("p", {}, "Nothing was found.")];
-  return [element("ol", { class: "results" }, found.map(one))];
+function results({ found, chance }) {
+  if (!found.length) return [element("p", { class: "prediction none" }, "nothing was found"), ...(chance ? [nearest(chance)] : [])];
+  return [element("ol", { class: "results" }, found.map(hit))];
+}
+
+function hit({ id, score: near, text, values = {} }) {
+  const others = Object.entries(values).map(([name, value]) => `${name}: ${value}`);
+  const facts = [id, `score ${score(near)}`, ...others].join(", ");
+  return element("li", {}, element("p", { class: "text", dir: "auto" }, text), element("p", { class: "help", dir: "auto" }, facts));
+}
+
+// What an answer would have needed, and how near the nearest text came.
+function nearest({ best, threshold }) {
+  const came = best ? `the nearest has ${score(best.score)}` : "no text is near";
+  return element("p", { class: "help" }, `An answer needs a score of ${score(threshold)}; ${came} (max_false_answers).`);
 }
 
 // --- parts ---

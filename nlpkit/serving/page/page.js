@@ -31,7 +31,6 @@ async function list() {
   }
   find("model").replaceChildren(...state.models.map(({ id }) => element("option", {}, id)));
   find("choice").hidden = false;
-  find("model").disabled = state.models.length < 2;
   find("answer").replaceChildren();
   const named = decodeURIComponent(location.hash.slice(1));
   choose(state.models.some(({ id }) => id === named) ? named : state.models[0].id);
@@ -93,7 +92,8 @@ async function run() {
 
 function showAnswer(body, input, { server, whole, first }) {
   const shows = state.chosen.form.shows;
-  const parts = drawn(shows, body.answers ?? body.results, input);
+  const answers = body.answers ?? body.results.map((found, i) => ({ found, chance: body.chances[i] }));
+  const parts = drawn(shows, answers, input);
   const told = [
     first === null ? `Answered in ${milliseconds(whole)}` : `First words after ${milliseconds(first)}, all after ${milliseconds(whole)}`,
     ...(server === null ? [] : [`${milliseconds(server)} of it in the server`]),
