@@ -7,10 +7,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from nlpkit.serving.contract import Served
 from nlpkit.serving.refusals import KINDS
+from nlpkit.serving.routes import schemas
+from nlpkit.serving.routes.schemas import JSON
 from nlpkit.serving.service import Service
 
-JSON = "application/json"
 REFUSAL: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -32,17 +34,6 @@ REFUSAL: dict[str, Any] = {
 }
 
 
-def documented(body: dict[str, Any], *required: str) -> dict[str, Any]:
-    """What the declaration of a route says of its body: `openapi_extra` of FastAPI.
-
-    Args:
-        body: a JSON schema for each key of the body.
-        required: keys that must be there.
-    """
-    schema = {"type": "object", "required": list(required), "properties": body, "additionalProperties": False}
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
-
-
 def document(app: FastAPI, service: Service) -> dict[str, Any]:
     """The document of an application, with how the models at hand are asked.
 
@@ -61,11 +52,43 @@ def document(app: FastAPI, service: Service) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)  # of FastAPI's own validation, which no route uses
             operation["responses"]["default"] = refused
+        if (asked := operations.get("post")) is None:
+            continue
+        body = asked["requestBody"]["content"][JSON]
+        able = [(model, value) for model in service.models.values() if (value := example_of(model, path)) is not None]
+        if len(able) > 1 and "{name}" not in path and not path.startswith("/v1/"):
+            able = []  # a shortcut to the only one, of which there are several
+        body["examples"] = {
+            model.name: {"summary": f"{model.name} ({model.kind})", "value": value} for model, value in able
+        }
         if path.endswith("/predict"):
-            body = operations["post"]["requestBody"]["content"][JSON]
-            body["examples"] = {
-                model.name: {"summary": f"{model.name} ({model.kind})", "value": model.form["example"]}
-                for model in service.models.values()
-                if "predict" in model.routes
-            }
+            own = {model.name: _options_of(model) for model, _ in able}
+            components["schemas"].update({f"Options of {name}": schema for name, schema in own.items()})
+            anyone = [{"$ref": f"#/components/schemas/Options of {name}"} for name in own]
+            body["schema"]["properties"]["options"]["anyOf"] = anyone
     return made
+
+
+def _options_of(model: Served[Any, Any]) -> dict[str, Any]:
+    return schemas.holding(schemas.options_of(model.form["options"]), title=f"Options of {model.name}")
+
+
+def example_of(model: Served[Any, Any], path: str) -> dict[str, Any] | None:
+    """A body that a model answers at an address; None where it has no answer there.
+
+    Args:
+        path: as a route declares it.
+    """
+    own, example = path.rpartition("/")[2], model.form["example"]
+    if path in ("/v1/embeddings", "/v1/completions"):
+        name, answers = {
+            "embeddings": ("input", "embed" in model.routes),
+            "completions": ("prompt", model.form["streams"]),
+        }[own]
+        return {"model": model.name, name: example["input"]} if answers else None
+    if own not in model.routes:
+        return None
+    if own == "rerank":
+        texts = [one["example"] for one in model.form["inputs"]]
+        return {"query": texts[0], "texts": texts[::-1], "truncate": True}
+    return {"input": example["input"]} if own == "embed" else dict(example)

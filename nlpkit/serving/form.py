@@ -103,7 +103,7 @@ def of_task(task: Task, columns: Sequence[str], routes: Sequence[str]) -> Form:
     return {
         "inputs": inputs,
         "lines": len(rows) > 1,
-        "options": _described(request_options(type(task))),
+        "options": described(request_options(type(task))),
         "shows": view.shown_as,
         "streams": task.writes,
         "routes": list(routes),
@@ -122,7 +122,7 @@ def of_index(query: str, options: Mapping[str, FieldInfo], example_options: Mapp
     return {
         "inputs": [{"name": "query", "label": "Query", "long": len(query) > LONG, "example": query}],
         "lines": False,
-        "options": _described(options),
+        "options": described(options),
         "shows": "results",
         "streams": False,
         "routes": ["search"],
@@ -150,7 +150,8 @@ def label_of(column: str) -> str:
     return re.sub(r"(?<=[^\W\d])(?=\d)", " ", column.replace("_", " ")).strip().capitalize()
 
 
-def _described(options: Mapping[str, FieldInfo]) -> list[FormOption]:
+def described(options: Mapping[str, FieldInfo]) -> list[FormOption]:
+    """Options as a form has them."""
     return [_option(name, info) for name, info in options.items()]
 
 

@@ -43,6 +43,7 @@ def test_vectors_in_the_own_form(client: Client, vectors: np.ndarray) -> None:
     for path in ("/embed", "/v1/models/embedding/embed"):
         made = posted(client, path, {"input": TEXTS, "options": {"dims": 8, "normalize": False}})
         assert (made["model"], made["dimensions"], np.shape(made["vectors"])) == ("embedding", 8, (3, 8))
+        assert "not trained to be cut" in made["warnings"][0]
     whole = posted(client, "/embed", {"input": TEXTS[0]})
     assert whole["vectors"] == [pytest.approx(vectors[0].tolist(), abs=1e-5)]
     assert whole["usage"]["tokens"] == 5
@@ -226,6 +227,33 @@ def test_the_routes_of_each_are_listed(client: Client) -> None:
     assert listed["pairs"] == ["/v1/models/pairs/predict", "/v1/models/pairs/rerank"]
     assert listed["embedding"][1:] == ["/v1/models/embedding/embed", "/v1/embeddings"]
     assert listed["causal-lm"] == ["/v1/models/causal-lm/predict", "/v1/completions"]
+
+
+def test_every_example_of_the_document_is_answered_as_it_says(client: Client) -> None:
+    document = client.get("/openapi.json").json
+    asked = 0
+    for path, operations in document["paths"].items():
+        if "post" not in operations:
+            continue
+        content = operations["post"]["requestBody"]["content"]["application/json"]
+        given = content["schema"]["properties"]
+        answered = operations["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        for name, example in content["examples"].items():
+            assert example["value"].keys() <= given.keys()
+            made = posted(client, path.format(name=name), example["value"])
+            assert answered["type"] == ("object" if isinstance(made, dict) else "array")
+            if isinstance(made, dict):
+                assert made.keys() <= answered["properties"].keys()
+            asked += 1
+    assert asked == 12  # of six models, three of which have other forms, and two shortcuts
+    options = document["components"]["schemas"]["Options of causal-lm"]["properties"]
+    assert options["top_p"] == {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 1,
+        "default": 1.0,
+        "description": options["top_p"]["description"],
+    }
 
 
 def test_the_client_of_the_hub(client: Client, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,24 +11,31 @@ from typing import Any, NoReturn, TypeAlias
 from fastapi import Request
 
 from nlpkit.serving.refusals import Refusal
+from nlpkit.serving.routes.schemas import Keys
 
-Known: TypeAlias = Mapping[str, type | tuple[type, ...]]
+Known: TypeAlias = Mapping[str, tuple[type, ...]]
 """The names that a body may have, and what their values are."""
 
 
-async def read(request: Request, known: Known) -> dict[str, Any]:
-    """The object in the body of a request.
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
 
-    Args:
-        request: whose content type says JSON.
-        known: the names that it may have, and what their values are.
 
-    Raises:
-        Refusal: it is no JSON, no object, or holds what nothing reads.
-    """
-    body = await parsed(request)
-    require(body, known)
-    return body
+def known(keys: Keys) -> Known:
+    """The names that a body may have, by its schemas; what is in lists and objects is looked at where it is read."""
+    return {name: tuple(sorted(_types(schema), key=str)) for name, schema in keys.items()}
+
+
+def _types(schema: Mapping[str, Any]) -> set[type]:
+    if "oneOf" in schema:
+        return {kind for one in schema["oneOf"] for kind in _types(one)}
+    return set(TYPES[schema["type"]])
 
 
 async def parsed(request: Request) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def require(body: Mapping[str, Any], known: Known) -> None:
         )
     for name, value in body.items():
         types = known[name]
-        if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise Refusal("invalid_input", f"{name} is {value!r:.50}", [([name], "has the wrong type")])
 
 

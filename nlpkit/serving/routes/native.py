@@ -9,9 +9,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from nlpkit.serving.api_document import documented
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.routes import bodies, text_embeddings_inference
+from nlpkit.serving.routes import bodies, schemas, text_embeddings_inference
 from nlpkit.serving.routes.asking import (
     END,
     asked,
@@ -27,42 +26,40 @@ from nlpkit.serving.served import ServedModel
 from nlpkit.serving.streams import Stream
 
 router = APIRouter()
-EMBED: bodies.Known = {"input": (str, dict, list), "options": dict}
-PREDICT: bodies.Known = {**EMBED, "stream": bool}
+EMBED, PREDICT = bodies.known(schemas.EMBED), bodies.known(schemas.PREDICT)
 OTHER_FORM = "inputs"  # in the place of `input`: the request is of text-embeddings-inference
-TEXT_OR_COLUMNS = [{"type": "string"}, {"type": "object"}]
-DOCUMENTED: dict[str, Any] = {
-    "input": {
-        "description": "A text, or an object with the columns that the model reads; or a list of these.",
-        "oneOf": [*TEXT_OR_COLUMNS, {"type": "array", "items": {"oneOf": TEXT_OR_COLUMNS}}],
-    },
-    "options": {
-        "type": "object",
-        "description": "Options of the model's task by name; `form.options` of GET /v1/models/{name} lists them.",
-    },
-    "stream": {"type": "boolean", "description": "Of a model that writes: send the text as it is written."},
-}
+PREDICTING = schemas.documented(
+    {**schemas.PREDICT, **schemas.INFERENCE_PREDICT},
+    answer=schemas.PREDICTED,
+    described="The answers; in the form of text-embeddings-inference labels with scores, the likeliest first",
+    streams='{"text"} for each piece, then {"answer", "usage"}, then [DONE]; or event: error',
+)
+EMBEDDING = schemas.documented(
+    {**schemas.EMBED, **schemas.INFERENCE_EMBED},
+    answer=schemas.EMBEDDED,
+    described="The vectors; in the form of text-embeddings-inference these alone",
+)
 
 
-@router.post("/v1/models/{name}/predict", summary="Ask a model", openapi_extra=documented(DOCUMENTED, "input"))
+@router.post("/v1/models/{name}/predict", summary="Ask a model", openapi_extra=PREDICTING)
 async def predict(request: Request, name: str) -> Response:
     """The answers to one input or several, in their order."""
     return await _predicted(request, name)
 
 
-@router.post("/predict", summary="Ask the only model", openapi_extra=documented(DOCUMENTED, "input"))
+@router.post("/predict", summary="Ask the only model", openapi_extra=PREDICTING)
 async def predict_only(request: Request) -> Response:
     """The same where one model is served."""
     return await _predicted(request, None)
 
 
-@router.post("/v1/models/{name}/embed", summary="Vectors of texts")
+@router.post("/v1/models/{name}/embed", summary="Vectors of texts", openapi_extra=EMBEDDING)
 async def embed(request: Request, name: str) -> Response:
     """The vectors of one text or several, in their order."""
     return await _embedded(request, name)
 
 
-@router.post("/embed", summary="Vectors by the only model that gives them")
+@router.post("/embed", summary="Vectors by the only model that gives them", openapi_extra=EMBEDDING)
 async def embed_only(request: Request) -> Response:
     """The same where one model gives vectors."""
     return await _embedded(request, None)

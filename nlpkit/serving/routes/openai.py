@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request, Response
 
 from nlpkit.serving.batcher import Pending
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.routes import bodies
+from nlpkit.serving.routes import bodies, schemas
 from nlpkit.serving.routes.asking import (
     END,
     asked,
@@ -33,43 +33,25 @@ from nlpkit.serving.streams import Stream
 
 router = APIRouter()
 SEEDS = 2**31  # of texts that are drawn
-EMBED: bodies.Known = {
-    "input": (str, list),
-    "model": str,
-    "encoding_format": str,
-    "dimensions": int,
-    "user": str,
+EMBED, WRITE = bodies.known(schemas.OPENAI_EMBED), bodies.known(schemas.OPENAI_WRITE)
+EMBEDDING = schemas.documented(schemas.OPENAI_EMBED, "input", answer=schemas.OPENAI_EMBEDDED, described="The vectors")
+WRITING = schemas.documented(
+    schemas.OPENAI_WRITE,
+    "prompt",
+    answer=schemas.OPENAI_WRITTEN,
+    described="The texts",
+    streams="The same with what comes next of a text, then [DONE]",
+)
+# OpenAI's name of an option -> ours; what holds where a request says nothing is OpenAI's, and stands in its schema.
+OPTIONS = {
+    "max_tokens": "max_new_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "n": "sequences",
+    "stop": "stop",
+    "seed": "seed",
 }
-WRITE: bodies.Known = {
-    "prompt": (str, list),
-    "model": str,
-    "max_tokens": int,
-    "temperature": (int, float),
-    "top_p": (int, float),
-    "n": int,
-    "stop": (str, list),
-    "seed": int,
-    "echo": bool,
-    "stream": bool,
-    "stream_options": dict,
-    "user": str,
-    "best_of": int,
-    "frequency_penalty": (int, float),
-    "presence_penalty": (int, float),
-    "logit_bias": dict,
-    "logprobs": int,
-    "suffix": str,
-}
-# OpenAI's name of an option -> ours, and the value that holds where a request says nothing, by OpenAI's reference.
-OPTIONS: Mapping[str, tuple[str, Any]] = {
-    "max_tokens": ("max_new_tokens", 16),
-    "temperature": ("temperature", 1.0),
-    "top_p": ("top_p", 1.0),
-    "n": ("sequences", 1),
-    "stop": ("stop", []),
-    "seed": ("seed", None),
-}
-THEIRS = {own: theirs for theirs, (own, _) in OPTIONS.items()}
+THEIRS = {own: theirs for theirs, own in OPTIONS.items()}
 # What is not done -> the value with which it changes nothing.
 NOT_DONE: Mapping[str, Any] = {
     "frequency_penalty": 0,
@@ -79,7 +61,7 @@ NOT_DONE: Mapping[str, Any] = {
 }
 
 
-@router.post("/v1/embeddings", summary="Vectors of texts, in OpenAI's form")
+@router.post("/v1/embeddings", summary="Vectors of texts, in OpenAI's form", openapi_extra=EMBEDDING)
 async def embeddings(request: Request) -> Response:
     """The vectors of one text or several."""
     body = bodies.given(await bodies.parsed(request), EMBED)
@@ -105,7 +87,7 @@ async def embeddings(request: Request) -> Response:
     return json_of(_with_warnings(made, [*came.warnings, *cuts(came.answers, "input")]))
 
 
-@router.post("/v1/completions", summary="Texts that go on, in OpenAI's form")
+@router.post("/v1/completions", summary="Texts that go on, in OpenAI's form", openapi_extra=WRITING)
 async def completions(request: Request) -> Response:
     """What a model writes behind one prompt or several; with `stream` as it is written."""
     body = bodies.given(await bodies.parsed(request), WRITE)
@@ -212,9 +194,10 @@ def _options(body: Mapping[str, Any]) -> dict[str, Any]:
         raise _refused("logprobs", "is not supported here: `predict` gives probabilities with show_probabilities")
     if body.get("best_of", body.get("n", 1)) != body.get("n", 1):
         raise _refused("best_of", "is not supported beyond n; leave it out")
-    options = {own: body.get(theirs, usual) for theirs, (own, usual) in OPTIONS.items()}
-    if isinstance(options["stop"], str):
-        options["stop"] = [options["stop"]]
+    usual = {theirs: schemas.OPENAI_WRITE[theirs].get("default") for theirs in OPTIONS}
+    options: dict[str, Any] = {own: body.get(theirs, usual[theirs]) for theirs, own in OPTIONS.items()}
+    stop = options["stop"] or []
+    options["stop"] = [stop] if isinstance(stop, str) else stop
     if not options["temperature"]:
         del options["top_p"]  # the likeliest token is among those of any probability
     if options["seed"] is None:

@@ -6,21 +6,23 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from nlpkit.serving.routes import bodies
+from nlpkit.serving.routes import bodies, schemas
 from nlpkit.serving.routes.asking import asked, chosen, json_of
 
 router = APIRouter()
 QUERY = "query"
+BODY = bodies.known({QUERY: schemas.SEARCH[QUERY]})
+SEARCHING = schemas.documented(schemas.SEARCH, QUERY, answer=schemas.SEARCHED, described="What was found")
 NOT_READ = "{}[{}] is longer than the model reads: what stands behind is not searched by meaning"
 
 
-@router.post("/v1/models/{name}/search", summary="Search an index")
+@router.post("/v1/models/{name}/search", summary="Search an index", openapi_extra=SEARCHING)
 async def search(request: Request, name: str) -> Response:
     """What answers one query or several, in their order, the best first."""
     return await _searched(request, name)
 
 
-@router.post("/search", summary="Search the only index")
+@router.post("/search", summary="Search the only index", openapi_extra=SEARCHING)
 async def search_only(request: Request) -> Response:
     """The same where one index is served."""
     return await _searched(request, None)
@@ -29,7 +31,7 @@ async def search_only(request: Request) -> Response:
 async def _searched(request: Request, name: str | None) -> Response:
     index = chosen(request, name, "search")
     body = await bodies.parsed(request)
-    bodies.require(body, {QUERY: (str, list), **dict.fromkeys(index.options, object)})
+    bodies.require(body, {**BODY, **dict.fromkeys(index.options, (object,))})  # these have checks of their own
     if QUERY not in body:
         raise bodies.lacking(QUERY, "a text, or a list of texts")
     options = {option: value for option, value in body.items() if option != QUERY}

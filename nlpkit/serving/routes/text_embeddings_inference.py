@@ -14,27 +14,28 @@ from fastapi import APIRouter, Request, Response
 
 from nlpkit.serving.contract import kind_of
 from nlpkit.serving.refusals import Refusal
-from nlpkit.serving.routes import bodies
+from nlpkit.serving.routes import bodies, schemas
 from nlpkit.serving.routes.asking import Came, asked, chosen_model, json_of
 from nlpkit.serving.routes.state import service_of
 from nlpkit.serving.served import ServedModel, Template
 
 router = APIRouter()
-READING: bodies.Known = {"truncate": bool, "truncation_direction": str}
-EMBED: bodies.Known = {
-    "inputs": (str, list),
-    **READING,
-    "normalize": bool,
-    "prompt_name": str,
-    "dimensions": int,
-}
-PREDICT: bodies.Known = {"inputs": (str, list), **READING, "raw_scores": bool, "parameters": dict}
-PARAMETERS: bodies.Known = {"top_k": int, "function_to_apply": str}  # of the hub's Inference API
-RERANK: bodies.Known = {"query": str, "texts": list, **READING, "raw_scores": bool, "return_text": bool}
+EMBED, PREDICT = bodies.known(schemas.INFERENCE_EMBED), bodies.known(schemas.INFERENCE_PREDICT)
+PARAMETERS, RERANK = bodies.known(schemas.PARAMETERS), bodies.known(schemas.RERANK)
 DIMENSIONS = {"dims": "dimensions"}
 
 
-@router.post("/", summary="Ask the only model, as text-embeddings-inference does")
+ANY = schemas.documented(
+    {**schemas.INFERENCE_EMBED, **schemas.INFERENCE_PREDICT, **schemas.RERANK},
+    answer={"type": "array"},
+    described="Vectors, labels with scores, or texts in order, by what the model is",
+)
+RERANKING = schemas.documented(
+    schemas.RERANK, "query", "texts", answer=schemas.RERANKED, described="The texts in order"
+)
+
+
+@router.post("/", summary="Ask the only model, as text-embeddings-inference does", openapi_extra=ANY)
 async def only(request: Request) -> Response:
     """What the only model answers: scores of texts for a query, vectors, or scores of labels."""
     body = await bodies.parsed(request)
@@ -47,13 +48,13 @@ async def only(request: Request) -> Response:
     return await predicted(request, chosen_model(request, None, "predict"), body)
 
 
-@router.post("/v1/models/{name}/rerank", summary="Texts in the order in which they answer a query")
+@router.post("/v1/models/{name}/rerank", summary="Texts in the order in which they answer", openapi_extra=RERANKING)
 async def rerank(request: Request, name: str) -> Response:
     """How well each text answers a query, the best first."""
     return await reranked(request, chosen_model(request, name, "rerank"), await bodies.parsed(request))
 
 
-@router.post("/rerank", summary="The same by the only model that reads pairs")
+@router.post("/rerank", summary="The same by the only model that reads pairs", openapi_extra=RERANKING)
 async def rerank_only(request: Request) -> Response:
     """The same where one model tells how well two texts belong together."""
     return await reranked(request, chosen_model(request, None, "rerank"), await bodies.parsed(request))

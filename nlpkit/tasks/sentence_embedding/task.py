@@ -233,6 +233,11 @@ class SentenceEmbedding(Teachable):
     def configured(self, options: Config) -> Self:
         threshold = options.pair_threshold if isinstance(options, EmbeddingJudgeOptions) else None
         task = self.with_(vectors=asked_for(self.vectors, options), pair_threshold=threshold)
+        if isinstance(options, EmbeddingAnswerOptions) and options.dims not in (None, *self.matryoshka):
+            known = f", but to {', '.join(map(str, self.matryoshka))}" if self.matryoshka else " (Matryoshka)"
+            reporting.current().warn(
+                f"--dims {options.dims}: the model was not trained to be cut to this{known}, as far as is known"
+            )
         alone = isinstance(options, VectorOptions) and not isinstance(options, SidePromptOptions)
         if alone and task.has_sides and not task.vectors.asymmetric:
             names = " or ".join(f"--prompt-name {name}" for name in task.vectors.side_names)
