@@ -55,6 +55,8 @@ NOT_RUN = {
     "pipx": "installs, from the network",
     "uv": "installs, from the network",
     "docker": "is seldom there where tests run",
+    "kubectl": "asks a cluster",
+    "kustomize": "is seldom there where tests run",
     "python": "makes a wheel (-m build; make test-wheel does)",
     "python3": "makes an environment (-m venv)",
     "npm": "installs, from the network",

@@ -10,6 +10,7 @@ python image.py NLPKIT RUN
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 READY_SECONDS = 120
 BASE_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -40,11 +42,30 @@ class Image:
         self.context, self.root = context, root
         self.environment = {"PATH": BASE_PATH, "LANG": "C.UTF-8"}
         self.user: int | None = None
+        self.python = ""
         self.folder = root
         self.exec: dict[str, list[str]] = {}
-        for line in (context / "Dockerfile").read_text().splitlines():
+        text = (context / "Dockerfile").read_text()
+        if os.geteuid() == 0:
+            self.user = int(re.search(r"^USER (\d+)", text, re.M)[1])
+        self.python = self._python()
+        for line in text.splitlines():
             if line.strip() and not line.startswith("#"):
                 self._do(*line.split(None, 1))
+
+    def _python(self) -> str:
+        """A Python of this version that the image's user may run; else this one, which this process's user runs."""
+        other = shutil.which(f"python{sys.version_info.major}.{sys.version_info.minor}", path=BASE_PATH)
+        for program in filter(None, (sys.executable, other)):
+            with contextlib.suppress(PermissionError):
+                subprocess.run([program, "-c", ""], check=True, cwd="/", **self._as_user())
+                return program
+        print(f"user {self.user} may run no Python here: what follows is done as user {os.geteuid()}")
+        self.user = None
+        return sys.executable
+
+    def _as_user(self) -> dict[str, Any]:
+        return {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
 
     def _do(self, instruction: str, arguments: str) -> None:
         match instruction:
@@ -58,16 +79,18 @@ class Image:
                     self._copy(self.context / source, place)
             case "RUN":
                 if not arguments.startswith("useradd"):
-                    command = self.inside(arguments).replace("python", sys.executable, 1)
-                    subprocess.run(command.split(), cwd=self.folder, check=True)
+                    command = self.inside(arguments).split()
+                    # pip is that of this environment, whichever Python the packages are for
+                    command[0] = self.python if command[1:3] == ["-m", "venv"] else sys.executable
+                    subprocess.run(
+                        [*command, *(["--quiet"] if "install" in command else [])], cwd=self.folder, check=True
+                    )
             case "ENV":
                 for name, value in re.findall(r"(\w+)=(\S+)", arguments):
                     self.environment[name] = self.inside(value).replace("$PATH", self.environment["PATH"])
-            case "USER":
-                self.user = int(arguments.partition(":")[0])
             case "HEALTHCHECK" | "ENTRYPOINT" | "CMD":
                 self.exec[instruction] = [self.inside(part) for part in json.loads(arguments[arguments.index("[") :])]
-            case "FROM" | "ARG" | "EXPOSE" | "STOPSIGNAL":
+            case "FROM" | "ARG" | "USER" | "EXPOSE" | "STOPSIGNAL":
                 pass
             case _:
                 raise SystemExit(f"Dockerfile: what is {instruction}?")
@@ -85,8 +108,8 @@ class Image:
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """A process in the image."""
         program = shutil.which(command[0], path=self.environment["PATH"])
-        other = {"user": self.user, "group": self.user, "extra_groups": []} if os.geteuid() == 0 else {}
-        return subprocess.Popen([program or command[0], *command[1:]], env=self.environment, cwd="/", **other)
+        whole = [program or command[0], *command[1:]]
+        return subprocess.Popen(whole, env=self.environment, cwd="/", **self._as_user())
 
     def run(self, *command: str) -> int:
         """The exit code of a command in the image."""

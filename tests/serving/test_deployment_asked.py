@@ -12,6 +12,7 @@ import yaml
 
 from nlpkit.errors import UserError
 from nlpkit.recipes import serve
+from nlpkit.searching import record
 from nlpkit.serving.deployment import wheel
 
 
@@ -68,3 +69,10 @@ def test_what_a_container_has_not_is_refused(
     with pytest.raises(UserError, match=re.escape(message)):
         asked(run_of("classification"), dockerfile=tmp_path / "d", **options)
     assert not (tmp_path / "d").exists()
+
+
+def test_an_index_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "faq").mkdir()
+    (tmp_path / "faq" / record.FILE).write_text("{}")
+    with pytest.raises(UserError, match=r"reviews: .* is an index"):
+        asked(tmp_path / "faq", dockerfile=tmp_path / "d")

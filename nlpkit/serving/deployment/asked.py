@@ -52,9 +52,15 @@ def service_of(options: ServiceOptions, files: DeploymentOptions, names: Mapping
     """The service that is described by these options.
 
     Raises:
-        UserError: a model is no folder, an option names a place or a device that a container has not, or the keys stand
-            in a file.
+        UserError: a model is no folder or an index, an option names a place or a device that a container has not, or
+            the keys stand in a file.
     """
+    for name, run in names.items():
+        if searched.is_index(run):
+            raise UserError(
+                f"{name}: {run} is an index, which names the place of its model on this machine",
+                "Images are made of models; serve the index here, with `nlpkit serve`.",
+            )
     if options.tokenizer is not None:
         raise UserError(f"--tokenizer {options.tokenizer} is outside of the model's folder", "Copy it there.")
     if options.device not in ("auto", "cpu"):

@@ -147,9 +147,9 @@ def _sizes(service: Service, needed: list[packages.Package]) -> dict[str, int]:
     sizes = {each.name: each.bytes for each in sorted(needed, key=lambda each: -each.bytes) if each.bytes >= 5_000_000}
     small = [each for each in needed if each.bytes < 5_000_000]
     sizes[counted(len(small), "other package", "other packages")] = sum(each.bytes for each in small)
-    sizes[f"nlpkit {__version__}"] = sum(
-        file.stat().st_size for file in Path(reporting.__file__).parent.rglob("*") if file.suffix != ".pyc"
-    )
+    own = [file for file in Path(reporting.__file__).parent.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    # pip compiles what it installs, to about as much
+    sizes[f"nlpkit {__version__}"] = sum(file.stat().st_size * (1 + (file.suffix == ".py")) for file in own)
     if service.model_in_image:
         for model in service.models:
             sizes[f"model {model.name}"] = model.bytes
