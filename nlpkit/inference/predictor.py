@@ -191,6 +191,7 @@ class Predictor(Generic[R]):
         lent: whether the model belongs to the caller, see `Weights`.
         record: nlpkit.json of the model's folder; None where it has none, or was opened by the caller.
         batch_tokens: tokens per forward pass at most, with padding, unless one row has more; None: any number.
+        batch_padding: tokens of padding per forward pass at most; None: any number.
         folder: of the model, by whose content what it gives is kept where the task says so; None: nothing is.
     """
 
@@ -205,6 +206,7 @@ class Predictor(Generic[R]):
         lent: bool = True,
         record: dict[str, Any] | None = None,
         batch_tokens: int | None = None,
+        batch_padding: int | None = None,
         folder: Path | None = None,
     ) -> None:
         from nlpkit.inference.weights import Weights
@@ -215,7 +217,7 @@ class Predictor(Generic[R]):
         if not isinstance(model, Weights):
             model = Weights(model, onnx.device_of(model, device), lent=lent)
         self.weights, self.model = model, model.model
-        self.batch_tokens = batch_tokens
+        self.batch_tokens, self.batch_padding = batch_tokens, batch_padding
         self.collate = task.collate(tokenizer)
         self.cut = features.Truncation(0, 0, 0, task.max_length)
         self.lost: dict[int, int] = {}
@@ -249,6 +251,7 @@ class Predictor(Generic[R]):
             self.batch_size,
             record=self.record,
             batch_tokens=batch_tokens,
+            batch_padding=self.batch_padding,
             folder=self.folder,
         )
 
@@ -387,6 +390,9 @@ class Predictor(Generic[R]):
                 most = self.batch_size
                 if self.batch_tokens is not None:  # The first row is the longest, to which the others are padded.
                     most = min(most, max(self.batch_tokens // int(lengths[part[start]]), 1))
+                if self.batch_padding is not None:
+                    padding = np.cumsum(lengths[part[start]] - lengths[part[start : start + most]])
+                    most = int(np.searchsorted(padding, self.batch_padding, "right"))
                 yield part[start : start + most]
                 start += most
 

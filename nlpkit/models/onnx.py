@@ -126,11 +126,22 @@ class OnnxModel:
         return self.place.partition(":")[0]
 
     @property
+    def cores(self) -> int:
+        """Threads that a call on the CPU takes."""
+        return self.threads or _threads_of_torch()
+
+    @property
     def device(self) -> torch.device:
         """Where it runs, for torch."""
         import torch
 
         return torch.device(self.place)
+
+    def compute_with(self, threads: int) -> None:
+        """Let a call on the CPU take so many threads from now on."""
+        if threads != self.cores:
+            self.close()
+            self.threads = threads
 
     def close(self) -> None:
         """Free the session, and the memory that it keeps for calls to come; the next call opens another."""
@@ -154,7 +165,7 @@ class OnnxModel:
         """
         if self._session is None:
             options = self.runtime.SessionOptions()
-            options.intra_op_num_threads = self.threads or _threads_of_torch()
+            options.intra_op_num_threads = self.cores
             options.log_severity_level = 3  # errors
             if self.kind != "cpu":
                 options.add_session_config_entry(RECORD_PLACES, "1")

@@ -1,7 +1,8 @@
 """What waits for a model, and what goes through it together.
 
-One thread per model takes what waits as soon as it is free: nothing waits for a batch to be full, so that an idle
-server adds no time, and a busy one fills its batches by itself. Requests take turns, a unit each, so that a request of
+The thread of a model takes what waits as soon as it is free: nothing waits for a batch to be full, so that an idle
+server adds no time, and a busy one fills its batches by itself. A model that is called with one core has a thread for
+each core; what waits is shared among them. Requests take turns, a unit each, so that a request of
 a thousand texts does not hold up one of a single text.
 """
 
@@ -101,12 +102,12 @@ class Seen:
 
 
 class Batcher:
-    """The queue of one model, and the thread that runs it.
+    """The queue of one model, and the threads that run it.
 
     Args:
-        model: is called by this thread alone.
+        model: is called by these threads alone, see `Served.callers`.
         cache: answers that are kept for equal units.
-        seen: is told of each batch, in the thread of the model.
+        seen: is told of each batch, in the thread that has computed it.
     """
 
     def __init__(self, model: Served[Any, Any], *, cache: int = 0, seen: Callable[[Seen], None] | None = None) -> None:
@@ -120,13 +121,13 @@ class Batcher:
         self._cache: OrderedDict[Key, tuple[dict[str, Any], int]] = OrderedDict()  # with the tokens that were read
         self._kept = cache
         self._waiting_work = 0  # of what is queued
-        self._running_work = 0
-        self._running_since = 0.0
-        self._rate = FIRST_RATE
+        self._running: dict[int, tuple[int, float]] = {}  # thread -> its work, and since when
+        self._rate = FIRST_RATE  # of one thread
         self._failed = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=f"model {model.name}", daemon=True)
-        self._thread.start()
+        self._callers = model.callers
+        for _ in range(self._callers):
+            threading.Thread(target=self._run, name=f"model {model.name}", daemon=True).start()
 
     # --- in the event loop ---
 
@@ -134,9 +135,10 @@ class Batcher:
     def waiting_seconds(self) -> float:
         """Seconds of work before a unit that comes now, by the pace so far."""
         running = 0.0
-        if self._running_work:
-            running = max(self._running_work / self._rate - (time.perf_counter() - self._running_since), 0.0)
-        return self._waiting_work / self._rate + running
+        if self._waiting_work or len(self._running) == self._callers:
+            now = time.perf_counter()
+            running = sum(max(work / self._rate - (now - since), 0.0) for work, since in list(self._running.values()))
+        return (self._waiting_work / self._rate + running) / self._callers
 
     def ask(self, variant: Asked, keys: Sequence[Key], writing: Any = None) -> tuple[Pending, list[int]]:
         """Begin a request: what is known, or asked for by another one already, is not computed again.
@@ -203,7 +205,7 @@ class Batcher:
         """End the thread; what waits is not answered."""
         with self._more:
             self._closed = True
-            self._more.notify()
+            self._more.notify_all()
 
     def _deliver(self, done: list[tuple[Job, dict[str, Any] | Refusal]]) -> None:
         """Hand answers to all who wait for them."""
@@ -245,12 +247,13 @@ class Batcher:
 
     def _taken(self) -> tuple[Asked | None, list[Job], Any]:
         """What goes through the model next, all asked in one way: a unit of each request in turn, as much as
-        `TAKEN_SECONDS` allow; of a model that writes a batch."""
+        `TAKEN_SECONDS` allow and as is this thread's share; of a model that writes a batch."""
         jobs: list[Job] = []
         work = 0
         now = time.perf_counter()
         first: Pending | None = None
-        most, rows, together = self._rate * TAKEN_SECONDS, 0, self.model.rows_together
+        most, rows = min(self._rate * TAKEN_SECONDS, self._waiting_work / self._callers), 0
+        together = self.model.rows_together
         others: deque[Pending] = deque()
         while self._queue:
             pending = self._queue.popleft()
@@ -277,7 +280,7 @@ class Batcher:
         others.extend(self._queue)
         self._queue = others
         self._waiting_work -= work
-        self._running_work, self._running_since = work, now
+        self._running[threading.get_ident()] = work, now
         return (first.variant, jobs, first.writing) if first is not None else (None, [], None)
 
     def _drop(self, pending: Pending) -> None:
@@ -311,9 +314,10 @@ class Batcher:
             self._failed, self.failing = 0, ""
         seconds = time.perf_counter() - start
         work = sum(job.unit.work for job in jobs)
-        self._rate = REMEMBERED * self._rate + (1 - REMEMBERED) * work / max(seconds, 1e-6)
-        self._running_work = 0
-        self.computed += len(jobs)
+        with self._more:
+            self._rate = REMEMBERED * self._rate + (1 - REMEMBERED) * work / max(seconds, 1e-6)
+            self._running.pop(threading.get_ident(), None)
+            self.computed += len(jobs)
         if self.seen is not None:
             waited = [start - request.queued for job in jobs for request, _ in job.requests]
             tokens = sum(job.unit.tokens for job in jobs)

@@ -66,7 +66,12 @@ class Served(ABC, Generic[Way, One]):
 
     Args:
         name: in addresses.
+
+    Attributes:
+        callers: threads that may compute at once.
     """
+
+    callers = 1
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -170,7 +175,7 @@ class Served(ABC, Generic[Way, One]):
             Refusal: the inputs do not go together with the options: labels that leave no room for a text.
         """
 
-    # --- from units to answers, in one thread ---
+    # --- from units to answers, in as many threads as there are callers ---
 
     @property
     def rows_together(self) -> int | None:
@@ -196,15 +201,21 @@ class Served(ABC, Generic[Way, One]):
     def example_options(self) -> Mapping[str, Any]:
         """The options that the example is asked with."""
 
+    def example_unit(self) -> tuple[Way, One]:
+        """The example, ready to be answered, and how it is asked."""
+        variant = self.variant(self.example_options)
+        keys, read = self.keys(variant, [self.example()])
+        (unit,) = self.prepared(variant, keys, read)
+        return variant, unit
+
     def try_example(self) -> dict[str, Any]:
         """The answer to the example, computed here and now: in the thread of the model, or before there is one.
 
         Raises:
             Exception: whatever keeps it from answering.
         """
-        variant = self.variant(self.example_options)
-        keys, read = self.keys(variant, [self.example()])
-        ((_, answer),) = [one for done in self.computed(variant, self.prepared(variant, keys, read)) for one in done]
+        variant, unit = self.example_unit()
+        ((_, answer),) = [one for done in self.computed(variant, [unit]) for one in done]
         return answer
 
 

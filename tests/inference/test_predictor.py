@@ -49,6 +49,25 @@ def expected() -> list[list[int]]:
     return make_tokenizer()(TEXTS)["input_ids"]
 
 
+def test_a_forward_pass_has_no_more_padding_than_it_may(ragged: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    padding: list[int] = []
+    batch = Predictor.batch
+
+    def seen(made: Predictor, rows: list[dict[str, Any]]) -> Any:
+        lengths = [len(row["input_ids"]) for row in rows]
+        padding.append(sum(max(lengths) - length for length in lengths))
+        return batch(made, rows)
+
+    monkeypatch.setattr(Predictor, "batch", seen)
+    ragged.batch_size, ragged.batch_padding = 32, 3
+    assert [found.tolist() for found in ragged.outputs({"text": TEXTS})] == expected()
+    assert 1 < len(padding) < len(TEXTS)
+    assert max(padding) <= 3
+    ragged.batch_padding = None
+    ragged.outputs({"text": TEXTS})
+    assert padding[-1] > 3
+
+
 @pytest.mark.parametrize(("chunk", "characters"), [(5, 2**24), (8_192, 2**24), (8_192, 100), (8_192, 1)])
 def test_ragged_outputs_keep_the_order_of_rows(
     ragged: Predictor, chunk: int, characters: int, monkeypatch: pytest.MonkeyPatch

@@ -79,11 +79,14 @@ def ask(batcher: Batcher, variant: Any, units: list[Unit]) -> Pending:
     return pending
 
 
-def with_batcher(test: Callable[[Model, Batcher, Any], Coroutine[Any, Any, None]], **settings: Any) -> None:
+def with_batcher(
+    test: Callable[[Model, Batcher, Any], Coroutine[Any, Any, None]], *, callers: int = 1, **settings: Any
+) -> None:
     """Run a test in an event loop, with a queue of its own."""
 
     async def run() -> None:
         model = Model()
+        model.callers = callers
         batcher = Batcher(model, **settings)  # type: ignore[arg-type]
         try:
             async with asyncio.timeout(20):
@@ -101,6 +104,26 @@ async def begun(model: Model) -> None:
 
 def predictions(answers: list[dict[str, Any]]) -> list[int]:
     return [answer["prediction"] for answer in answers]
+
+
+def test_a_model_with_two_callers_computes_two_requests_at_once_and_they_share_what_waits() -> None:
+    async def test(model: Model, batcher: Batcher, variant: Any) -> None:
+        first = ask(batcher, variant, [unit(3)])
+        await begun(model)
+        second = ask(batcher, variant, [unit(4)])
+        await begun(model)  # although nothing has come back of the first
+        many = ask(batcher, variant, [unit(length) for length in (10, 11, 12, 13)])
+        rate, batcher._rate = batcher._rate, 1.0
+        assert batcher.waiting_seconds == pytest.approx((46 + 3 + 4) / 2, abs=5)
+        batcher._rate = rate
+        model.predictor.free(100)
+        assert predictions(await first.future) == [3]
+        assert predictions(await second.future) == [4]
+        assert predictions(await many.future) == [10, 11, 12, 13]
+        # the one that is free first takes half of what waits, and leaves the rest to the other
+        assert max(len(batch) for batch in model.predictor.batches) == 2
+
+    with_batcher(test, callers=2)
 
 
 def test_an_idle_model_begins_at_once_and_what_came_meanwhile_goes_together() -> None:
