@@ -45,7 +45,7 @@ SIDES = {
     "f": "LitServe, the pipeline in batches",
     "g": "LitServe, int8 in batches",
 }
-PARTS = ("knee", "idle", "beyond", "table", "startup", "memory")
+PARTS = ("knee", "idle", "beyond", "table", "startup", "memory", "calls")
 TEXTS = 500
 BOUND_MS = 50.0
 WARMUP = 300  # requests of 8 users before anything counts
@@ -53,6 +53,7 @@ ALONE = 500  # requests one after the other
 USERS = 10  # of the textbook's table
 BEYOND = 3.0  # times the knee
 MEMORY = (1_000, 10_000, 100_000)
+TOGETHER = 16  # texts that a thread of the model takes
 LONG = 40  # sentences that a long text has at most
 PATIENCE = 120.0  # seconds for a service to start
 HERE = Path(__file__).resolve().parent
@@ -269,6 +270,54 @@ def idle(bench: Bench) -> dict[str, Any]:
     return found
 
 
+# --- 7. how the model is called ---
+
+
+def called(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """In a process of its own: texts a second of the thread, or threads, that a service has for a model."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from nlpkit.serving.options import ServiceOptions
+    from nlpkit.serving.served import CPU_PADDING, ServedModel
+
+    model = ServedModel.open("model", spec["run"], ServiceOptions(runs=[spec["run"]]), 4096)
+    variant = model.variant({})
+    units = model.prepared(variant, *model.keys(variant, spec["texts"]))
+    takes = [units[start : start + TOGETHER] for start in range(0, len(units), TOGETHER)]
+    cores = len(os.sched_getaffinity(0))
+    ways: dict[str, tuple[int, int | None]] = {
+        "all cores, one padded batch": (1, None),
+        "all cores, little padding": (1, CPU_PADDING),
+    }
+    if spec["side"] == "a":
+        ways |= {"a core each, one padded batch": (cores, None), "a core each, little padding": (cores, CPU_PADDING)}
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _, name in sides.in_turns(list(ways), spec["rounds"] + 1):  # the first is for warming up
+        callers, variant.predictor.batch_padding = ways[name]
+        if spec["side"] == "a":
+            model.predictor.model.compute_with(1 if callers > 1 else cores)
+            list(model.computed(variant, takes[0]))
+        with ThreadPoolExecutor(callers) as threads:
+            start = time.perf_counter()
+            list(threads.map(lambda take: list(model.computed(variant, take)), takes))
+            found[name].append(len(units) / (time.perf_counter() - start))
+    return {name: rates[1:] for name, rates in found.items()}
+
+
+def calls(bench: Bench) -> dict[str, Any]:
+    """Texts a second by how a model is called, without a service."""
+    print(f"\ncalls: texts a second, {TOGETHER} that wait, by how the model is called")
+    found = {}
+    for side, run in (("a", bench.options.int8), ("b", bench.options.run)):
+        if side not in bench.options.sides:
+            continue
+        spec = {"side": side, "run": str(run.resolve()), "texts": list(bench.texts), "rounds": bench.options.rounds}
+        found[side] = sides.start(__file__, spec)
+        for name, rates in found[side].items():
+            print(f"  {SIDES[side]}, {name:<32} {sides.spread(rates, 0)}/s")
+    return found
+
+
 # --- 3. beyond the knee ---
 
 
@@ -394,7 +443,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure the parts that are asked for."""
     if sys.argv[1:2] == ["--child"]:
-        sides.answer(Path(sys.argv[2]), in_process)
+        sides.answer(Path(sys.argv[2]), lambda spec: (called if "rounds" in spec else in_process)(spec))
         return
     command = parser()
     options = command.parse_args()
@@ -421,6 +470,7 @@ def main() -> None:
             "table": functools.partial(table, bench),
             "startup": functools.partial(startup, bench),
             "memory": functools.partial(memory, bench),
+            "calls": functools.partial(calls, bench),
         }
         for part in PARTS:
             if part in options.parts.split(","):

@@ -31,8 +31,8 @@ from nlpkit.tasks.reading import Reader
 # Work is tokens that the model reads, and as many more as a row costs besides: a short text is not much faster than one
 # of a few tokens more. Of a model that writes the tokens to be written count for far more than those that are read.
 ROW_COST = 16
-# Tokens of padding that a forward pass on a CPU may have: a pass more costs about as much. On SST-2, 16 sentences at a
-# time, MiniLM takes 0.64 of the time of one padded pass in ONNX Runtime, 0.75 in torch.
+# Tokens of padding that a call of ONNX Runtime on a CPU may have: a call more costs less. (In torch, whose calls cost
+# more, one padded batch is the faster.) `benchmarks/serve.py --parts calls` compares.
 CPU_PADDING = 16
 # One core for a call, and as many calls at once as there are cores, answers more than all cores for one call after the
 # other, and makes a single call slower. It is so where one core has read `CALL_TOKENS` in `CALL_SECONDS`.
@@ -139,19 +139,20 @@ class ServedModel(Served[Variant, Unit]):
         config = AnsweringOptions(model=run, **given)
         opened: Predictor[Any] = open_predictor(config, Task, "serve")
         opened.batch_tokens = batch_tokens
-        if opened.device.name == "cpu":
-            opened.batch_padding = CPU_PADDING
         # the options are for requests to set: a model without labels of its own is opened without any
         served = cls(name, opened, config.for_task(type(opened.task)))
-        served._settle_callers()
+        served._settle_calls()
         return served
 
-    def _settle_callers(self) -> None:
-        """Settle whether several calls of a model in ONNX Runtime go on at once, with a core each."""
+    def _settle_calls(self) -> None:
+        """Settle how ONNX Runtime is called on a CPU: with how much padding, and whether several calls go on at once,
+        with a core each."""
         model = self.predictor.model
-        if not isinstance(model, OnnxModel) or model.kind != "cpu" or self.task.writes or model.cores == 1:
+        if not isinstance(model, OnnxModel) or model.kind != "cpu" or self.task.writes:
             return
-        cores = model.cores
+        self.predictor.batch_padding = CPU_PADDING
+        if (cores := model.cores) == 1:
+            return
         model.compute_with(1)
         variant, unit = self.example_unit()
         seconds = math.inf
