@@ -230,8 +230,15 @@ def test_texts_are_shown_as_they_are(page: Callable[[str], Browser]) -> None:
 @pytest.mark.parametrize("language", ["curl", "Python", "JavaScript"])
 @pytest.mark.parametrize("kind", ["classification", "causal-lm"])
 def test_the_lines_ask_what_the_page_asks(
-    kind: str, language: str, page: Callable[[str], Browser], client: Client, capfd: pytest.CaptureFixture[str]
+    kind: str,
+    language: str,
+    page: Callable[[str], Browser],
+    client: Client,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")  # the service is on this machine
     shown = page(kind)
     shown.type("#input-text", AWKWARD)
     given, answers = asked_again(shown, client)
