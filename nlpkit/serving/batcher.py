@@ -232,18 +232,25 @@ class Batcher:
     # --- in the thread of the model ---
 
     def _run(self) -> None:
-        while True:
-            with self._more:
-                while not (self._queue or self._closed):
-                    if not self._more.wait(RETRY_SECONDS if self.failing else None) and self.failing:
-                        break
-                if self._closed:
-                    return
-                variant, jobs, writing = self._taken() if self._queue else (None, [], None)
-            if variant is not None:
-                self._compute(variant, jobs, writing)
-            elif self.failing:
-                self._try_again()
+        while not self._closed:
+            try:
+                self._take_turn()
+            except Exception as error:  # of the queue itself: a thread that ended would leave everybody waiting
+                self.failing = f"{self.model.name}: {type(error).__name__}: {first_line(error)}"
+
+    def _take_turn(self) -> None:
+        """Wait for work and do it; where the model is broken, look now and then whether it still is."""
+        with self._more:
+            while not (self._queue or self._closed):
+                if not self._more.wait(RETRY_SECONDS if self.failing else None) and self.failing:
+                    break
+            if self._closed:
+                return
+            variant, jobs, writing = self._taken() if self._queue else (None, [], None)
+        if variant is not None:
+            self._compute(variant, jobs, writing)
+        elif self.failing:
+            self._try_again()
 
     def _taken(self) -> tuple[Asked | None, list[Job], Any]:
         """What goes through the model next, all asked in one way: a unit of each request in turn, as much as
@@ -294,7 +301,8 @@ class Batcher:
                 heirs[0].jobs.append(job)
                 continue
             self._waiting_work -= job.unit.work
-            self._jobs.pop(job.unit.key, None)
+            if self._jobs.get(job.unit.key) is job:  # it may have been asked for anew meanwhile
+                del self._jobs[job.unit.key]
         pending.jobs.clear()
 
     def _compute(self, variant: Asked, jobs: list[Job], writing: Any) -> None:
