@@ -12,6 +12,7 @@ from nlpkit.loadtesting.figures import Figures
 FACTOR = 2.0  # from one rate to the next while the search goes up, or down
 APART = 1.1  # times the highest rate that is held: where the search ends
 LEAST_RATE = 0.5  # requests a second below which there is no service
+MOST_LATE = 3  # rates without one that is held at which the client was late: lower ones would say no more
 
 Measure = Callable[[float], Figures]
 
@@ -59,7 +60,7 @@ def find(measure: Measure, start: float, most: float) -> Search:
             rate = min(rate * FACTOR, most)
         elif search.knee is None:
             rate /= FACTOR
-            if rate < LEAST_RATE:
+            if rate < LEAST_RATE or sum(step.verdict == "client" for step in search.steps) >= MOST_LATE:
                 return search
     while search.missed.rate > APART * search.knee.rate:
         _try(search, measure, rounded(math.sqrt(search.knee.rate * search.missed.rate)))

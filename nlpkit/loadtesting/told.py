@@ -71,6 +71,9 @@ def of_search(found: Search, beyond: Figures | None, alone: Alone, p99_ms: float
     lines = [f"{first} ({counted(alone.requests, 'request', 'requests')})"]
     if found.knee is None:
         lowest = min(found.steps, key=lambda step: step.rate)
+        if found.bound_by == "client":
+            late = f"this client is {lowest.late_p99_ms:.1f} ms late (p99) even at {lowest.name}"
+            return [*lines, f"no knee: {late}; this machine does too much else for a load test"]
         return [*lines, f"no knee: not even {lowest.name} is held"]
     knee, missed = found.knee, found.missed
     lines.append(f"knee: {knee.name}, p99 {knee.p99_ms:,.1f} ms, every request answered; {_above(found, p99_ms)}")

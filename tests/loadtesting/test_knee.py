@@ -111,4 +111,6 @@ def test_where_the_search_ends_otherwise_is_told() -> None:
     assert none.knee is None
     assert min(step.rate for step in none.steps) >= knee.LEAST_RATE
     client = knee.find(a_service_that_holds(300, "client"), 100, 1000)
-    assert client.bound_by == "client"
+    assert client.bound_by == "client" and client.knee is not None
+    busy = knee.find(a_service_that_holds(0, "client"), 100, 1000)
+    assert (busy.knee, busy.bound_by, len(busy.steps)) == (None, "client", 3)

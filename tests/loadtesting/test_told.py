@@ -46,6 +46,10 @@ def test_a_search_is_told_in_sentences() -> None:
         told.of_search(Search([HELD, late], HELD, late), None, ALONE, 50)
     )
     assert told.of_search(Search([MISSED]), None, ALONE, 50)[1] == "no knee: not even 1,100/s is held"
+    busy = told.of_search(Search([late], None, late), None, ALONE, 50)[1]
+    assert busy.startswith(
+        "no knee: this client is 80.0 ms late (p99) even at 1,100/s; this machine does too much else"
+    )
     assert "nothing higher was tried (--max-rate)" in told.of_search(Search([HELD], HELD), None, ALONE, 50)[1]
 
 

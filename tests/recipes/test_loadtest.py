@@ -33,11 +33,12 @@ def loaded(script: Script, texts: Path, **given: Any) -> Report:
 def test_the_knee_is_near_what_the_service_can_do_and_beyond_it_refusals_are_counted(
     texts: Path, tmp_path: Path
 ) -> None:
-    """One request takes 10 ms, so 100 a second are the most; who would wait for more than 100 ms is refused."""
+    """One request takes 10 ms, so 100 a second are the most; who would wait for more than 300 ms is refused.
+    Half a second of more than that fits into the wait."""
     output = tmp_path / "run"
-    report = loaded(queue(0.01, 0.1), texts, p99_ms=150, start_rate=60, arrivals="even", beyond=8, output=output)
+    report = loaded(queue(0.01, 0.3), texts, p99_ms=600, start_rate=60, arrivals="even", beyond=8, output=output)
     record = json.loads(json.dumps(report.record))
-    assert 12 <= record["knee"]["rate"] <= 130  # half, where the machine does much else
+    assert 12 <= record["knee"]["rate"] <= 260  # half, where the machine does much else
     assert record["missed"]["verdict"] in ("refused", "slow", "client")
     beyond = record["beyond"]
     assert beyond["rate"] == pytest.approx(8 * record["knee"]["rate"], rel=0.01)
