@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,12 @@ def limits(root: Path = ROOT) -> dict[str, Any]:
 def has_nvidia_driver() -> bool:
     """Whether there is an NVIDIA driver, without asking it."""
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def has_gpu() -> bool:
+    """Whether there is a driver of NVIDIA's or AMD's, or a processor of Apple's, whose GPU torch uses."""
+    of_apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return of_apple or has_nvidia_driver() or Path("/dev/kfd").exists()
 
 
 def gpus() -> list[dict[str, Any]]:

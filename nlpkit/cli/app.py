@@ -363,6 +363,10 @@ def _unexpected(error: Exception) -> tuple[str, str | None, int]:
     if isinstance(error, OSError) and is_disk_full(error):  # of temporary files, for one
         place = error.filename or tempfile.gettempdir()
         return f"the disk is full: {place} could not be written", "Free some space; TMPDIR moves temporary files.", 1
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("nlpkit"):
+        # of a small environment that holds what an exported run needs alone
+        hint = "Install nlpkit with all that it requires: pip install nlpkit"
+        return f"this needs {error.name.partition('.')[0]}, which is not installed here", hint, 1
     text = str(error).strip().splitlines()
     message = f"{type(error).__name__}: {text[0] if text else ''}"
     return message, "Run again with --verbose for the traceback.", 1

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from huggingface_hub import try_to_load_from_cache
 
 from nlpkit.data import pieces
 from nlpkit.errors import UserError
@@ -129,6 +128,8 @@ def weight_files(model: Any, name: str, revision: str | None = None) -> list[Pat
     place = opening.resolve(name)
     folder = Path(place)
     if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
         config = try_to_load_from_cache(place, "config.json", revision=revision)
         folder = Path(config).parent if isinstance(config, str) else folder
     for pattern in ("*.safetensors", "pytorch_model*.bin"):

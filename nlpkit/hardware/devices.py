@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nlpkit import machine, process, reporting
 from nlpkit.errors import UserError
@@ -68,11 +69,9 @@ def choose(options: DeviceOptions) -> Device:
     narrowed = _narrow(int(index or 0), options.device) if wanted in ("auto", "cuda") and not several else None
     import torch
 
-    cores, why = machine.threads()
-    # OMP_NUM_THREADS is for each process, what the machine leaves for all of them
-    shared = cores if why == "OMP_NUM_THREADS" else max(cores // process.local_world_size(), 1)
-    torch.set_num_threads(options.threads or shared)
-    process.limit_tokenizers(torch.get_num_threads())
+    threads, by = _threads(options)
+    torch.set_num_threads(threads)
+    process.limit_tokenizers(threads)
     mps = torch.backends.mps.is_available() and not several
     available = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     name = wanted if wanted != "auto" else next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
@@ -89,13 +88,46 @@ def choose(options: DeviceOptions) -> Device:
         reporting.current().warn(f"{lacking}; the CPU is used")
         name, number = "cpu", None
     precision = arithmetic.choose(options.precision, name)
-    by = f" by {why}" if why and not options.threads else ""
-    chip = (
-        torch.cuda.get_device_name()
-        if name == "cuda"
-        else f"{counted(torch.get_num_threads(), 'thread', 'threads')}{by}"
-    )
+    chip = torch.cuda.get_device_name() if name == "cuda" else f"{counted(threads, 'thread', 'threads')}{by}"
     return Device(name, precision, f"{name} ({chip}), {precision}", number)
+
+
+class Cpu(NamedTuple):
+    """The CPU, for what runs there without torch."""
+
+    device: Device
+    threads: int
+
+
+def only_cpu(options: DeviceOptions) -> bool:
+    """Whether the CPU alone can be meant, as it is named, or as torch, which knows of GPUs, or a GPU is not there."""
+    wanted, _ = _parsed(options.device)
+    if wanted == "auto" and not process.launched_for_cpu():
+        return not machine.has_gpu() or importlib.util.find_spec("torch") is None
+    return wanted in ("auto", "cpu")
+
+
+def cpu(options: DeviceOptions) -> Cpu:
+    """The CPU as `choose` gives it, without torch; where `only_cpu`.
+
+    Raises:
+        UserError: it has no such arithmetic.
+    """
+    threads, by = _threads(options)
+    process.limit_tokenizers(threads)
+    precision = arithmetic.choose(options.precision, "cpu")
+    described = f"cpu ({counted(threads, 'thread', 'threads')}{by}), {precision}"
+    if options.device == "auto" and machine.has_gpu():
+        reporting.current().note("--device auto: the CPU is used, as torch, which finds GPUs, is not installed")
+    return Cpu(Device("cpu", precision, described), threads)
+
+
+def _threads(options: DeviceOptions) -> tuple[int, str]:
+    """How many threads this process computes with, and what says so, as the end of a description."""
+    cores, why = machine.threads()
+    # OMP_NUM_THREADS is for each process, what the machine leaves for all of them
+    shared = cores if why == "OMP_NUM_THREADS" else max(cores // process.local_world_size(), 1)
+    return options.threads or shared, f" by {why}" if why and not options.threads else ""
 
 
 def require(options: DeviceOptions) -> None:

@@ -63,10 +63,13 @@ class _Copies:
     """
 
     def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        self.copied: Any = None
+        if not any(hasattr(tensor, "is_cuda") for tensor in tensors.values()):  # arrays
+            self.tensors = dict(tensors)
+            return
         import torch
 
         cuda = {tensor.device for tensor in tensors.values() if tensor.device.type == "cuda"}
-        self.copied: Any = None
         # to a CUDA device alone such a copy is safe to ask for: torch makes it into pinned memory
         self.tensors = {name: tensor.to("cpu", non_blocking=bool(cuda)) for name, tensor in tensors.items()}
         for device in cuda:

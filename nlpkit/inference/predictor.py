@@ -16,8 +16,11 @@ import numpy as np
 from nlpkit.data import pieces
 from nlpkit.errors import RunError, UserError
 from nlpkit.hardware import memory
+from nlpkit.inference import light
 from nlpkit.inference.overlap import ahead, arriving
-from nlpkit.models import fitting, opening
+from nlpkit.inference.placed import Placed
+from nlpkit.models import fitting, onnx, opening
+from nlpkit.models.onnx import OnnxModel
 from nlpkit.options import BatchOptions, DeviceOptions, GivenModelOptions, OpeningOptions, option_like
 from nlpkit.reporting import Progress
 from nlpkit.runs.folder import read_record
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from nlpkit.hardware.devices import Device
     from nlpkit.inference.remembered import Remembered
+    from nlpkit.models.bare import Bare
     from nlpkit.options import Config
     from nlpkit.tasks.forward import Forward
     from nlpkit.tasks.outputs import Outputs
@@ -81,7 +85,7 @@ class Trained(Generic[R]):
     task: R
     model: Any
     tokenizer: Any
-    config: PreTrainedConfig
+    config: PreTrainedConfig  # or a `BareConfig`, where it is opened without transformers
     record: dict[str, Any] | None
     limit: int | None
     most: int | None
@@ -99,6 +103,8 @@ def open_trained(
     exported: bool = True,
     overrides: Mapping[str, Any] | None = None,
     task_name: str | None = None,
+    bare: Bare | None = None,
+    threads: int = 0,
 ) -> Trained[R]:
     """Open a model with its task and tokenizer, in float32 on the CPU, ready to answer.
 
@@ -112,6 +118,8 @@ def open_trained(
         exported: whether a model that runs in ONNX Runtime, or is quantized, will do: it answers, and cannot change.
         overrides: entries of the config to replace.
         task_name: the task that the user asks for, None for the one that it was trained for.
+        bare: what is known of an exported model that is opened without torch and transformers.
+        threads: that it then computes with.
 
     Raises:
         UserError: it cannot be opened, belongs to no task known here or to one that the command is not for, or has
@@ -121,22 +129,28 @@ def open_trained(
 
     place = opening.resolve(name, flag)
     trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
-    config = opening.load_config(place, **trust)
+    config: Any = bare.config if bare else opening.load_config(place, **trust)
     record = read_record(place)
     claimed = registry.task_of_model(config, (record or {}).get("task"), place, named=task_name)
     task = registry.require(claimed, needs, command)
     options.for_task(type(task))  # what is for another task is refused before the weights are read
     slow = task.slow_tokenizers
-    if options.tokenizer:
+    if bare:
+        tokenizer: Any = bare.tokenizer()
+    elif options.tokenizer:
         named = opening.resolve(options.tokenizer, "--tokenizer")
         tokenizer = opening.load_tokenizer(named, trust_remote_code=options.trust_remote_code, slow=slow)
     else:
         tokenizer = opening.load_tokenizer(place, slow=slow, **trust)
     task = task.attached(tokenizer)
     start = time.perf_counter()
-    model, new = opening.load_model(
-        place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})
-    )
+    new: list[str] = []
+    if bare:
+        model: Any = bare.model(config, threads)
+    else:
+        model, new = opening.load_model(
+            place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})
+        )
     seconds = time.perf_counter() - start
     new = [weight for weight in new if not weight.startswith(task.unread_weights)]
     if new:
@@ -179,12 +193,21 @@ def _chosen_before(task: Task, record: dict[str, Any] | None) -> bool:
     return False
 
 
+def _placed(model: Any, device: Device, *, lent: bool) -> Placed:
+    """A model on a device, see `Predictor`."""
+    if isinstance(model, OnnxModel):
+        return Placed(model, onnx.device_of(model, device))
+    from nlpkit.inference.weights import Weights
+
+    return Weights(model, device, lent=lent)
+
+
 class Predictor(Generic[R]):
     """A model with its tokenizer and task, on a device.
 
     Args:
         task: of the model.
-        model: is moved to the device and put into evaluation mode; or its `Weights`, which are there already.
+        model: is moved to the device and put into evaluation mode; or it is `Placed` there already.
         tokenizer: of the model.
         device: where the model runs, and in which arithmetic.
         batch_size: rows per forward pass.
@@ -209,14 +232,10 @@ class Predictor(Generic[R]):
         batch_padding: int | None = None,
         folder: Path | None = None,
     ) -> None:
-        from nlpkit.inference.weights import Weights
-        from nlpkit.models import onnx
-
         self.task, self.tokenizer, self.batch_size, self.record = task, tokenizer, batch_size, record
         self.folder = folder
-        if not isinstance(model, Weights):
-            model = Weights(model, onnx.device_of(model, device), lent=lent)
-        self.weights, self.model = model, model.model
+        self.weights = model if isinstance(model, Placed) else _placed(model, device, lent=lent)
+        self.model = self.weights.model
         self.batch_tokens, self.batch_padding = batch_tokens, batch_padding
         self.collate = task.collate(tokenizer)
         self.cut = features.Truncation(0, 0, 0, task.max_length)
@@ -332,8 +351,6 @@ class Predictor(Generic[R]):
             raise failed[0]
 
     def _no_number(self) -> UserError:
-        from nlpkit.models.onnx import OnnxModel
-
         exported = isinstance(self.model, OnnxModel)
         return UserError(
             f"what the model gives is no number (NaN), {'on' if exported else 'in'} "
@@ -363,7 +380,6 @@ class Predictor(Generic[R]):
         self, parts: Iterable[_Part], ask: Ask, remembered: Remembered | None
     ) -> Iterator[tuple[tuple[_Part, np.ndarray], dict[str, Any]]]:
         """What the task reduces each batch to, with its rows; on a GPU nothing waits for it."""
-        import torch
 
         def made_of(part: _Part) -> Mapping[str, Sequence[Any]]:
             return self.task.features(self.tokenizer, part.examples)
@@ -374,7 +390,7 @@ class Predictor(Generic[R]):
             known = part.recall(remembered) if remembered is not None else 0
             if remembered is not None and known:
                 rows = part.order[:known]
-                yield (part, rows), {"logits": torch.from_numpy(remembered.values([part.digests[i] for i in rows]))}
+                yield (part, rows), {"logits": remembered.values([part.digests[i] for i in rows])}
             for rows in self._batches(part.order[known:], np.asarray(made["length"])):
                 for some, reduced in self._reduced(part, rows, ask):
                     yield (part, some), reduced
@@ -403,12 +419,10 @@ class Predictor(Generic[R]):
 
     def _reduced(self, part: _Part, rows: np.ndarray, ask: Ask) -> list[tuple[np.ndarray, dict[str, Any]]]:
         """What the task reduces these rows to, in several batches where they do not fit into memory together."""
-        import torch
-
         inputs = part.inputs(rows)
         batch = self.batch(inputs)
         try:
-            with torch.inference_mode(), self.masked(inputs):
+            with self._inference(), self.masked(inputs):
                 return [(rows, self.weights.call(partial(ask, self.model, batch)))]
         except Exception as error:  # ONNX Runtime has classes of its own
             if not memory.is_exhausted(error):
@@ -439,8 +453,23 @@ class Predictor(Generic[R]):
                 raise self._no_number()
             yield rows, self.task.collect(reduced)
 
-    def batch(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Features (without bookkeeping) padded to one length, on the device."""
+    @property
+    def _of_arrays(self) -> bool:
+        """Whether the model takes arrays and gives arrays, and torch is not needed."""
+        return self.device.name == "cpu" and isinstance(self.model, OnnxModel) and not self.task.needs_torch
+
+    def _inference(self) -> AbstractContextManager[Any]:
+        """Where no gradients are kept."""
+        if self._of_arrays:
+            return nullcontext()
+        import torch
+
+        return torch.inference_mode()
+
+    def batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Features (without bookkeeping) padded to one length, on the device; arrays for a model that takes these."""
+        if self._of_arrays:
+            return dict(self.collate.arrays(rows))
         made = self.collate(rows)
         if self._alone:
             return {name: tensor.to(self.device.name) for name, tensor in made.items()}
@@ -455,11 +484,9 @@ class Predictor(Generic[R]):
 
         return attention_masks.taken_as_given(padded=len({len(row["input_ids"]) for row in rows}) > 1)
 
-    def run(self, batch: Mapping[str, torch.Tensor]) -> Forward:
+    def run(self, batch: Mapping[str, Any]) -> Forward:
         """What the model gives for a batch."""
-        import torch
-
-        with torch.inference_mode():
+        with self._inference():
             return self.weights.call(lambda: self.task.run(self.model, batch))
 
     def answers(self, rows: Sequence[Mapping[str, Any]], reader: Reader[Any] | None = None) -> list[dict[str, Any]]:
@@ -546,12 +573,21 @@ def open_predictor(
     """
     from nlpkit.hardware import devices
 
-    device = devices.choose(options)  # before torch touches CUDA
+    bare, threads = light.found(options.model, options, tokenizer=options.tokenizer, task=options.task), 0
+    if bare is None:
+        device = devices.choose(options)  # before torch touches CUDA
+    else:
+        device, threads = devices.cpu(options)
     trained = open_trained(
-        options.model, options, needs, command, revision=options.model_revision, task_name=options.task
+        options.model,
+        options,
+        needs,
+        command,
+        revision=options.model_revision,
+        task_name=options.task,
+        bare=bare,
+        threads=threads,
     )
-    from nlpkit.models import onnx
-
     device = onnx.placed(trained.model, device, options)
     task = trained.task
     if options.max_length:

@@ -18,6 +18,7 @@ import torch
 from nlpkit import reporting
 from nlpkit.errors import first_line
 from nlpkit.hardware import activations, memory, products
+from nlpkit.inference.placed import Placed
 
 if TYPE_CHECKING:
     from nlpkit.hardware.devices import Device
@@ -28,7 +29,7 @@ SHOWN = 3  # parts that a message names
 R = TypeVar("R")
 
 
-class Weights:
+class Weights(Placed):
     """A model on its device, and the arithmetic of its calls.
 
     A model that cannot be held in the lower type keeps float32 weights and autocast, and the reporter is told why.

@@ -12,6 +12,7 @@ import torch
 
 from nlpkit.errors import UserError
 from nlpkit.hardware import memory, timing
+from nlpkit.inference.placed import Placed
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.inference.weights import Weights
 from nlpkit.models import files, fitting, opening
@@ -47,7 +48,7 @@ class Model:
         seconds: from files to the device, without imports; with random weights, to make them.
     """
 
-    weights: Weights
+    weights: Placed
     config: PreTrainedConfig
     task: Task | None
     tokenizer: Any

@@ -18,6 +18,8 @@ from nlpkit.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+    from nlpkit.models.bare_config import BareConfig
+
 FIRST_POSITION = "nlpkit_first_position"  # in the config.json of an exported model
 # how the table of absolute positions is called; those of boxes on a page (LayoutLM), of entities and of characters
 # are others
@@ -126,7 +128,7 @@ def remember_first_position(config: PreTrainedConfig, model: Any) -> None:
     setattr(config, FIRST_POSITION, first_position(model))
 
 
-def first_position_of(config: PreTrainedConfig) -> int:
+def first_position_of(config: PreTrainedConfig | BareConfig) -> int:
     """See `first_position`; remembered in a config, or found in the encoder that it describes, without weights."""
     if (known := getattr(config, FIRST_POSITION, None)) is not None:
         return int(known)
@@ -137,7 +139,7 @@ def first_position_of(config: PreTrainedConfig) -> int:
 
     from nlpkit.models.files import STRUCTURE
 
-    bare = copy.deepcopy(config)
+    bare: Any = copy.deepcopy(config)
     if hasattr(bare, STRUCTURE):  # what was pruned are its layers
         bare.__class__ = type(bare).__mro__[1]
     # code that came with a model runs only where its config's has run already
@@ -149,7 +151,7 @@ def first_position_of(config: PreTrainedConfig) -> int:
         return 0
 
 
-def _may_skip_positions(config: PreTrainedConfig) -> bool:
+def _may_skip_positions(config: Any) -> bool:
     """Whether the code of the architecture has a position table with a padding row.
 
     To read it takes a hundredth of the second or two that its import takes, which few architectures need.

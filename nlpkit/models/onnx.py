@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transformers import EncoderDecoderCache, PreTrainedConfig
 
     from nlpkit.hardware.devices import Device
-    from nlpkit.models.bare import BareConfig
+    from nlpkit.models.bare_config import BareConfig
     from nlpkit.models.onnx_cache import Cache
     from nlpkit.options import DeviceOptions
 
@@ -93,14 +93,18 @@ class OnnxModel:
         path: of the ONNX file.
         config: the model's transformers config, or what is known of it without transformers.
         threads: that a call on the CPU takes; None: as many as torch has when the session is opened.
+        gives_back: whether the memory of a call is given back at its end, as a service lives long and one long text
+            would keep its memory (428 MB instead of 165 of MiniLM in int8). A call takes up to 3 % longer.
 
     Raises:
         UserError: onnxruntime is not installed, or the file cannot be read.
     """
 
-    def __init__(self, path: Path, config: PreTrainedConfig | BareConfig, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, config: PreTrainedConfig | BareConfig, threads: int | None = None, *, gives_back: bool = False
+    ) -> None:
         self.runtime = require_runtime()
-        self.path, self.config, self.threads = path, config, threads
+        self.path, self.config, self.threads, self.gives_back = path, config, threads, gives_back
         self.place = "cpu"  # where it runs, as torch names it
         self._session: Any = None
         self._layout: CacheLayout | None = None
@@ -166,6 +170,7 @@ class OnnxModel:
         if self._session is None:
             options = self.runtime.SessionOptions()
             options.intra_op_num_threads = self.cores
+            options.enable_cpu_mem_arena = options.enable_mem_pattern = not self.gives_back
             options.log_severity_level = 3  # errors
             if self.kind != "cpu":
                 options.add_session_config_entry(RECORD_PLACES, "1")

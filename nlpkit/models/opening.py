@@ -21,6 +21,8 @@ from nlpkit.runs.records import RECORD, document_of
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+    from nlpkit.models.bare_config import BareConfig
+
 SHARDS = ".safetensors.index.json"  # ends the name of a file that says which weights are in which file
 ADAPTER = "adapter_config.json"  # of PEFT, which transformers follows to another model
 TOKENIZER_JSON = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
@@ -381,7 +383,7 @@ def _kernels(value: Any, named: bool = False) -> Iterator[str]:
         yield value
 
 
-def label_names(config: PreTrainedConfig) -> list[str]:
+def label_names(config: PreTrainedConfig | BareConfig) -> list[str]:
     """The names of a model's labels, in the order of its outputs.
 
     Raises:
@@ -397,7 +399,7 @@ def label_names(config: PreTrainedConfig) -> list[str]:
     return [names[number] for number in range(len(names))]
 
 
-def max_positions(config: PreTrainedConfig, tokenizer: Any, model: Any = None) -> int | None:
+def max_positions(config: PreTrainedConfig | BareConfig, tokenizer: Any, model: Any = None) -> int | None:
     """Tokens of an input that are read where nothing else is asked for; None for any number.
 
     Args:
@@ -411,7 +413,7 @@ def max_positions(config: PreTrainedConfig, tokenizer: Any, model: Any = None) -
     return min((limit for limit in bounds if limit is not None), default=None)
 
 
-def takes(config: PreTrainedConfig, model: Any = None) -> int | None:
+def takes(config: PreTrainedConfig | BareConfig, model: Any = None) -> int | None:
     """The longest input a model takes, in tokens; None when it has no limit.
 
     RoBERTa and its kin start counting positions behind the padding id, so theirs is smaller than the config says.
@@ -445,7 +447,7 @@ def writes(config: PreTrainedConfig, model: Any = None) -> int | None:
     return takes(config, model) if most is None else int(most)
 
 
-def _part(config: PreTrainedConfig, name: str) -> PreTrainedConfig | None:
+def _part(config: PreTrainedConfig | BareConfig, name: str) -> PreTrainedConfig | None:
     """The config of a model within a model, as in pairs of an encoder and a decoder; None where that is none."""
     part: PreTrainedConfig | None = getattr(config, name, None)
     return part if hasattr(part, "model_type") else None

@@ -35,7 +35,7 @@ from nlpkit.experiment.inherited_data import (
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, export_cache
 from nlpkit.metrics.evidence import Judgement
-from nlpkit.models import files, fitting, opening
+from nlpkit.models import bare, files, fitting, opening
 from nlpkit.options import (
     CardOptions,
     DeviceOptions,
@@ -194,6 +194,8 @@ def run(config: Config) -> Report:
             source.trained.tokenizer, staged, source.trained.task.stated_length, quantization.get("inputs")
         )
         source.trained.task.extra_files(staged, source.trained.config)
+        if source.to.startswith("onnx") and not source.trained.task.needs_torch and (why := bare.write(staged)):
+            reporting.current().note(f"it runs with torch and transformers alone, as {why}")
         measured = _measured(source, staged)  # from which the task may learn how its model answers
         record = {**_head(source), **measured, "quantization": quantization}
         record["wall_seconds"] = round(time.monotonic() - started, 2)

@@ -123,6 +123,9 @@ class Task(ABC):
     writes: ClassVar[bool] = False
     # whether its answers are vectors of texts
     embeds: ClassVar[bool] = False
+    # Whether its exported models need torch and transformers too: the loop that writes token by token is Transformers'.
+    # Others answer by ONNX Runtime, the tokenizers library and numpy alone, see `nlpkit.inference.light`.
+    needs_torch: ClassVar[bool] = False
     # beginnings of the names of weights that no answer depends on, so that a model may lack them
     unread_weights: ClassVar[tuple[str, ...]] = ()
     # whether a tokenizer that does not tell where its tokens stand (`is_fast` is false) will do

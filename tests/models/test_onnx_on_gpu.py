@@ -307,14 +307,14 @@ def test_torch_and_the_session_wait_for_each_other(folders: dict[str, Path], mon
     assert torch.equal(model(**batch).logits, wanted)
     assert found == ["session waits for torch", "runs", "torch waits for session"]
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    model.device = torch.device("cuda:1")
+    model.place = "cuda:1"
     assert model._providers() == [
         (CUDA, {"device_id": "1", "user_compute_stream": "77", "use_tf32": "0"}),
         CPU,
     ]
     # of several processes each has a GPU of its own, which torch calls cuda
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
-    model.device = torch.device("cuda")
+    model.place = "cuda"
     assert model._providers()[0][1]["device_id"] == "3"
 
 

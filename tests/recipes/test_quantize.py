@@ -15,6 +15,7 @@ import forked
 import numpy as np
 import pytest
 import snippets
+import without_torch
 from conftest import Run, RunOf, make_tokenizer, rows, write_csv
 
 from nlpkit.cli.app import main
@@ -23,6 +24,7 @@ from nlpkit.experiment.inherited_data import TrainedDataOptions, open_splits
 from nlpkit.hardware.devices import Device
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor, open_trained
 from nlpkit.models import files
+from nlpkit.models.bare import RUNTIME
 from nlpkit.options import OpeningOptions
 from nlpkit.recipes import evaluate, quantize
 from nlpkit.tasks import registry
@@ -94,7 +96,7 @@ def logits(model: Path, data: Path) -> np.ndarray:
     made = opened.task.features(opened.tokenizer, examples["validation"][:])
     names = [name for name in made if name not in BOOKKEEPING]
     batch = predictor.batch([{name: made[name][i] for name in names} for i in range(len(made["length"]))])
-    return predictor.run(batch).logits.numpy()
+    return np.asarray(predictor.run(batch).logits)
 
 
 @pytest.mark.parametrize("task", every_task.kinds(Judged))
@@ -111,6 +113,10 @@ def test_every_task(task: str, run_of: RunOf, tmp_path: Path) -> None:
     assert 0 < np.abs(wanted - found).mean() < 0.05 * np.abs(wanted).max()
     assert record["lineage"][-1]["command"] == "quantize"
     assert not list((tmp_path / "int8").glob("*.safetensors"))
+    if registry.task_class(record["task"]["name"]).needs_torch:
+        assert not (tmp_path / "int8" / RUNTIME).exists()
+    else:
+        assert without_torch.answers_without(tmp_path / "int8", task) == without_torch.answers(tmp_path / "int8", task)
     if not registry.task_class(record["task"]["name"]).writes:
         opens_plainly(tmp_path / "int8")
     page = (tmp_path / "int8" / "README.md").read_text()

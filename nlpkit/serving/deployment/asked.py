@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.errors import UserError
+from nlpkit.inference import light
+from nlpkit.models.bare import Bare
 from nlpkit.options import flag_of
 from nlpkit.reporting import Report
 from nlpkit.serving import searched
@@ -73,7 +75,9 @@ def service_of(options: ServiceOptions, files: DeploymentOptions, names: Mapping
     if indexes := [run for run in names.values() if searched.is_index(run)]:
         raise UserError(f"{indexes[0]} is an index, which no image holds: its model lies elsewhere", "Leave it out.")
     return Service(
-        models=tuple(ServedFolder(name, Path(run), light=False) for name, run in names.items()),
+        models=tuple(
+            ServedFolder(name, Path(run), isinstance(light.why_torch(run), Bare)) for name, run in names.items()
+        ),
         arguments=tuple(_arguments(options)),
         port=options.port or PORT,
         drain_seconds=options.drain_seconds,

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import numpy as np
 
 from nlpkit.errors import UserError
-
-if TYPE_CHECKING:
-    import torch
+from nlpkit.tasks import arrays
 
 PROMPTS = {
     "query": ("query", "search_query", "retrieval.query"),
@@ -195,15 +195,15 @@ class Vectors:
 
     def pool(
         self,
-        states: torch.Tensor | Sequence[torch.Tensor],
-        mask: torch.Tensor,
-        prompt_tokens: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+        states: Any,
+        mask: Any,
+        prompt_tokens: Any = None,
+    ) -> Any:
         """The vectors of texts: pooled, cut, and of length 1 where they are to be.
 
         Args:
-            states: of the last layer, shape (rows, tokens, width), or of each layer, where those of several are
-                averaged.
+            states: of the last layer, shape (rows, tokens, width), a tensor or an array, as all else then; or of each
+                layer, where those of several are averaged.
             mask: 1 where a token stands, 0 where padding does, shape (rows, tokens).
             prompt_tokens: how many tokens at the beginning of each text are the prompt's, shape (rows,); they are left
                 out of the pooling unless the prompt is included.
@@ -214,6 +214,8 @@ class Vectors:
         Raises:
             UserError: the model has fewer layers than are averaged, or fewer dimensions than are kept.
         """
+        if isinstance(states, np.ndarray):
+            return self._pooled_arrays(states, mask, prompt_tokens)
         import torch
 
         from nlpkit.tasks.sentence_embedding import pooling
@@ -226,6 +228,17 @@ class Vectors:
         if self.dims is not None:
             vectors = vectors[:, : self.width(last.shape[-1])]
         return torch.nn.functional.normalize(vectors, dim=-1) if self.normalize else vectors
+
+    def _pooled_arrays(self, last: np.ndarray, mask: np.ndarray, prompt_tokens: np.ndarray | None) -> np.ndarray:
+        from nlpkit.tasks.sentence_embedding import array_pooling
+
+        leaves_out = prompt_tokens is not None and not self.include_prompt
+        kept = array_pooling.without_prompt(mask, prompt_tokens) if leaves_out and prompt_tokens is not None else mask
+        vectors = np.concatenate([array_pooling.pooled(way, last, kept, mask) for way in self.pooling], axis=-1)
+        if self.dims is not None:
+            vectors = vectors[:, : self.width(last.shape[-1])]
+        made: np.ndarray = arrays.float32(arrays.normalized(vectors) if self.normalize else vectors)
+        return made
 
 
 def _shown(prompt: str) -> str:

@@ -155,6 +155,7 @@ class Text2Text(Teachable):
     slow_tokenizers: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
     writes: ClassVar[bool] = True
+    needs_torch: ClassVar[bool] = True
     judged_by_writing: ClassVar[bool] = True
     watched_rows: ClassVar[int | None] = WATCHED
     written_columns: ClassVar[tuple[str, ...]] = ("labels",)

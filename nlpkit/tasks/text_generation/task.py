@@ -97,6 +97,7 @@ class TextGeneration(Judged):
     view_class: ClassVar[str] = "nlpkit.tasks.text_generation.view:TextGenerationView"
     reading_class: ClassVar[str] = "nlpkit.tasks.text_generation.reading:TextGenerationReader"
     writes: ClassVar[bool] = True
+    needs_torch: ClassVar[bool] = True
 
     lower_is_better: ClassVar[frozenset[str]] = Judged.lower_is_better | {"perplexity", "bits_per_byte", "ties"}
 
