@@ -44,12 +44,14 @@ function operation({ path, method, summary, description, parameters = [], reques
 function response(status, { description, content }, api) {
   const [type, media] = Object.entries(content ?? {})[0] ?? [];
   const line = element("p", {}, element("b", {}, status), ` ${description ?? ""}`, type ? element("span", { class: "help" }, ` ${type}`) : undefined);
-  return element("div", {}, line, media?.schema ? properties(media.schema, api) : undefined, media ? examples(media) : undefined);
+  return element("div", {}, line, media?.schema ? properties(media.schema, api, false) : undefined, media ? examples(media) : undefined);
 }
 
 // The properties of an object as a table; of anything else nothing.
-function properties(schema, api) {
-  const rows = rowsOf(resolved(schema ?? {}, api), "", api);
+//
+// `sent`: whether clients send it, so that it matters which of them may be left out.
+function properties(schema, api, sent = true) {
+  const rows = rowsOf(resolved(schema ?? {}, api), "", api).map(row => (sent ? row : { ...row, required: undefined }));
   return rows.length ? fields("", rows, api) : undefined;
 }
 
@@ -63,7 +65,7 @@ function rowsOf({ properties: named = {}, required = [] }, before, api) {
 
 function fields(title, rows, api) {
   const row = ({ name, required, description, shape }) => element(
-    "tr", {}, element("td", {}, element("code", {}, name), required ? "" : " (optional)"), element("td", {}, typeOf(shape, api)), element("td", {}, description ?? ""),
+    "tr", {}, element("td", {}, element("code", {}, name), required === false ? " (optional)" : ""), element("td", {}, typeOf(shape, api)), element("td", {}, description ?? ""),
   );
   const head = element("tr", {}, ["name", "type", "meaning"].map(name => element("th", { scope: "col" }, name)));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, rows.map(row)));
