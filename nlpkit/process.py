@@ -16,7 +16,6 @@ from nlpkit.errors import NlpkitError, UserError
 
 # what divides a model, by the variable with which `accelerate launch` tells its processes
 _DIVIDING = {
-    "DEEPSPEED": "DeepSpeed",
     "MEGATRON_LM": "Megatron-LM",
     "PARALLELISM_CONFIG": "a parallelism config",
 }
@@ -158,6 +157,19 @@ def divides_models() -> bool:
     return _launched_for_fsdp() and world_size() > 1
 
 
+def division() -> str | None:
+    """What divides the work on one model besides its rows, as records name it; None where each process has all."""
+    if world_size() == 1:
+        return None
+    return "FSDP2" if divides_models() else "ZeRO" if launched_for_deepspeed() else None
+
+
+def launched_for_deepspeed() -> bool:
+    """Whether `accelerate launch` was asked for DeepSpeed; of it no state is kept that a run could go on from, as that
+    would be pickled objects."""
+    return _is_yes(os.environ.get("ACCELERATE_USE_DEEPSPEED"))
+
+
 def require_known_division() -> None:
     """Stop where `accelerate launch` was asked to divide a model over processes as nlpkit does not.
 
@@ -168,10 +180,17 @@ def require_known_division() -> None:
         if _is_yes(os.environ.get(f"ACCELERATE_USE_{name}")):
             raise UserError(
                 f"the configuration of `accelerate launch` asks for {what}: nlpkit trains with a whole model in each "
-                "process (DDP), or divides it by FSDP2",
+                "process (DDP), or divides it by FSDP2 or ZeRO-2",
                 "Leave that out: accelerate launch --multi_gpu --num_processes N -m nlpkit ...; or take "
                 "recipes/accelerate/fsdp2.yaml.",
             )
+    stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
+    if launched_for_deepspeed() and (stage not in ("1", "2") or os.environ.get("ACCELERATE_DEEPSPEED_CONFIG_FILE")):
+        raise UserError(
+            "the configuration of `accelerate launch` asks DeepSpeed for more than ZeRO-1 or ZeRO-2 as it says itself",
+            "recipes/accelerate/fsdp2.yaml divides what ZeRO-3 does; name no deepspeed_config_file for ZeRO-2, see "
+            "recipes/accelerate/deepspeed-zero2.yaml.",
+        )
     if not _launched_for_fsdp():
         return
     if os.environ.get("FSDP_VERSION", "1") != "2":

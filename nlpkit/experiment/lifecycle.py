@@ -78,7 +78,7 @@ class Experiment(ABC, Generic[V]):
             **record_head(self.config, self.command, self.device, seed=self.config.seed, **self.origin()),
             **gpus.recorded(self.device),
             "processes": process.world_size(),
-            **({"divided": "FSDP2"} if process.divides_models() else {}),
+            **({"divided": divided} if (divided := process.division()) else {}),
             **({"divisible_batches": self.trainer.divisible_batches} if self.trains else {}),
         }
 

@@ -47,6 +47,8 @@ def telling_how_to_resume(command: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as stop:
+        if process.launched_for_deepspeed():
+            raise
         message = stop.message if isinstance(stop, Interrupted) else "interrupted"
         raise Interrupted(
             message, f"Go on with: nlpkit {command} --output {reporting.typed(folder)} --resume"
@@ -62,6 +64,11 @@ def resume_or_start(config: R, command: str) -> tuple[R, FinishedRun | None]:
     process.require_known_division()
     if not config.resume:
         return config, None
+    if process.launched_for_deepspeed():
+        raise UserError(
+            "--resume: DeepSpeed would keep its state as pickled objects, which nlpkit neither writes nor opens",
+            "Begin with recipes/accelerate/fsdp2-gathered.yaml, whose runs go on, or leave --resume out.",
+        )
     folder = _named_folder(config)
     record = read_record(folder)
     if record and record.get("command", command) != command:

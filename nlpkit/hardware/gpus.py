@@ -15,8 +15,9 @@ def shown(device: Device) -> str:
     text = device.described
     if process.world_size() > 1:
         text += f", {process.world_size()} processes"
-    if process.divides_models():
-        text += " that divide the weights (FSDP2)"
+    text += {"FSDP2": " that divide the weights (FSDP2)", "ZeRO": " that divide the optimizer (ZeRO)"}.get(
+        process.division() or "", ""
+    )
     if device.name != "cuda":
         return text
     working, count = process.local_world_size(), _left_by_user()

@@ -254,7 +254,9 @@ def _accelerate(torch: bool) -> dict[str, Any]:
     several = process.world_size() > 1
     kind = "NO"
     if several:
-        kind = "FSDP" if process.divides_models() else "MULTI_GPU" if devices else "MULTI_CPU"
+        kind = {"FSDP2": "FSDP", "ZeRO": "DEEPSPEED"}.get(process.division() or "") or (
+            "MULTI_GPU" if devices else "MULTI_CPU"
+        )
     return {
         "distributed_type": kind,
         "processes": process.world_size(),

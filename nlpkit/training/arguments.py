@@ -65,6 +65,8 @@ def training_arguments(
     from transformers import TrainingArguments
 
     passed = _passed(options)
+    if device.precision == "fp16" and (process.divides_models() or process.launched_for_deepspeed()):
+        raise UserError("--precision fp16 is for whole models", "Use bf16, or fp32 where the GPU has no units for it.")
     _require_compiler(options, passed, device)
     settings = _schedule_settings(options.schedule, steps) | (passed.pop("lr_scheduler_kwargs", None) or {})
     eval_steps = interval(options.eval_steps, steps)
@@ -83,7 +85,7 @@ def training_arguments(
         "weight_decay": options.weight_decay,
         "max_grad_norm": options.max_grad_norm,
         "use_cpu": device.name == "cpu",
-        "bf16": device.precision == "bf16",
+        "bf16": device.precision == "bf16" and not process.launched_for_deepspeed(),
         "fp16": device.precision == "fp16",
         "torch_compile": options.compile,
         "seed": options.seed,
@@ -123,9 +125,11 @@ def training_arguments(
             raise UserError(f"--trainer {name}: nlpkit sets this itself in such a run", "Leave it out.")
     try:
         with arithmetic.keeping(), _as_chosen():
-            return TrainingArguments(**{**arguments, **passed})
+            made: Any = TrainingArguments(**{**arguments, **passed})
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(f"TrainingArguments: {first_line(error)}") from error
+    made.computes_in = device.precision  # which DeepSpeed is not told: it would round the weights
+    return made
 
 
 def _recomputes_within_autograd(passed: Mapping[str, Any]) -> bool:

@@ -174,7 +174,11 @@ class SignalCallback(TrainerCallback):
     def _leave_if_asked(self, state: Any, *, save: bool = True) -> None:
         if not self.trainer.agreement.to_leave():
             return
+        where = f"interrupted at step {state.global_step} of {state.max_steps}"
+        if not self.trainer.keeps_state:
+            together.leave_behind_the_main_process()
+            raise Interrupted(f"{where}; under DeepSpeed no state is kept to go on from")
         if save:
             self.trainer.save_now()
         together.leave_behind_the_main_process()
-        raise Interrupted(f"interrupted at step {state.global_step} of {state.max_steps}; the state is saved")
+        raise Interrupted(f"{where}; the state is saved")

@@ -166,6 +166,8 @@ def _damage_of_states(checkpoint: Path) -> str | None:
     import torch
     from transformers.trainer_pt_utils import safe_globals
 
+    if not (checkpoint / "optimizer.pt").exists():
+        return "it has no optimizer.pt: a copy in part, or of a run under DeepSpeed, which keeps none"
     states = [checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *checkpoint.glob("rng_state*.pth")]
     for file in (*states, *checkpoint.glob("scaler.pt")):
         try:

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import torch
 
+from nlpkit import process
+from nlpkit.errors import UserError
 from nlpkit.training.trainer_features import TrainerFeature
 
 ADJUSTED = "match_rms_adamw"
@@ -109,7 +111,15 @@ def of_model(
     Args:
         model: of transformers.
         decayed: names of those with weight decay.
+
+    Raises:
+        UserError: DeepSpeed would give it pieces in place of matrices.
     """
+    if process.launched_for_deepspeed():
+        raise UserError(
+            "--optimizer muon: DeepSpeed divides matrices into pieces, which it cannot make orthogonal",
+            "--optimizer adamw; or recipes/accelerate/fsdp2.yaml, which gathers them.",
+        )
     outside = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     head = cast(Any, model).get_output_embeddings()
     if head is not None:

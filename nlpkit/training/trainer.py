@@ -143,9 +143,14 @@ class ResumableTrainer(Trainer):
 
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
         """Of a divided model too, whose products accelerate would leave to the type of its weights."""
-        if self._division is None:
+        if self._division is None and not self.is_deepspeed_enabled:
             return super().autocast_smart_context_manager(cache_enabled)
-        return torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self.args.bf16)
+        return torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self.args.computes_in == "bf16")  # type: ignore[attr-defined]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether its checkpoints hold what a run goes on from: DeepSpeed's would be pickled objects."""
+        return not self.is_deepspeed_enabled
 
     @property
     def divisible_batches(self) -> bool:
@@ -360,6 +365,8 @@ class ResumableTrainer(Trainer):
         self._save(output_dir, state_dict=whole)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.keeps_state:
+            return
         if not self.is_fsdp_enabled:
             super()._save_optimizer_and_scheduler(output_dir)
             return
@@ -375,6 +382,9 @@ class ResumableTrainer(Trainer):
         sharded.load_weights(cast(torch.nn.Module, model or self.model), Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
+        if not self.keeps_state:
+            self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+            return
         if not self.is_fsdp_enabled:
             super()._load_best_model()
             return
@@ -450,7 +460,7 @@ class NlpkitTrainer(ResumableTrainer):
                 "with one another, and those of another batch are none of them",
                 "Leave it out, and raise --batch-size instead.",
             )
-        if process.divides_models():
+        if process.divides_models() or process.launched_for_deepspeed():
             _require_divisible(features)
         self.task = task
         self.features = features
@@ -676,7 +686,7 @@ def _require_divisible(features: Sequence[TrainerFeature]) -> None:
     for feature in features:
         if feature.needs_whole_weights:
             raise UserError(
-                f"the configuration of `accelerate launch` asks for FSDP; this run has {feature.needs_whole_weights}",
+                f"`accelerate launch` is to divide the model, and this run has {feature.needs_whole_weights}",
                 "Train with a whole model in each process: accelerate launch --multi_gpu, or torchrun.",
             )
 

@@ -29,6 +29,7 @@ from nlpkit.errors import Interrupted, UserError
 from nlpkit.pruning.trainer import GradualPruning
 from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, pretrain_mlm, prune
 from nlpkit.tasks.sentence_embedding.losses import denoising
+from nlpkit.training import muon
 from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.own_weights import OwnWeights
 from nlpkit.training.trainer import NlpkitTrainer, ResumableTrainer
@@ -333,14 +334,19 @@ def test_configurations_that_ship_are_those_of_accelerate(path: Path, monkeypatc
     """It reads each without an unknown key, and gives its processes what nlpkit takes."""
     from accelerate.commands.config.config_args import load_config_from_file
     from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-    from accelerate.utils import FullyShardedDataParallelPlugin
-    from accelerate.utils.launch import prepare_multi_gpu_env
+    from accelerate.utils import DeepSpeedPlugin, FullyShardedDataParallelPlugin
+    from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
     config = load_config_from_file(str(path))
     given = ["--config_file", str(path), "-m", "nlpkit", "env"]
     arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(given))
     assert (arguments.num_processes, arguments.num_machines) == (config.num_processes, config.num_machines)
-    for name, value in prepare_multi_gpu_env(arguments).items():
+    if config.distributed_type == "DEEPSPEED":  # which accelerate has told it by then
+        arguments.deepspeed_fields_from_accelerate_config = ",".join(config.deepspeed_config)
+        _, passed = prepare_deepspeed_cmd_env(arguments)
+    else:
+        passed = prepare_multi_gpu_env(arguments)
+    for name, value in passed.items():
         if name.startswith(("ACCELERATE_", "FSDP_")):
             monkeypatch.setenv(name, value)
     process.require_known_division()
@@ -353,6 +359,11 @@ def test_configurations_that_ship_are_those_of_accelerate(path: Path, monkeypatc
         assert (plugin.fsdp_version, plugin.cpu_ram_efficient_loading) == (2, False)
         assert plugin.reshard_after_forward == (path.stem != "fsdp2-gathered")
         assert bool(getattr(plugin.cpu_offload, "pin_memory", False)) == (path.stem == "fsdp2-offload")
+    assert process.launched_for_deepspeed() == (path.stem == "deepspeed-zero2")
+    if process.launched_for_deepspeed():
+        settings = DeepSpeedPlugin().deepspeed_config
+        assert settings["zero_optimization"]["stage"] == 2
+        assert settings["gradient_accumulation_steps"] == settings["gradient_clipping"] == "auto"
 
 
 @pytest.mark.parametrize(
@@ -371,6 +382,21 @@ def test_a_division_that_would_give_another_model_is_refused(
     with pytest.raises(UserError, match=what) as refused:
         finetune_cls.run(finetune_cls.Config(data="none.csv", model="none"))
     assert instead in str(refused.value.hint)
+
+
+def test_deepspeed_is_taken_as_far_as_a_run_needs_no_state_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its state would be pickled objects; ZeRO-3 leaves no process a model that could be written."""
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    asked: dict[str, Any] = {"data": "none.csv", "model": "none", "output": "none"}
+    with pytest.raises(UserError, match="--resume: DeepSpeed would keep its state as pickled objects") as refused:
+        finetune_cls.run(finetune_cls.Config(**asked, resume=True))
+    assert "fsdp2-gathered.yaml" in str(refused.value.hint)
+    with pytest.raises(UserError, match="--optimizer muon: DeepSpeed divides"):
+        muon.of_model(torch.nn.Linear(2, 2), set(), learning_rate=0.1, weight_decay=0.0, betas=(0.9, 0.99), eps=1e-8)
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
+    with pytest.raises(UserError, match="more than ZeRO-1 or ZeRO-2") as refused:
+        finetune_cls.run(finetune_cls.Config(**asked))
+    assert "fsdp2.yaml" in str(refused.value.hint)
 
 
 def test_weights_that_a_loss_or_masks_share_are_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -428,7 +454,6 @@ def test_folder_is_removed_only_by_the_process_that_made_it(
 @pytest.mark.parametrize(
     ("variable", "what"),
     [
-        ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed"),
         ("ACCELERATE_USE_MEGATRON_LM", "Megatron-LM"),
         ("ACCELERATE_USE_PARALLELISM_CONFIG", "a parallelism config"),
     ],
