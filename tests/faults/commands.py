@@ -36,6 +36,7 @@ class Case:
         again: the flag with which it is run again after a fault; empty: the same command.
         output: a folder, or what the name of the file to write ends in.
         index: whether the folder is an index, of which index.json names the files, and a hidden one what is kept.
+        shards: whether the folder is one of many files, of which manifest.json tells the state.
         before: the command that has made the output, which this one changes.
     """
 
@@ -44,6 +45,7 @@ class Case:
     again: str = "--resume"
     output: str = ""
     index: bool = False
+    shards: bool = False
     before: tuple[str, ...] = ()
 
     def command(self, output: Path, *more: str) -> list[str]:
@@ -58,10 +60,12 @@ class Case:
         """Whether the output looks finished."""
         if self.output:
             return output.exists()
-        record = output / ("index.json" if self.index else "nlpkit.json")
+        record = output / ("index.json" if self.index else "manifest.json" if self.shards else "nlpkit.json")
         text = record.read_text(encoding="utf-8") if record.exists() else ""  # empty: claimed, and nothing begun
         if not text:
             return False
+        if self.shards:
+            return all(shard["status"] == "done" for shard in json.loads(text)["shards"].values())
         if self.index:
             return not self.before or json.loads(text)["parts"] != FIRST
         return bool(json.loads(text)["status"] == "complete")
@@ -70,9 +74,9 @@ class Case:
         """The files that are compared, by name."""
         if self.output:
             return {"output": output.read_bytes()} if output.exists() else {}
+        if (self.index or self.shards) and not self.whole(output):
+            return {}  # what is done of many files is theirs, each as it is
         if self.index:
-            if not self.whole(output):
-                return {}
             output = output / json.loads((output / "index.json").read_text(encoding="utf-8"))["parts"]
         return {
             str(path.relative_to(output)): path.read_bytes()
@@ -150,6 +154,13 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     answers = ["predict", str(run), *flags(input=rows_of)]
     cases["predict"] = Case(answers, again="--overwrite", output=".csv")
     cases["predict-parquet"] = Case(answers, again="--overwrite", output=".parquet")
+    shards = folder / "shards"
+    shards.mkdir()
+    for number in range(4):
+        write_csv(shards / f"{number}.csv", rows(40, seed=number))
+    cases["predict-shards"] = Case(
+        ["predict", str(run), *flags(input=shards), "--shards"], ("*.csv", "*.csv.*"), again="", shards=True
+    )
     if only("embed") or only("embed-parquet"):
         encoder = every_task.make_run("embedding", folder / "encoder", model)
         vectors = ["embed", str(encoder), *flags(input=rows_of, dtype="int8", device="cpu", threads=1)]
@@ -242,6 +253,16 @@ TRAINS = (
     "prune-weights",
     *EMBEDDERS,
 )
-WRITES = ("quantize", "train-tokenizer", "predict", "predict-parquet", "embed", "embed-parquet", "check-data", *MEANING)
+WRITES = (
+    "quantize",
+    "train-tokenizer",
+    "predict",
+    "predict-parquet",
+    "predict-shards",
+    "embed",
+    "embed-parquet",
+    "check-data",
+    *MEANING,
+)
 REPEATABLE = (*TRAINS, *WRITES)
 NAMES = (*REPEATABLE, "benchmark", "loadtest")  # which measure something else each time
