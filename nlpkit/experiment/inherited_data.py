@@ -56,7 +56,7 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             _warn_of_changes(record, name)
         return config
     known = _as_trained(record)
-    if _is_of_corpus(record) and not known.get("validation_file"):
+    if is_of_corpus(record) and not known.get("validation_file"):
         reporting.current().warn(f"{name} held other lines of its text out than can be drawn here: name fresh text")
     if not any(known.get(option) for option in NAMES_DATA):
         raise UserError(f"{name} does not tell what it was trained on", "Name the data: --data PATH|NAME.")
@@ -94,14 +94,15 @@ def _as_trained(record: Mapping[str, Any] | None) -> dict[str, Any]:
     """The options of a run, as a command that goes on with its data takes them: a corpus is a file to train on, and the
     rows that were held out are drawn again, so that none of them was trained on."""
     known = TrainedDataOptions.with_new_names((record or {}).get("config", {}))
-    if _is_of_corpus(record):
+    if is_of_corpus(record):
         known["train_file"] = known.pop("data")
     if known.get("shuffle_seed") is None:
         known["shuffle_seed"] = known.get("seed")
     return known
 
 
-def _is_of_corpus(record: Mapping[str, Any] | None) -> bool:
+def is_of_corpus(record: Mapping[str, Any] | None) -> bool:
+    """Whether a run was trained on running text, of which other lines would be held out now."""
     return isinstance((record or {}).get("config", {}).get("data"), list)
 
 

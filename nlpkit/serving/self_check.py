@@ -294,6 +294,8 @@ def _held_out(model: ServedModel, most: int) -> _Held | str:
     try:
         from nlpkit.experiment import inherited_data
 
+        if inherited_data.is_of_corpus(record):
+            return "it was trained on running text, of which other lines would be drawn now"
         with reporting.silent():  # what is guessed and drawn again was told in training
             loaded, _ = inherited_data.own_splits(SourceOptions(), record, model.config.model, task)
             split = next((name for name in ("validation", "test") if name in loaded.splits), None)

@@ -70,11 +70,14 @@ def test_a_model_that_is_worse_than_its_record_says_fails(copied: Path, capsys: 
     assert (told["differing"], told["figure"]["compatible"]) == (0, False)
 
 
-def test_where_the_data_have_gone_the_example_is_asked(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("data", "said"), [("/not/there", "/not/there"), (["book.txt"], "running text")])
+def test_where_no_rows_can_be_asked_about_the_example_is(
+    copied: Path, data: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     record = recorded(copied)
-    record["config"]["data"] = "/not/there"
+    record["config"]["data"] = data
     (copied / "nlpkit.json").write_text(json.dumps(record))
     code, (told,) = checked(capsys, str(copied))
     assert code == 0
     assert (told["inputs"], told["differing"]) == (1, 0)
-    assert "/not/there" in told["why_not"]
+    assert said in told["why_not"]

@@ -133,9 +133,11 @@ EMBEDDED = holding(
 # --- search ---
 
 SEARCH_OPTIONS = {name: SearchOptions.model_fields[name] for name in searched.OPTIONS}
+_OPTIONS = options_of(form.described(SEARCH_OPTIONS))
 SEARCH: Keys = {
     "query": one_or_several(TEXT, "What is asked, or a list of that."),
-    **options_of(form.described(SEARCH_OPTIONS)),
+    **_OPTIONS,
+    "filter": one_or_several(TEXT, _OPTIONS["filter"]["description"]),
 }
 SEARCHED = holding(
     {
