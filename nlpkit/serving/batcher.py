@@ -9,6 +9,8 @@ a thousand texts does not hold up one of a single text.
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections import OrderedDict, deque
@@ -26,6 +28,7 @@ FIRST_RATE = 10_000.0  # units of work in a second, before anything was measured
 REMEMBERED = 0.9  # how much of what was measured before counts when a batch more is
 FAILURES = 3  # takes that fail one behind the other, after which the model counts as broken
 RETRY_SECONDS = 5.0  # after which a broken model is tried with its example again
+NICE = 5  # how far the threads of models stand behind the event loop
 
 
 class Gone(Exception):
@@ -232,6 +235,7 @@ class Batcher:
     # --- in the thread of the model ---
 
     def _run(self) -> None:
+        _after_the_loop()
         while not self._closed:
             try:
                 self._take_turn()
@@ -362,3 +366,10 @@ class Batcher:
             self.failing = f"{self.model.name}: {first_line(error)}"
         else:
             self._failed, self.failing = 0, ""
+
+
+def _after_the_loop() -> None:
+    """Let the event loop go before this thread: with more to compute than there are cores, requests would wait for
+    them to be read, and even to be refused."""
+    if sys.platform == "linux":  # elsewhere it is the process that would step back
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
@@ -124,6 +126,18 @@ def test_a_model_with_two_callers_computes_two_requests_at_once_and_they_share_w
         assert max(len(batch) for batch in model.predictor.batches) == 2
 
     with_batcher(test, callers=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities are of processes elsewhere")
+def test_the_event_loop_goes_before_the_threads_of_models() -> None:
+    async def test(model: Model, batcher: Batcher, variant: Any) -> None:
+        ask(batcher, variant, [unit(3)])
+        await begun(model)
+        behind = [thread.native_id for thread in threading.enumerate() if thread.name == "model model"]
+        assert behind
+        assert all(os.getpriority(os.PRIO_PROCESS, one or 0) > os.getpriority(os.PRIO_PROCESS, 0) for one in behind)
+
+    with_batcher(test)
 
 
 def test_an_idle_model_begins_at_once_and_what_came_meanwhile_goes_together() -> None:
