@@ -322,8 +322,6 @@ class Batcher:
                         self._compute(variant, [job], writing)
                 return
             self._fail(jobs[0], error)
-        else:
-            self._failed, self.failing = 0, ""
         seconds = time.perf_counter() - start
         work = sum(job.unit.work for job in jobs)
         with self._more:
@@ -341,6 +339,8 @@ class Batcher:
             done: list[tuple[Job, dict[str, Any] | Refusal]] = [(jobs[place], answer) for place, answer in answers]
             for job, _ in done:
                 job.answered = True
+            # whoever has an answer finds the model ready
+            self._failed, self.failing = 0, ""
             self._loop.call_soon_threadsafe(self._deliver, done)
 
     def _fail(self, job: Job, error: Exception) -> None:
