@@ -39,7 +39,7 @@ def service(run: Path) -> Callable[..., Service]:
 
     def made(light: bool = True, names: tuple[str, ...] = ("reviews",), **values: Any) -> Service:
         whole = {
-            "models": tuple(ServedFolder(name, run, light) for name in names),
+            "models": tuple(ServedFolder(name, run, "" if light else "it is not exported") for name in names),
             "arguments": ("--drain-seconds", "20.5"),
             "port": 8000,
             "drain_seconds": 20.5,
@@ -144,7 +144,7 @@ def test_a_folder_in_use_is_refused_and_with_overwrite_only_own_files_are_replac
     with pytest.raises(UserError, match="is a file"):
         docker.write_docker(service(), folder / "mine.txt", overwrite=True)
     with pytest.raises(UserError, match="is no folder"):
-        service(models=(ServedFolder("hub", tmp_path / "org" / "name", False),))
+        service(models=(ServedFolder("hub", tmp_path / "org" / "name", ""),))
 
 
 def test_nginx_asks_the_replicas_that_compose_starts(service: Callable[..., Service], tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from nlpkit.errors import UserError
 from nlpkit.inference import light
-from nlpkit.models.bare import Bare
 from nlpkit.options import flag_of
 from nlpkit.reporting import Report
 from nlpkit.serving import searched
@@ -72,12 +71,8 @@ def service_of(options: ServiceOptions, files: DeploymentOptions, names: Mapping
             f"--api-key-file {options.api_key_file}: no key is written into files that are passed on",
             "Leave it out: containers are given the key in NLPKIT_API_KEY, as README.md in the folder says.",
         )
-    if indexes := [run for run in names.values() if searched.is_index(run)]:
-        raise UserError(f"{indexes[0]} is an index, which no image holds: its model lies elsewhere", "Leave it out.")
     return Service(
-        models=tuple(
-            ServedFolder(name, Path(run), isinstance(light.why_torch(run), Bare)) for name, run in names.items()
-        ),
+        models=tuple(ServedFolder(name, Path(run), _why_torch(run, options.task)) for name, run in names.items()),
         arguments=tuple(_arguments(options)),
         port=options.port or PORT,
         drain_seconds=options.drain_seconds,
@@ -86,6 +81,11 @@ def service_of(options: ServiceOptions, files: DeploymentOptions, names: Mapping
         threads=options.threads,
         model_in_image=files.model_in_image,
     )
+
+
+def _why_torch(run: str, task: str | None) -> str:
+    why = light.why_torch(run, task)
+    return why if isinstance(why, str) else ""
 
 
 def _arguments(options: ServiceOptions) -> list[str]:

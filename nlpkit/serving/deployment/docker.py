@@ -73,6 +73,9 @@ def write_docker(service: Service, folder: Path, *, overwrite: bool) -> Report:
             f"{counted(len(unreadable), 'file', 'files')} of the models cannot be read by user {UID} of the container, "
             f"as {unreadable[0]}: chmod -R a+rX the folder, or use --model-in-image"
         )
+    for model in service.models:
+        if model.why_torch:
+            reporting.current().note(f"{model.name} needs torch and transformers in the image: {model.why_torch}")
     sizes = _sizes(service, needed)
     texts = {
         "Dockerfile": dockerfile(service, own),

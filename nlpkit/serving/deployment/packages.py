@@ -8,15 +8,11 @@ from importlib import metadata
 from pathlib import Path
 
 from nlpkit.errors import UserError
+from nlpkit.inference.light import DISTRIBUTIONS
 
-SERVICE = (
-    "fastapi", "httptools", "numpy", "prometheus-client", "psutil", "pydantic", "pyyaml", "rich", "typer", "uvicorn",
-    "uvloop",
-)  # fmt: skip
-# what a run in ONNX Runtime answers with where it needs neither torch nor transformers
-LIGHT = ("onnxruntime", "tokenizers")
-# what any other answers with; what nlpkit trains, judges and draws with is left out
-FULL = ("datasets", "scipy", "torch", "transformers")
+SERVICE = ("fastapi", "httptools", "prometheus-client", "uvicorn", "uvloop")
+# what any model answers with, beside what an exported one does; what nlpkit trains, judges and draws with is left out
+FULL = ("datasets", "psutil", "scipy", "torch", "transformers")
 # tokenizers imports the hub's client where a name of the hub is opened, and a service opens folders
 NOT_IMPORTED = frozenset({"huggingface-hub"})
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}  # an image is, whatever writes it
@@ -52,8 +48,9 @@ def needed(*, light: bool, exported: bool) -> list[Package]:
         UserError: a package is not installed.
     """
     if light:
-        return closed_over((*SERVICE, *LIGHT), without=NOT_IMPORTED)
-    return closed_over((*SERVICE, *FULL, *(("onnxruntime",) if exported else ())))
+        return closed_over((*SERVICE, *DISTRIBUTIONS), without=NOT_IMPORTED)
+    names = [name for name in DISTRIBUTIONS if exported or name != "onnxruntime"]
+    return closed_over((*SERVICE, *FULL, *names))
 
 
 def closed_over(names: Iterable[str], without: Collection[str] = ()) -> list[Package]:

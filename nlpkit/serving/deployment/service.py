@@ -25,12 +25,12 @@ class ServedFolder:
     Attributes:
         name: in the URL of its requests.
         folder: of its run.
-        light: whether it answers without torch and transformers.
+        why_torch: why it needs torch and transformers; empty where it answers without.
     """
 
     name: str
     folder: Path
-    light: bool
+    why_torch: str
 
     @property
     def files(self) -> list[Path]:
@@ -86,7 +86,7 @@ class Service:
     @property
     def light(self) -> bool:
         """Whether all models answer without torch and transformers."""
-        return all(model.light for model in self.models)
+        return not any(model.why_torch for model in self.models)
 
     @property
     def name(self) -> str:
