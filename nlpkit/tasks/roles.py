@@ -346,6 +346,18 @@ class Trainable(Judged):
         labels = batch.get("labels")
         return None if labels is None else (labels != IGNORED).sum()
 
+    # Whether the loss of a row hangs on how far its batch is padded; see `widened`.
+    loss_reads_padding: ClassVar[bool] = False
+
+    def widened(self, batch: Mapping[str, torch.Tensor], width: int, tokenizer: Any) -> Mapping[str, torch.Tensor]:
+        """A batch padded further, to so many tokens: those of the longest row that any process has in it, so that
+        `loss` is the one that all of its rows have in one process. Asked where `loss_reads_padding`.
+
+        Args:
+            batch: as `collate` makes it, on any device.
+        """
+        return batch
+
     def rivals(self, examples: Dataset) -> np.ndarray | None:
         """Which examples of train may not meet in a batch, as a loss would take what belongs to one for wrong for the
         other: for each the numbers of its texts, int of shape (examples, texts), of which two may share none.

@@ -526,6 +526,12 @@ class NlpkitTrainer(ResumableTrainer):
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The batches of an optimizer step, and the entries of its loss over all processes."""
         batches, entries = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self.task.loss_reads_padding and process.world_size() > 1:
+            widths = together.largest([batch["input_ids"].shape[1] for batch in batches])
+            batches = [
+                self.task.widened(batch, int(width), self.processing_class)
+                for batch, width in zip(batches, widths, strict=True)
+            ]
         for feature in self.features:
             entries = feature.on_step_batches(batches, entries, device)
         return batches, entries

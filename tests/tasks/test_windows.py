@@ -157,3 +157,27 @@ def test_spans_snap_to_whole_characters(text: str, span: tuple[int, int], kept: 
 def test_blanks_alone_are_no_span() -> None:
     starts, ends = windows.snapped("a \n b", np.array([1]), np.array([4]))
     assert starts[0] > ends[0]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_batch_that_is_widened_is_one_beside_a_longer_row(side: str) -> None:
+    """As where another of several processes has that row: labels and places move with the padding."""
+    from types import SimpleNamespace
+
+    from nlpkit.data.collating import PaddingCollator
+    from nlpkit.data.ignored import IGNORED
+
+    tokenizer: Any = SimpleNamespace(pad_token_id=7, padding_side=side, pad_token_type_id=1)
+    collate = windows.Collator(PaddingCollator(tokenizer))
+
+    def feature(length: int, labels: tuple[int, int]) -> dict[str, Any]:
+        ids = {"input_ids": np.arange(10, 10 + length), "token_type_ids": np.zeros(length, np.int64)}
+        return {**ids, "passage": np.array([1, length]), "cls": 0, "labels": np.array(labels)}
+
+    short = [feature(4, (2, 3)), feature(3, (IGNORED, IGNORED))]
+    beside = collate([*short, feature(9, (1, 1))])
+    widened = windows.widened(collate(short), 9, tokenizer)
+    assert widened.keys() == beside.keys()
+    for name, values in beside.items():
+        assert widened[name].tolist() == values[:2].tolist(), name
+    assert windows.widened(collate(short), 4, tokenizer)["input_ids"].shape == (2, 4)

@@ -291,6 +291,11 @@ class QuestionAnswering(Teachable):
     def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         return windows.Collator(PaddingCollator(tokenizer, multiple=multiple, limit=self.model_length))
 
+    loss_reads_padding: ClassVar[bool] = True
+
+    def widened(self, batch: Mapping[str, torch.Tensor], width: int, tokenizer: Any) -> Mapping[str, torch.Tensor]:
+        return windows.widened(batch, width, tokenizer)
+
     def reduce(self, forward: Forward) -> dict[str, torch.Tensor]:
         """The best spans of each window in tokens, see `spans.best_spans`."""
         from nlpkit.tasks.question_answering import spans

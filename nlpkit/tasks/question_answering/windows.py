@@ -10,12 +10,15 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nlpkit.data import collating, pieces
 from nlpkit.data.ignored import IGNORED
+
+if TYPE_CHECKING:
+    import torch
 
 # Tokens of the context that a window holds at least, where the context has as many: below, a question leaves no room.
 LEAST_ROOM = 8
@@ -271,3 +274,26 @@ class Collator(collating.Collator):
             labels = batch["labels"].astype(np.int64)
             batch["labels"] = np.where(labels == IGNORED, labels, labels + moved[:, None])
         return batch
+
+
+def widened(batch: Mapping[str, torch.Tensor], width: int, tokenizer: Any) -> dict[str, torch.Tensor]:
+    """A batch of `Collator`, padded to so many tokens on the tokenizer's side."""
+    import torch
+    import torch.nn.functional as F
+
+    more = width - batch["input_ids"].shape[1]
+    if more == 0:
+        return dict(batch)
+    left = tokenizer.padding_side == "left"
+    values = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0}
+    values["token_type_ids"] = getattr(tokenizer, "pad_token_type_id", 0)
+    # on a GPU a batch in which nothing is padded has no mask
+    made = {"attention_mask": torch.ones_like(batch["input_ids"]), **batch}
+    for name, value in values.items():
+        if name in made:
+            made[name] = F.pad(made[name], (more, 0) if left else (0, more), value=value)
+    if left:
+        made["passage"], made["cls"] = made["passage"] + more, made["cls"] + more
+        if "labels" in made:
+            made["labels"] = torch.where(made["labels"] == IGNORED, made["labels"], made["labels"] + more)
+    return made
