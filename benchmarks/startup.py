@@ -3,6 +3,8 @@
 1. `nlpkit --help` over `python -c "import typer, rich"`: a ratio.
 2. `nlpkit finetune-cls` from its start to its first training batch, less the time that importing the same modules
    takes: a difference in seconds. The modules are those that the run itself had loaded by then.
+3. With `--exported RUN`, an exported run: `nlpkit predict` for one text, by torch and transformers over without them,
+   in seconds of the CPU and by the clock: ratios. The first is a copy without nlpkit_runtime.json.
 
 Example: python benchmarks/startup.py --rounds 5
 """
@@ -11,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,15 +80,50 @@ def first_batch_against_imports(rounds: int, data: str, model: str) -> dict[str,
     return taken
 
 
+def exported_with_and_without(rounds: int, run: str) -> dict[str, list[float]]:
+    """Seconds of the CPU, and by the clock, of one answer of an exported run, in turns."""
+    taken: dict[str, list[float]] = {f"{side} {kind}": [] for side in ("with", "without") for kind in ("CPU", "clock")}
+    with tempfile.TemporaryDirectory() as folder:
+        full = shutil.copytree(run, Path(folder) / "run")
+        (full / "nlpkit_runtime.json").unlink()
+        places = {"with": str(full), "without": run}
+
+        def ask(side: str) -> tuple[float, float]:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            text = ["a film that one remembers", "--device", "cpu", "--threads", "1"]
+            clock = seconds([sys.executable, "-m", "nlpkit", "predict", places[side], *text])
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, clock
+
+        for side in places:  # byte code and disk cache
+            ask(side)
+        for _, side in sides.in_turns(list(places), rounds):
+            for kind, found in zip(("CPU", "clock"), ask(side), strict=True):
+                taken[f"{side} {kind}"].append(found)
+    return taken
+
+
 def main() -> None:
-    """Run both comparisons."""
+    """Run the comparisons."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="pairs of the long comparison; the short one has twice")
     parser.add_argument("--data", default="sample:feedback", help="as for nlpkit (default: %(default)s)")
     parser.add_argument("--model", default="minilm", help="as for nlpkit (default: %(default)s)")
+    parser.add_argument("--exported", metavar="RUN", help="an exported run: this comparison alone")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything that was measured")
     options = parser.parse_args()
     found = sides.environment()
+    if options.exported:
+        taken = exported_with_and_without(options.rounds, options.exported)
+        for kind in ("CPU", "clock"):
+            some, none = taken[f"with {kind}"], taken[f"without {kind}"]
+            print(
+                f"{kind}: with torch {sides.spread(some)} s, without {sides.spread(none)} s, ratio "
+                f"{sides.spread([a / b for a, b in zip(some, none, strict=True)])}"
+            )
+        if options.json:
+            sides.write_json(options.json, {"environment": found, "exported": taken})
+        return
     short = help_against_imports(2 * options.rounds)
     print(f"nlpkit --help           {sides.spread(short['help'])} s")
     print(f"import typer, rich      {sides.spread(short['imports'])} s")
