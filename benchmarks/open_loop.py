@@ -26,7 +26,7 @@ from nlpkit.loadtesting.client import ANSWERED, CLOSED, REFUSED, TIMEOUT, Answer
 LEAD_SECONDS = 0.02  # before the first request
 TIMEOUT_SECONDS = 10.0  # after the last was due, for all that are not answered
 READY = 32  # connections that are open before the first request
-SOONER_SECONDS = 0.0005  # a timer of the loop is exact to a millisecond: half of one sooner is right on average
+TICK_SECONDS = 0.001  # of the timers of the loop: a shorter one would be no wait, and take a core from the service
 
 Done = Callable[[str, int], None]  # what became of a request, and the status of HTTP
 
@@ -139,9 +139,9 @@ class Client:
     async def _send(self, moments: np.ndarray, requests: Iterator[bytes]) -> Requests:
         await self.open()
         count = len(moments)
-        self.late, self.queued, self.ended = np.zeros(count), np.zeros(count), np.full(count, np.nan)
-        self.status, self.kind = np.zeros(count, np.int16), np.zeros(count, np.int16)
-        self.waited = np.zeros(count, bool)
+        # lists, as an entry of an array takes longer to write
+        self.late, self.queued, self.ended = [0.0] * count, [0.0] * count, [0.0] * count
+        self.status, self.kind, self.waited = [0] * count, [0] * count, [False] * count
         self.kinds = {ANSWERED: 0, REFUSED: 1}
         self.left, self.all_done = count, asyncio.Event()
         opening: set[asyncio.Task[None]] = set()
@@ -152,7 +152,7 @@ class Client:
         for place, due in enumerate((start + moments).tolist()):
             request = next(requests)
             while (wait := due - time.perf_counter()) > 0:
-                await asyncio.sleep(max(wait - SOONER_SECONDS, 0))
+                await asyncio.sleep(max(wait, TICK_SECONDS))
             connection = self.taken()
             now = time.perf_counter()
             self.late[place] = self.queued[place] = now - due
@@ -166,19 +166,20 @@ class Client:
         try:
             await asyncio.wait_for(self.all_done.wait(), TIMEOUT_SECONDS)
         except TimeoutError:
-            for place in np.flatnonzero(np.isnan(self.ended)).tolist():
-                self._note(place, TIMEOUT, 0)
+            for place, ended in enumerate(self.ended):
+                if not ended:
+                    self._note(place, TIMEOUT, 0)
         cpu = (time.process_time() - worked) / (time.perf_counter() - began)
         gc.unfreeze()
         return Requests(
             due=moments,
-            late_ms=self.late * 1e3,
-            queued_ms=self.queued * 1e3,
-            latency_ms=(self.ended - start - moments) * 1e3,
-            status=self.status,
-            kind=self.kind,
+            late_ms=np.array(self.late) * 1e3,
+            queued_ms=np.array(self.queued) * 1e3,
+            latency_ms=(np.array(self.ended) - start - moments) * 1e3,
+            status=np.array(self.status, np.int16),
+            kind=np.array(self.kind, np.int16),
             kinds=tuple(self.kinds),
-            waited=self.waited,
+            waited=np.array(self.waited),
             cpu=cpu,
         )
 
@@ -200,7 +201,7 @@ class Client:
         self._begin(connection, request, place)
 
     def _note(self, place: int, kind: str, status: int) -> None:
-        if not np.isnan(self.ended[place]):
+        if self.ended[place]:
             return  # it was given up before
         self.ended[place] = time.perf_counter()
         self.kind[place] = self.kinds.setdefault(kind, len(self.kinds))

@@ -430,7 +430,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--sides", default=",".join(SIDES), help="of the knee and of the start-up (default: all)")
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--seconds", type=float, default=8.0, help="at each rate (default: %(default)s)")
-    made.add_argument("--max-queue-seconds", type=float, default=0.03, help="of part beyond (default: %(default)s)")
+    made.add_argument("--max-queue-seconds", type=float, default=0.02, help="of part beyond (default: %(default)s)")
     made.add_argument("--memory-requests", type=int, default=MEMORY[-1])
     made.add_argument("--litserve-python", type=Path, help="of an environment with litserve")
     made.add_argument("--clean-python", type=Path, help="of an environment for the plain service alone")
