@@ -27,7 +27,7 @@ EXTRAS = {
     "embed": ("bm25s", "sentence-transformers"),
     "search": ("bm25s", "usearch"),
     "generate": ("sacrebleu", "rouge-score"),
-    "serve": ("fastapi", "uvicorn", "httptools", "uvloop", "prometheus-client"),
+    "serve": ("fastapi", "uvicorn", "httptools", "uvloop", "packaging", "prometheus-client"),
     "loadtest": ("locust",),
     "ray": ("ray",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
