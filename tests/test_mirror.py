@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def test_each_room_has_a_folder_of_tests_and_each_folder_a_room() -> None:
 def test_no_file_imports_a_test_file() -> None:
     found = list(imports_of_tests())
     assert not found, "what several files use stands in tests/helpers/:\n" + "\n".join(found)
+
+
+def test_no_two_files_have_one_name() -> None:
+    """pytest imports them by that alone."""
+    names = Counter(file.name for file in TESTS.rglob("*.py") if file.name not in ("conftest.py", "__init__.py"))
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def test_what_is_found(tmp_path: Path) -> None:

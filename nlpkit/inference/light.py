@@ -39,7 +39,7 @@ def found(
     elif not devices.only_cpu(placed):
         why = f"it is to run on --device {placed.device}"
     else:
-        known = why_torch(opening.resolve(model), task)
+        known = why_torch(opening.resolve(model, "MODEL"), task)
         if isinstance(known, bare.Bare):
             return known
         why = known
@@ -63,7 +63,7 @@ def why_torch(place: str | Path, task: str | None = None) -> bare.Bare | str:
     folder = Path(place)
     record = (read_record(folder) if folder.is_dir() else None) or {}
     name = task or (record.get("task") or {}).get("name")
-    if not record or name not in registry.TASKS:
+    if not isinstance(name, str) or name not in registry.TASKS:
         return "it has no record of a task that is known here"
     if registry.task_class(name).needs_torch:
         return f"{name} writes token by token, for which Transformers has the loop"
