@@ -65,8 +65,8 @@ def training_arguments(
     from transformers import TrainingArguments
 
     passed = _passed(options)
-    if device.precision == "fp16" and (process.divides_models() or process.launched_for_deepspeed()):
-        raise UserError("--precision fp16 is for whole models", "Use bf16, or fp32 where the GPU has no units for it.")
+    if process.division():
+        _require_plain_steps(options, device)
     _require_compiler(options, passed, device)
     settings = _schedule_settings(options.schedule, steps) | (passed.pop("lr_scheduler_kwargs", None) or {})
     eval_steps = interval(options.eval_steps, steps)
@@ -130,6 +130,14 @@ def training_arguments(
         raise UserError(f"TrainingArguments: {first_line(error)}") from error
     made.computes_in = device.precision  # which DeepSpeed is not told: it would round the weights
     return made
+
+
+def _require_plain_steps(options: ComputeOptions, device: Device) -> None:
+    """Raises UserError: what a divided model is not trained with is asked for."""
+    if device.precision == "fp16":
+        raise UserError("--precision fp16 is for whole models", "Use bf16, or fp32 where the GPU has no units for it.")
+    if options.compile:
+        raise UserError("--compile is for whole models: what divides one is called between its layers", "Leave it out.")
 
 
 def _recomputes_within_autograd(passed: Mapping[str, Any]) -> bool:

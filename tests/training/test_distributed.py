@@ -26,10 +26,12 @@ from nlpkit import process
 from nlpkit.cli.app import main
 from nlpkit.data.batching import LengthBatchSampler
 from nlpkit.errors import Interrupted, UserError
+from nlpkit.hardware.devices import Device
 from nlpkit.pruning.trainer import GradualPruning
 from nlpkit.recipes import distill, finetune_cls, finetune_embed, finetune_ner, pretrain_mlm, prune
 from nlpkit.tasks.sentence_embedding.losses import denoising
 from nlpkit.training import muon
+from nlpkit.training.arguments import training_arguments
 from nlpkit.training.checkpoints import last_checkpoint
 from nlpkit.training.own_weights import OwnWeights
 from nlpkit.training.trainer import NlpkitTrainer, ResumableTrainer
@@ -113,6 +115,13 @@ def ranks(cwd: Path, *arguments: Any, first: str = "") -> list[tuple[int, str, s
             process.kill()
     return [(process.returncode, *streams) for process, streams in zip(started, said, strict=True)]
 
+
+DIVIDED = {
+    "ACCELERATE_USE_FSDP": "true",
+    "FSDP_VERSION": "2",
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+}
 
 ACCELERATE_FILES = Path(__file__).parents[2] / "recipes" / "accelerate"
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]
@@ -412,6 +421,24 @@ def test_weights_that_a_loss_or_masks_share_are_not_divided(monkeypatch: pytest.
             )
 
 
+@pytest.mark.parametrize(("precision", "given"), [("fp16", {}), ("fp32", {"compile": True})])
+def test_what_a_divided_model_is_not_trained_with_is_refused(
+    precision: str, given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**DIVIDED, "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    config = finetune_cls.Config(data="none.csv", **given)
+    with pytest.raises(UserError, match="is for whole models"):
+        training_arguments(
+            config,
+            tmp_path,
+            Device("cuda", precision, "a GPU"),
+            main_metric="accuracy",
+            higher_is_better=True,
+            steps=1,
+        )
+
+
 def test_a_divided_model_learns_as_a_whole_one(options: dict[str, Any], alone: Path, tmp_path: Path) -> None:
     """FSDP2 as the configuration that ships asks for it: the same losses, files and weights."""
     output = tmp_path / "run"
@@ -671,14 +698,6 @@ def interrupting(at: int) -> Any:
         return original(self, *given)
 
     return clip
-
-
-DIVIDED = {
-    "ACCELERATE_USE_FSDP": "true",
-    "FSDP_VERSION": "2",
-    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
-}
 
 
 @pytest.mark.skipif(Version(transformers.__version__) < Version("5.18"), reason="cannot load an optimizer")
