@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import re
@@ -153,7 +154,19 @@ class Visit:
         self.failed = refusal.kind
         if self.status or refusal.kind == "gone":
             return
+        await self._take_body()
         await self.response_to(refusal)(self.scope, self._receive, self.send)
+
+    async def _take_body(self) -> None:
+        """Take in a body that is there already, so that its connection stays: a new one costs more than a refusal."""
+        if self.scope["method"] != "POST" or b"expect" in self.headers:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):  # ends at the first wait
+                message: MutableMapping[str, Any] = {"type": "http.request", "more_body": not self._arrived}
+                while message["type"] == "http.request" and message.get("more_body", False):
+                    message = await self._receive()
+                self._arrived = message["type"] == "http.request"
 
     def response_to(self, refusal: Refusal) -> Response:
         """The answer to a request that a route refuses."""

@@ -157,6 +157,22 @@ def connection(client: Client) -> socket.socket:
     return made
 
 
+def test_a_refused_request_keeps_its_connection_if_its_body_is_there(client: Client) -> None:
+    body = b'{"input": "good film"}'
+    head = f"POST {PREDICT} HTTP/1.1\r\nhost: elsewhere\r\ncontent-type: application/json\r\n".encode()
+    with connection(client) as kept:
+        for _ in range(2):
+            kept.sendall(head + b"content-length: %d\r\n\r\n%s" % (len(body), body))
+            answer = http.client.HTTPResponse(kept)
+            answer.begin()
+            assert (answer.status, answer.getheader("connection")) == (421, None)
+            answer.read()
+        kept.sendall(head + b"content-length: 2000\r\n\r\n" + body)  # the rest would have to be waited for
+        answer = http.client.HTTPResponse(kept)
+        answer.begin()
+        assert (answer.status, answer.getheader("connection")) == (421, "close")
+
+
 def test_a_body_that_does_not_come(client: Client) -> None:
     with connection(client) as slow:
         head = f"POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
