@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -151,11 +152,15 @@ async def _until_the_end(
         opened = await _opened(service, names, ending)
         for model in opened:
             service.add(model)
+        # what is there by now stays: to look through it for garbage stops all answers for a tenth of a second and more
+        gc.collect()
+        gc.freeze()
         if opened and not await asyncio.to_thread(began, service, address_of(listener)):
             return
         await ending.wait()
         await _drain(service)
     finally:
+        gc.unfreeze()
         config.timeout_graceful_shutdown = LAST_SECONDS  # of what is not answered by now nothing will be
         server.should_exit = True
         await running
