@@ -18,7 +18,8 @@ from typing import Any
 EXIT_CODE = 130
 
 _caught = False
-_ended = False  # by an interrupt, and all is said
+_ended: int | None = None  # the exit code with which the process ends at once, when all is said
+_abandoned = False  # whether a thread is left that nothing ends
 _waiting = 0  # blocks that are open in which an interrupt waits
 
 
@@ -84,16 +85,23 @@ def waiting() -> Iterator[None]:
 def leave(code: int) -> None:
     """Nothing is left to do but to end with this exit code: what comes now ends the process at once."""
     global _ended
-    _ended = code == EXIT_CODE
+    _ended = code if code == EXIT_CODE or _abandoned else None
     for number in heeded():
         signal.signal(number, lambda *_: os._exit(code))
+
+
+def abandon() -> None:
+    """A thread is left that computes what nobody waits for: Python would take itself down around it, in which torch
+    ends the process in an abort."""
+    global _abandoned
+    _abandoned = True
 
 
 def _end() -> None:
     """End with the exit code of an interrupt: Python would end as killed by SIGINT where that met code which a library
     makes (`exec`), and no longer hears a second one when it takes itself down."""
-    if _ended:
+    if _ended is not None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        os._exit(EXIT_CODE)
+        os._exit(_ended)

@@ -129,8 +129,11 @@ class Batcher:
         self._failed = 0
         self._closed = False
         self._callers = model.callers
-        for _ in range(self._callers):
-            threading.Thread(target=self._run, name=f"model {model.name}", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"model {model.name}", daemon=True) for _ in range(self._callers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     # --- in the event loop ---
 
@@ -204,11 +207,22 @@ class Batcher:
                 self._queue.append(pending)
                 self._more.notify()
 
-    def close(self) -> None:
-        """End the thread; what waits is not answered."""
+    def close(self, seconds: float = 0.0) -> bool:
+        """End the threads; what waits is not answered.
+
+        Args:
+            seconds: that are waited for what is computed.
+
+        Returns:
+            Whether all of them have ended.
+        """
         with self._more:
             self._closed = True
             self._more.notify_all()
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(end - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _deliver(self, done: list[tuple[Job, dict[str, Any] | Refusal]]) -> None:
         """Hand answers to all who wait for them."""

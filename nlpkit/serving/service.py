@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from nlpkit import interrupts
 from nlpkit.errors import UserError
 from nlpkit.nearby import nearest
 from nlpkit.serving.batcher import RETRY_SECONDS, Batcher, Pending
@@ -21,6 +22,7 @@ from nlpkit.serving.options import ServiceOptions
 from nlpkit.serving.refusals import Refusal
 
 KEY_VARIABLE = "NLPKIT_API_KEY"
+CLOSING_SECONDS = 1.0  # for what a model computes when the time to drain is over: a batch, not a long text
 INLINE = 4_000  # characters that are made into tokens where the request is read; of more another thread makes them
 WATCH_SECONDS = 0.02  # after which it is looked whether the client is still there
 
@@ -212,8 +214,9 @@ class Service:
 
     def close(self) -> None:
         """End all threads."""
-        for batcher in self.batchers.values():
-            batcher.close()
+        ended = [batcher.close(CLOSING_SECONDS) for batcher in self.batchers.values()]
+        if not all(ended):
+            interrupts.abandon()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
