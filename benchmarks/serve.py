@@ -445,6 +445,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         sides.answer(Path(sys.argv[2]), lambda spec: (called if "rounds" in spec else in_process)(spec))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the services end with it
     command = parser()
     options = command.parse_args()
     options.sides = sides.chosen(command, options.sides, SIDES)
