@@ -5601,6 +5601,7 @@ def serve(
     self_check: bool = False,
     dockerfile: str | PathLike[str] | None = None,
     max_input_tokens: int = 65536,
+    max_written_tokens: int = 16384,
     max_body_mb: float = 2.0,
     body_seconds: float = 10.0,
     batch_tokens: int = 4096,
@@ -5641,6 +5642,8 @@ def serve(
         self_check: Compare answers over HTTP with the models' and their records, and end.
         dockerfile: Write Dockerfile, compose files and nginx.conf there; do not serve.
         max_input_tokens: Tokens of all inputs of a request; beyond: 413.
+        max_written_tokens: Tokens that a request may have written, over all texts and beams; beyond:
+            413.
         max_body_mb: MB of the body of a request; beyond: 413.
         body_seconds: Seconds for a request to arrive; beyond: 408.
         batch_tokens: Tokens that go through a model together, with padding, at most.

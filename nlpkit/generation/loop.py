@@ -17,6 +17,7 @@ from typing import Any, Self, cast
 import torch
 
 from nlpkit.errors import UserError
+from nlpkit.generation import wanted
 from nlpkit.generation.drawing import key_of, noise
 from nlpkit.generation.settings import Settings
 
@@ -113,6 +114,7 @@ def write(
     for step in range(settings.max_new_tokens):
         if not alive:
             break
+        wanted.require()
         logits = steps.logits()
         likely = logits.log_softmax(-1)
         scores = logits.clone()
@@ -416,6 +418,7 @@ def beams(model: Any, batch: Mapping[str, torch.Tensor], settings: Settings, end
         output_scores=True,
     )
     history.extend(own_rules(model, settings))
+    history.append(wanted.require_before)
     more: dict[str, torch.Tensor] = {}
     if has_encoder(model):
         own = writer.generation_config.decoder_start_token_id

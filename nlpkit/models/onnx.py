@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nlpkit.models.onnx_cache import Cache
     from nlpkit.options import DeviceOptions
 
+# operators of dynamic int8, by name as it stands in a file
+BY_BATCH = (b"DynamicQuantizeLinear", b"DynamicQuantizeMatMul")
 PARAMETERS = "nlpkit.parameters"  # key of the file's metadata
 RUNTIME = "ONNX Runtime"  # in the description of a device
 # operators that hold nearly all of the arithmetic of a transformer
@@ -154,6 +156,13 @@ class OnnxModel:
     def eval(self) -> Self:
         """As of a torch model; nothing changes."""
         return self
+
+    @functools.cached_property
+    def scales_by_batch(self) -> bool:
+        """Whether activations are rounded by one scale for a whole batch, as in dynamic int8: what the graph gives for
+        a row hangs on the rows beside it then."""
+        graph = self.path.read_bytes()
+        return any(kind in graph for kind in BY_BATCH)
 
     def num_parameters(self) -> int:
         """Parameters of the model that was exported."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlpkit.errors import NlpkitError, UserError, first_line
+from nlpkit.generation import wanted
 from nlpkit.serving.contract import Asked, Key, Served, Unit
 from nlpkit.serving.refusals import Refusal
 
@@ -29,10 +30,6 @@ REMEMBERED = 0.9  # how much of what was measured before counts when a batch mor
 FAILURES = 3  # takes that fail one behind the other, after which the model counts as broken
 RETRY_SECONDS = 5.0  # after which a broken model is tried with its example again
 NICE = 5  # how far the threads of models stand behind the event loop
-
-
-class Gone(Exception):
-    """Nobody waits for the text that is being written."""
 
 
 @dataclass(eq=False)
@@ -143,7 +140,8 @@ class Batcher:
         running = 0.0
         if self._waiting_work or len(self._running) == self._callers:
             now = time.perf_counter()
-            running = sum(max(work / self._rate - (now - since), 0.0) for work, since in list(self._running.values()))
+            # what takes longer than was foretold may take as long again as it is late
+            running = sum(abs(work / self._rate - (now - since)) for work, since in list(self._running.values()))
         return (self._waiting_work / self._rate + running) / self._callers
 
     def ask(self, variant: Asked, keys: Sequence[Key], writing: Any = None) -> tuple[Pending, list[int]]:
@@ -324,11 +322,12 @@ class Batcher:
         pending.jobs.clear()
 
     def _compute(self, variant: Asked, jobs: list[Job], writing: Any) -> None:
-        start = time.perf_counter()
+        start, whole = time.perf_counter(), True
         try:
-            self._answer(variant, jobs, writing)
-        except Gone:
-            pass
+            with wanted.as_long_as(lambda: not self._closed and any(job.wanted for job in jobs)):
+                self._answer(variant, jobs, writing)
+        except wanted.Unwanted:
+            whole = False
         except Exception as error:
             if len(jobs) > 1:  # one of them may be what the model cannot take
                 for job in jobs:
@@ -339,7 +338,8 @@ class Batcher:
         seconds = time.perf_counter() - start
         work = sum(job.unit.work for job in jobs)
         with self._more:
-            self._rate = REMEMBERED * self._rate + (1 - REMEMBERED) * work / max(seconds, 1e-6)
+            if whole:
+                self._rate = REMEMBERED * self._rate + (1 - REMEMBERED) * work / max(seconds, 1e-6)
             self._running.pop(threading.get_ident(), None)
             self.computed += len(jobs)
         if self.seen is not None:

@@ -53,6 +53,10 @@ class Unit(Protocol):
         """That the model reads."""
 
     @property
+    def written(self) -> int:
+        """Tokens that the model may have to write, of all texts and beams."""
+
+    @property
     def rows(self) -> int:
         """That the model is given."""
 
@@ -168,8 +172,13 @@ class Served(ABC, Generic[Way, One]):
         """
 
     @abstractmethod
-    def prepared(self, variant: Way, keys: Sequence[Key], read: Sequence[Mapping[str, Any]]) -> list[One]:
+    def prepared(
+        self, variant: Way, keys: Sequence[Key], read: Sequence[Mapping[str, Any]], *, wait: bool = True
+    ) -> list[One] | None:
         """Units of what was read of inputs; safe to call in any thread.
+
+        Args:
+            wait: for another thread that is at it; False: there are none then, as the event loop waits for nothing.
 
         Raises:
             Refusal: the inputs do not go together with the options: labels that leave no room for a text.
@@ -205,7 +214,7 @@ class Served(ABC, Generic[Way, One]):
         """The example, ready to be answered, and how it is asked."""
         variant = self.variant(self.example_options)
         keys, read = self.keys(variant, [self.example()])
-        (unit,) = self.prepared(variant, keys, read)
+        (unit,) = self.prepared(variant, keys, read) or []
         return variant, unit
 
     def try_example(self) -> dict[str, Any]:

@@ -18,6 +18,9 @@ class LimitOptions(Config):
     max_queue_seconds: float = option(1.0, "Seconds of work that may wait; beyond: 429.", panel="Limits", gt=0, le=3600)
     max_inputs: int = option(1024, "Inputs per request; beyond: 413.", panel="Limits", ge=1)
     max_input_tokens: int = option(65_536, "Tokens of all inputs of a request; beyond: 413.", panel="Limits", ge=1)
+    max_written_tokens: int = option(
+        16_384, "Tokens that a request may have written, over all texts and beams; beyond: 413.", panel="Limits", ge=1
+    )
     max_body_mb: float = option(2.0, "MB of the body of a request; beyond: 413.", panel="Limits", gt=0)
     body_seconds: float = option(10.0, "Seconds for a request to arrive; beyond: 408.", panel="Limits", gt=0)
 

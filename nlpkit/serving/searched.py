@@ -50,6 +50,7 @@ class Question:
     text: str
     tokens: int = 0
     rows: int = 1
+    written: int = 0
 
     @property
     def work(self) -> int:
@@ -150,7 +151,9 @@ class ServedIndex(Served[Search, Question]):
             raise ValueError("is empty")
         return {"query": given}
 
-    def prepared(self, variant: Search, keys: Sequence[Key], read: Sequence[Mapping[str, Any]]) -> list[Question]:
+    def prepared(
+        self, variant: Search, keys: Sequence[Key], read: Sequence[Mapping[str, Any]], *, wait: bool = True
+    ) -> list[Question]:
         return [Question(key, one["query"]) for key, one in zip(keys, read, strict=True)]
 
     def computed(

@@ -29,7 +29,7 @@ from nlpkit.tasks.outputs import in_order, joined, selected
 from nlpkit.tasks.reading import Reader
 
 # Work is tokens that the model reads, and as many more as a row costs besides: a short text is not much faster than one
-# of a few tokens more. Of a model that writes the tokens to be written count for far more than those that are read.
+# of a few tokens more. A token that is written takes a call of the model, and counts for several that are read.
 ROW_COST = 16
 # Tokens of padding that a call of ONNX Runtime on a CPU may have: a call more costs less. (In torch, whose calls cost
 # more, one padded batch is the faster.) `benchmarks/serve.py --parts calls` compares.
@@ -38,7 +38,7 @@ CPU_PADDING = 16
 # other, and makes a single call slower. It is so where one core has read `CALL_TOKENS` in `CALL_SECONDS`.
 CALL_TOKENS, CALL_SECONDS = 128, 0.01
 TRIED = 5  # times that the example is answered to tell
-WRITING_COST = 1_000
+WRITING_COST = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +52,7 @@ class Unit:
         work: what it costs, see `ROW_COST`.
         tokens: that the model reads.
         cut: that it does not read, as the input is too long.
+        written: that it may have to write.
     """
 
     key: Key
@@ -60,6 +61,7 @@ class Unit:
     work: int
     tokens: int
     cut: int
+    written: int
 
     @property
     def rows(self) -> int:
@@ -139,6 +141,8 @@ class ServedModel(Served[Variant, Unit]):
         config = AnsweringOptions(model=run, **given)
         opened: Predictor[Any] = open_predictor(config, Task, "serve")
         opened.batch_tokens = batch_tokens
+        if isinstance(opened.model, OnnxModel) and opened.model.scales_by_batch:
+            opened.batch_size = 1  # an answer must not hang on the texts of other clients
         # the options are for requests to set: a model without labels of its own is opened without any
         served = cls(name, opened, config.for_task(type(opened.task)))
         served._settle_calls()
@@ -251,26 +255,32 @@ class ServedModel(Served[Variant, Unit]):
             require_characters("".join(value))
         return reader.inputs(row)
 
-    def prepared(self, variant: Variant, keys: Sequence[Key], read: Sequence[Mapping[str, Any]]) -> list[Unit]:
+    def prepared(
+        self, variant: Variant, keys: Sequence[Key], read: Sequence[Mapping[str, Any]], *, wait: bool = True
+    ) -> list[Unit] | None:
         if not read:
             return []
+        if not self._tokenizing.acquire(blocking=wait):
+            return None
         task = variant.predictor.task
         columns = {name: [one[name] for one in read] for name in read[0]}
         try:
-            with self._tokenizing:
-                made = task.features(variant.predictor.tokenizer, columns)
+            made = task.features(variant.predictor.tokenizer, columns)
         except UserError as error:
             hint = f" {error.hint}" if error.hint else ""
             raise Refusal("invalid_input", in_json(error.message + hint)) from None
+        finally:
+            self._tokenizing.release()
         bounds = np.searchsorted(np.asarray(made["example"]), np.arange(len(read) + 1)).tolist()
         units = []
         for i, (start, end) in enumerate(itertools.pairwise(bounds)):
             own = {name: column[start:end] for name, column in made.items()} if len(read) > 1 else dict(made)
             own["example"] = [0] * (end - start)
             tokens = int(sum(own["length"]))
-            work = tokens + (WRITING_COST if task.writes else ROW_COST) * (end - start)
+            written = task.written_at_most * (end - start)
+            work = tokens + ROW_COST * (end - start) + WRITING_COST * written
             cut = int(sum(own["lost"])) if "lost" in own else 0
-            units.append(Unit(keys[i], read[i], own, work, tokens, cut))
+            units.append(Unit(keys[i], read[i], own, work, tokens, cut, written))
         return units
 
     # --- from units to answers ---

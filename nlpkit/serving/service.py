@@ -151,16 +151,23 @@ class Service:
         pending, places = batcher.ask(variant, keys, writing)
         missing = ([keys[i] for i in places], [read[i] for i in places])
         try:
+            units = None
             if sum(len(key) for _, key in missing[0]) <= INLINE:
-                units = model.prepared(variant, *missing)
-            else:
+                units = model.prepared(variant, *missing, wait=False)
+            if units is None:
                 loop = asyncio.get_running_loop()
-                units = await loop.run_in_executor(self._pool, model.prepared, variant, *missing)
+                units = await loop.run_in_executor(self._pool, model.prepared, variant, *missing) or []
             tokens = sum(unit.tokens for unit in units)
             if tokens > limits.max_input_tokens:
                 raise Refusal(
                     "too_large",
                     f"the inputs have {tokens:,} tokens, and may have {limits.max_input_tokens:,} (--max-input-tokens)",
+                )
+            written = sum(unit.written for unit in units)
+            if written > limits.max_written_tokens:
+                message = f"{written:,} tokens may have to be written, over all texts and beams"
+                raise Refusal(
+                    "too_large", f"{message}; a request may have {limits.max_written_tokens:,} (--max-written-tokens)"
                 )
             waiting = batcher.waiting_seconds
             if units and waiting > limits.max_queue_seconds:

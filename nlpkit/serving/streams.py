@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from nlpkit.serving.batcher import Gone, Pending
+from nlpkit.generation.wanted import Unwanted
+from nlpkit.serving.batcher import Pending
 
 
 class Stream:
@@ -34,10 +35,10 @@ class Stream:
         """Send what comes next.
 
         Raises:
-            Gone: nobody waits for it, so that no more of it need be written.
+            Unwanted: nobody waits for it, so that no more of it need be written.
         """
         if self._left:
-            raise Gone
+            raise Unwanted
         self.text += piece
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 

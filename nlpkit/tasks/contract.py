@@ -412,6 +412,16 @@ class Task(ABC):
         """
         return None
 
+    @property
+    def written_at_most(self) -> int:
+        """Tokens that a model computes for one answer at most besides those that it reads: of all texts and beams."""
+        return 0
+
+    @property
+    def written_at_once(self) -> int:
+        """Texts that are written side by side for one answer: of all sequences and beams."""
+        return 0
+
     def unfinished(self, answer: Mapping[str, Any]) -> Sequence[str]:
         """Of each text that was written for an answer, what stopped it before its end; "" where nothing did."""
         return ()

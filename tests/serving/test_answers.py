@@ -98,6 +98,15 @@ def test_what_is_not_read_is_told(client: Client) -> None:
     assert answer["cut"] > 0
 
 
+@pytest.mark.parametrize(
+    "options", [{"max_new_tokens": 20_000}, {"max_new_tokens": 400, "sequences": 50, "temperature": 1}]
+)
+def test_what_may_be_written_is_bounded(client: Client, options: dict[str, Any]) -> None:
+    answer = client.post("/v1/models/causal-lm/predict", {"input": "good film", "options": options})
+    assert (answer.status, answer.error["type"]) == (413, "too_large")
+    assert "20,000 tokens may have to be written" in answer.error["message"]
+
+
 def test_the_models_are_listed(client: Client) -> None:
     listed = client.get("/v1/models").json["data"]
     assert {entry["id"]: entry["task"] for entry in listed} == every_task.KINDS
@@ -165,3 +174,20 @@ def test_a_model_without_labels_of_its_own_is_asked_with_some(run_of: RunOf, tmp
         refused = client.post("/predict", {"input": "good film"})
         assert (refused.status, refused.error["type"]) == (422, "invalid_options")
         assert "chooses among labels" in refused.error["message"]
+
+
+def test_dynamic_int8_answers_alone_as_among_others(run_of: RunOf, tmp_path: Path) -> None:
+    """One scale for a batch would let a score hang on the texts of other clients."""
+    pytest.importorskip("onnx")
+    from nlpkit.recipes import quantize
+
+    folder = tmp_path / "int8"
+    quantize.run(
+        quantize.Config(
+            model=str(run_of("classification")), to="onnx-int8", output=folder, device="cpu", measure_seconds=0
+        )
+    )
+    with serving({"int8": folder}) as client:
+        texts = [f"good film {'bad ' * (i % 9)}" for i in range(24)]
+        alone = [client.answers("int8", text)[0] for text in texts]
+        assert client.answers("int8", texts) == alone

@@ -72,7 +72,7 @@ class Variant:
 
 
 def unit(length: int, name: str = "", rows: int = 1, key: str = "") -> Unit:
-    return Unit((key, name or str(length)), {}, {"length": [length] * rows}, length * rows, length * rows, 0)
+    return Unit((key, name or str(length)), {}, {"length": [length] * rows}, length * rows, length * rows, 0, 0)
 
 
 def ask(batcher: Batcher, variant: Any, units: list[Unit]) -> Pending:

@@ -650,6 +650,14 @@ class Text2Text(Teachable):
                 growing.end(texts[0])
         return packed(texts, len(batch["input_ids"]), settings.sequences)
 
+    @property
+    def written_at_most(self) -> int:
+        return (self.max_new_tokens or USUAL_TOKENS) * self.written_at_once
+
+    @property
+    def written_at_once(self) -> int:
+        return max(self._beams, 1) * self.settings.sequences
+
     def watched(self, inputs: Mapping[str, Any], writing: Writing) -> Self | None:
         """None of beams too, of which the likeliest is known at the end alone, and of several texts."""
         if self._beams > 1 or self.settings.sequences > 1:

@@ -221,6 +221,14 @@ class TextGeneration(Judged):
                 growing.end(texts[0])
         return packed(texts, len(batch["input_ids"]), self.settings.sequences)
 
+    @property
+    def written_at_most(self) -> int:
+        return self.settings.max_new_tokens * self.written_at_once
+
+    @property
+    def written_at_once(self) -> int:
+        return self.settings.beams * self.settings.sequences
+
     def watched(self, inputs: Mapping[str, Any], writing: Writing) -> Self | None:
         """None of beams too, of which the likeliest is known at the end alone, and of several texts for a prompt."""
         if self.settings.beams > 1 or self.settings.sequences > 1:
