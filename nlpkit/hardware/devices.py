@@ -331,16 +331,17 @@ def moved(began: Any, device: Device) -> str | None:
     Args:
         began: what its record says, see `Device.described`.
     """
-
-    def plain(described: str) -> str:
-        return re.sub(r" \(\d+ threads?[^)]*\)", "", described)
-
-    if not isinstance(began, str) or plain(began) == plain(device.described):
+    if not isinstance(began, str) or (before := without_threads(began)) == (now := without_threads(device.described)):
         return None
     return (
-        f"the run began with {plain(began)} and goes on with {plain(device.described)}: its weights will not be those "
-        "of a run without the interruption"
+        f"the run began with {before} and goes on with {now}: its weights will not be those of a run without the "
+        "interruption"
     )
+
+
+def without_threads(described: str) -> str:
+    """A device as it is described, see `Device.described`, but for its threads and what said how many."""
+    return re.sub(r" \(\d+ threads?[^)]*\)", "", described)
 
 
 @functools.cache

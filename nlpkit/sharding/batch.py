@@ -4,7 +4,6 @@ becomes of each is told and kept in the manifest."""
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from nlpkit import machine, reporting
 from nlpkit.data import memory
 from nlpkit.data.inputs import Reading
 from nlpkit.errors import RunError, UserError
+from nlpkit.hardware import devices
 from nlpkit.options import ReadingOptions
 from nlpkit.reporting import Report, counted
 from nlpkit.runs.files import lock_alone
@@ -353,10 +353,10 @@ def _tell_of_differences(entries: Mapping[str, Entry]) -> None:
     if not rows:
         return
     first, expected = next(iter(rows.items()))
-    devices = {re.sub(r" \(\d+ threads?\)", "", str(entry.device)) for entry in rows.values()}
-    if len(devices) > 1:
+    found = {devices.without_threads(str(entry.device)) for entry in rows.values()}
+    if len(found) > 1:
         reporting.current().warn(
-            f"shards were answered on different devices ({'; '.join(sorted(devices))}): their scores differ a little"
+            f"shards were answered on different devices ({'; '.join(sorted(found))}): their scores differ a little"
         )
     for attribute, what in (("read_columns", "are read by other columns"), ("columns", "have other columns")):
         other = {

@@ -18,7 +18,8 @@ from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import embed, predict
 from nlpkit.reporting import Report
-from nlpkit.sharding.manifest import NAME
+from nlpkit.sharding import batch
+from nlpkit.sharding.manifest import NAME, Entry
 
 CPU: dict[str, Any] = {"device": "cpu", "threads": 1}
 
@@ -220,3 +221,15 @@ def test_a_manifest_that_is_damaged_is_refused(shards: Path, answer: Callable[..
             answer()
         answer(overwrite=True)
     assert Path("precious").exists()
+
+
+def test_one_device_with_other_threads_is_no_other_device() -> None:
+    same = ["cpu (1 thread by OMP_NUM_THREADS), ONNX Runtime", "cpu (2 threads), ONNX Runtime", "cpu, ONNX Runtime"]
+    entries = {
+        str(i): Entry(input=str(i), bytes=1, fingerprint="", rows=1, device=device) for i, device in enumerate(same)
+    }
+    with reporting.listening() as heard:
+        batch._tell_of_differences(entries)
+        assert not heard.warnings
+        batch._tell_of_differences({**entries, "0": entries["0"].model_copy(update={"device": "cuda, fp32"})})
+    assert "different devices" in heard.warnings[0]
