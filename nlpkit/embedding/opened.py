@@ -68,8 +68,6 @@ def open_vectors(config: VectorModelOptions, command: str = "embed") -> Predicto
             f"--layers {vectors.layers}: {config.model} runs in ONNX Runtime, and gives no other layers than its last",
             "Leave it out, or embed with the model that it was made of.",
         )
-    if (hidden := getattr(predictor.model.config, "hidden_size", None)) is not None:
-        vectors.width(hidden)  # refuses more dimensions than there are
     if config.dims is not None:
         _tell_of_size(config.dims, predictor.record)
     return predictor

@@ -248,8 +248,13 @@ class Predictor(Generic[R]):
         Args:
             options: a config with the task's own options.
             batch_tokens: see the class.
+
+        Raises:
+            UserError: it asks for what the task or this model has not.
         """
-        return self._with(self.task.configured(options), batch_tokens)
+        task = self.task.configured(options)
+        task.require_fit(self.model.config)
+        return self._with(task, batch_tokens)
 
     def reading(self, reader: Reader[R]) -> Predictor[R]:
         """A predictor with the same model that asks it what these rows tell of the task: labels that nobody named."""

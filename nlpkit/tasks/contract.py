@@ -207,6 +207,16 @@ class Task(ABC):
         """The task as a command or a request asks for it: a config with the task's own options for that."""
         return self
 
+    def require_fit(self, config: Any) -> None:  # noqa: B027 (most tasks need nothing)
+        """Stop where the task asks for what a model has not: more dimensions of a vector.
+
+        Args:
+            config: of the model.
+
+        Raises:
+            UserError: saying what it has.
+        """
+
     def reader(
         self, columns: Sequence[str] | None = None, options: Config | None = None, *, labelled: bool = True
     ) -> Reader[Any]:

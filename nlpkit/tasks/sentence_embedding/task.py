@@ -246,6 +246,10 @@ class SentenceEmbedding(Teachable):
             )
         return task
 
+    def require_fit(self, config: Any) -> None:
+        if (hidden := getattr(config, "hidden_size", None)) is not None:
+            self.vectors.width(hidden)
+
     @property
     def has_sides(self) -> bool:
         """Whether queries and documents begin with prompts of their own, though no rows say that they are such.

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from nlpkit.errors import UserError
+from nlpkit.options.problems import OptionError, Problem
 from nlpkit.tasks import arrays
 
 PROMPTS = {
@@ -114,7 +114,7 @@ class Vectors:
         """The same with the prompt of this name before each text, or with this text, which needs no name.
 
         Raises:
-            UserError: there is no prompt of this name.
+            OptionError: there is no prompt of this name.
         """
         if text is not None:
             name = name or "prompt"
@@ -122,10 +122,8 @@ class Vectors:
             return self.with_(prompts={**self.prompts, name: text}, default_prompt=name, asymmetric=False)
         if name is not None and name not in self.prompts:
             known = ", ".join(self.prompts)
-            raise UserError(
-                f"there is no prompt '{name}'",
-                f"The model has: {known}." if known else "The model has none; --prompt takes its text.",
-            )
+            hint = f"The model has: {known}." if known else "The model has none; --prompt takes its text."
+            raise OptionError([Problem("prompt_name", f"there is no prompt '{name}'", hint)])
         return self.with_(default_prompt=name, asymmetric=False)
 
     def with_side_prompts(self, query: str | None, document: str | None) -> Self:
@@ -182,13 +180,12 @@ class Vectors:
             hidden: width of the model's states.
 
         Raises:
-            UserError: fewer than are to be kept.
+            OptionError: fewer than are to be kept.
         """
         whole = hidden * len(self.pooling)
         if self.dims is not None and self.dims > whole:
-            raise UserError(
-                f"vectors are to keep {self.dims} dimensions, and the model's have {whole}", f"At most {whole}."
-            )
+            message = f"vectors are to keep {self.dims} dimensions, and the model's have {whole}"
+            raise OptionError([Problem("dims", message, f"At most {whole}.")])
         return self.dims or whole
 
     # --- the arithmetic ---

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import field_validator
+
 from nlpkit.errors import UserError
 from nlpkit.generation.settings import USUAL_TOKENS, Settings
 from nlpkit.options import Config, SeedOptions, Strings, flag_of, option, option_like
 from nlpkit.tasks.options import TextOptions
 
 PANEL = "Writing"
+LEAST_TEMPERATURE = 1e-3  # but for 0
 
 
 class GenerationOptions(Config):
@@ -40,6 +43,14 @@ class GenerationOptions(Config):
     sequences: int = option(1, "Texts for each prompt.", panel=PANEL, ge=1)
     stop: Strings = option([], "Text that ends the writing, and is left out (repeatable).", panel=PANEL, metavar="TEXT")
     seed: int = option_like(SeedOptions, "seed", help="Seed of what is drawn.", panel=PANEL)
+
+    @field_validator("temperature")
+    @classmethod
+    def _divides(cls, value: float) -> float:
+        """Logits that are divided by less are too large for half precision, and in the end for any."""
+        if 0 < value < LEAST_TEMPERATURE:
+            raise ValueError(f"give at least {LEAST_TEMPERATURE:g}, or leave temperature out for the likeliest tokens")
+        return value
 
 
 class ShownOptions(Config):
