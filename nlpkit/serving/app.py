@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from nlpkit import __version__
 from nlpkit.serving.doors import FAILED, Doors, Visit
@@ -15,6 +16,8 @@ from nlpkit.serving.routes import native, openai, pages, search, state, text_emb
 if TYPE_CHECKING:
     from nlpkit.serving.doors import App
     from nlpkit.serving.service import Service
+
+ROUTERS = [module.router for module in (native, openai, search, text_embeddings_inference, state, pages)]
 
 
 def application(service: Service) -> App:
@@ -29,12 +32,8 @@ def application(service: Service) -> App:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(Exception, _failed)
-    app.include_router(native.router)
-    app.include_router(openai.router)
-    app.include_router(search.router)
-    app.include_router(text_embeddings_inference.router)
-    app.include_router(state.router)
-    app.include_router(pages.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return Doors(app, service)
 
 
@@ -49,9 +48,23 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 async def _no_route(request: Request, error: Any) -> Response:
-    path = request.url.path
-    if error.status_code == 405:
-        refusal = Refusal("wrong_method", f"{path} takes {error.headers['Allow']}, not {request.method}")
-    else:
+    path, visit = request.url.path, request.scope["visit"]
+    if error.status_code != 405:
         refusal = Refusal("unknown_route", f"there is nothing at {path[:200]}; /docs lists what there is")
-    return await _refused(request, refusal)
+        return await _refused(request, refusal)
+    allowed = ", ".join(_methods(request))
+    answer = await _refused(request, Refusal("wrong_method", f"{path} takes {allowed}, not {visit.scope['method']}"))
+    answer.headers["allow"] = allowed
+    return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that the path of a request takes, by all of its routes."""
+    found = {
+        method
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return sorted(found | {"HEAD"} if "GET" in found else found)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic.fields import FieldInfo
 
 from nlpkit.errors import UserError
 from nlpkit.options.problems import OptionError
-from nlpkit.serving.form import Form
-from nlpkit.serving.refusals import Refusal, in_json
+from nlpkit.serving.form import Form, FormOption, described, wrong_types
+from nlpkit.serving.refusals import Refusal, flags_in, in_json
 
 VARIANTS = 64  # ways of asking that are kept ready
 SHOWN = 20  # places that a refusal names
@@ -107,19 +110,27 @@ class Served(ABC, Generic[Way, One]):
 
     @property
     @abstractmethod
-    def options(self) -> Collection[str]:
-        """The names of the options that a request may set."""
+    def options(self) -> Mapping[str, FieldInfo]:
+        """The options that a request may set, by name."""
+
+    @cached_property
+    def _described_options(self) -> Mapping[str, FormOption]:
+        return {option["name"]: option for option in described(self.options)}
 
     def variant(self, options: Mapping[str, Any]) -> Way:
         """It, as a request asks it.
 
         Raises:
-            Refusal: an option is unknown, or has a value that it does not take.
+            Refusal: an option is unknown, or has a value that it does not take; none of another type is read as if
+                it were of the right one.
         """
+        self._require_known(options)
+        if wrong := wrong_types(self._described_options, options):
+            places = [(["options", *place], why) for place, why in wrong[:SHOWN]]
+            raise Refusal("invalid_options", f"{path_of(wrong[0][0])} {wrong[0][1]}", places)
         key = json.dumps(options, sort_keys=True) if options else ""
         known = self._variants.get(key)
         if known is None:
-            self._require_known(options)
             known = self._made(key, options)
             self._variants[key] = known
             if len(self._variants) > VARIANTS:
@@ -128,7 +139,7 @@ class Served(ABC, Generic[Way, One]):
         return known
 
     def _require_known(self, options: Mapping[str, Any]) -> None:
-        takes = self.options
+        takes = self._described_options
         if unknown := [name for name in options if name not in takes]:
             known = f"it takes {', '.join(takes)}" if takes else "it takes none"
             raise Refusal(
@@ -159,8 +170,7 @@ class Served(ABC, Generic[Way, One]):
             except ValueError as error:
                 wrong.append((place, in_json(str(error))))
         if wrong:
-            many = f" ({len(wrong):,} of {len(inputs):,} inputs)" if len(inputs) > 1 else ""
-            raise Refusal("invalid_input", f"{path_of(wrong[0][0])} {wrong[0][1]}{many}", wrong[:SHOWN])
+            raise wrong_inputs(wrong, len(inputs))
         return [(variant.key, json.dumps(one, sort_keys=True, default=str)) for one in read], read
 
     @abstractmethod
@@ -229,8 +239,11 @@ class Served(ABC, Generic[Way, One]):
 
 
 @contextmanager
-def options_refused() -> Iterator[None]:
+def options_refused(options: Mapping[str, Any]) -> Iterator[None]:
     """Refuse a request whose options do not fit, in the words of a request.
+
+    Args:
+        options: of the request; where one is wrong with another, the first that the message names is meant.
 
     Raises:
         Refusal: where an option is wrong inside the block.
@@ -239,30 +252,30 @@ def options_refused() -> Iterator[None]:
         yield
     except OptionError as error:
         places = [(["options", problem.field], in_json(problem.line)) for problem in error.problems]
-        raise Refusal("invalid_options", in_json(error.message), places) from None
+        raise Refusal("invalid_options", said(error), places) from None
     except UserError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        raise Refusal("invalid_options", in_json(error.message + hint), [(["options"], "do not fit")]) from None
+        meant = next((name for name in flags_in(error.message) if name in options), None)
+        place = (["options"], "do not fit") if meant is None else (["options", meant], "does not fit")
+        raise Refusal("invalid_options", said(error), [place]) from None
+
+
+def said(error: UserError) -> str:
+    """What is wrong and what to do, in the words of a request."""
+    hint = f". {error.hint}" if error.hint else ""
+    return in_json(error.message.rstrip(".") + hint if hint else error.message)
+
+
+def wrong_inputs(wrong: Sequence[tuple[Sequence[str | int], str]], inputs: int) -> Refusal:
+    """The refusal of a request some of whose inputs cannot be read.
+
+    Args:
+        wrong: their places, with what is wrong there.
+        inputs: of the request.
+    """
+    many = f" ({len(wrong):,} of {inputs:,} inputs)" if inputs > 1 else ""
+    return Refusal("invalid_input", f"{path_of(wrong[0][0])} {wrong[0][1]}{many}", wrong[:SHOWN])
 
 
 def path_of(place: Sequence[str | int]) -> str:
     """A place of a body in words: `input[3].question`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-
-
-def require_characters(text: str) -> None:
-    """Stop at what is no text.
-
-    Raises:
-        ValueError: it holds half of a surrogate pair.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds half of a surrogate pair, which is no character") from None
-
-
-def kind_of(value: Any) -> str:
-    """What a JSON value is, for messages."""
-    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
-    return "null" if value is None else kinds.get(type(value), type(value).__name__)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from nlpkit.serving.metrics import NO_MODEL
 from nlpkit.serving.refusals import Refusal
+from nlpkit.serving.service import is_loopback
 
 if TYPE_CHECKING:
     from nlpkit.serving.service import Service
@@ -55,7 +56,9 @@ class Doors:
         visit = Visit(self.service, scope, receive, send)
         try:
             self._admit(visit)
-            await self.app(scope, visit.receive, visit.send)
+            # the server itself sends no body where it was asked for the head alone
+            asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            await self.app(asked, visit.receive, visit.send)
         except Refusal as refusal:
             await visit.refuse(refusal)
         except asyncio.CancelledError:
@@ -146,6 +149,10 @@ class Visit:
                 f"total;dur={1000 * (time.perf_counter() - self.start):.2f}"  # milliseconds, for the page and proxies
             )
             own = [(b"x-request-id", self.id.encode()), (b"server-timing", taken.encode())]
+            if self._unread:
+                await self._take_body()
+            if self._unread:
+                own.append((b"connection", b"close"))  # what is left of the body would be taken for the next request
             message["headers"] = [*message["headers"], *own, *added.items()]
         await self._send(message)
 
@@ -154,16 +161,22 @@ class Visit:
         self.failed = refusal.kind
         if self.status or refusal.kind == "gone":
             return
-        await self._take_body()
         await self.response_to(refusal)(self.scope, self._receive, self.send)
+
+    @property
+    def _unread(self) -> bool:
+        """Whether there is a body that was not read to its end."""
+        return not self._arrived and (
+            b"transfer-encoding" in self.headers or self.headers.get(b"content-length", b"0") != b"0"
+        )
 
     async def _take_body(self) -> None:
         """Take in a body that is there already, so that its connection stays: a new one costs more than a refusal."""
-        if self.scope["method"] != "POST" or b"expect" in self.headers:
+        if b"expect" in self.headers:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0):  # ends at the first wait
-                message: MutableMapping[str, Any] = {"type": "http.request", "more_body": not self._arrived}
+                message: MutableMapping[str, Any] = {"type": "http.request", "more_body": True}
                 while message["type"] == "http.request" and message.get("more_body", False):
                     message = await self._receive()
                 self._arrived = message["type"] == "http.request"
@@ -171,11 +184,8 @@ class Visit:
     def response_to(self, refusal: Refusal) -> Response:
         """The answer to a request that a route refuses."""
         self.failed = refusal.kind
-        headers = refusal.headers
-        if not self._arrived and self.scope["method"] == "POST":
-            headers["connection"] = "close"  # what is left of the body is not read
         body = json.dumps(refusal.body(self.id))
-        return Response(body, refusal.status, headers, "application/json")
+        return Response(body, refusal.status, refusal.headers, "application/json")
 
     def close(self) -> None:
         """Count and log the request."""
@@ -188,7 +198,7 @@ class Visit:
             metrics.errors.labels(self.model, self.failed).inc()
         if self.failed in ("overloaded", "draining", "starting", "failing"):
             metrics.refused.labels(self.failed).inc()
-        if self.scope["path"].startswith("/health/") or (status < 400 and self.scope["method"] == "GET"):
+        if self.scope["path"].startswith("/health/") or (status < 400 and self.scope["method"] in ("GET", "HEAD")):
             return  # they are counted, and would drown the rest
         self.service.log.write(
             "request",
@@ -210,8 +220,9 @@ def _too_large(size: int, most: float) -> Refusal:
 def _is_local(host: bytes) -> bool:
     """Whether a Host header names this machine: another name that leads here is a page of somebody else's, by whose
     script a browser asks."""
-    name = host.rsplit(b":", 1)[0] if not host.endswith(b"]") else host
-    return name.strip(b"[]").lower() in (b"localhost", b"::1", b"") or name.startswith(b"127.")
+    name = host.decode("latin-1")
+    name = (name if name.endswith("]") else name.rsplit(":", 1)[0]).strip("[]")
+    return not name or is_loopback(name)
 
 
 def _holds(headers: MutableMapping[bytes, bytes], keys: Sequence[bytes]) -> bool:

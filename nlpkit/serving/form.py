@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import types
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from nlpkit.options.conditions import NotWith, OnlyWith
 from nlpkit.options.places import names_place
+from nlpkit.serving.values import WORDS, fits, kind_of
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.view import Shown
 
@@ -153,6 +155,39 @@ def label_of(column: str) -> str:
 def described(options: Mapping[str, FieldInfo]) -> list[FormOption]:
     """Options as a form has them."""
     return [_option(name, info) for name, info in options.items()]
+
+
+def wrong_types(options: Mapping[str, FormOption], given: Mapping[str, Any]) -> list[tuple[Sequence[str | int], str]]:
+    """Values of another type than an option takes, each with its place.
+
+    The command line gives texts, of which an option makes its own type; of a request "0.5" for a number, or true, is a
+    slip.
+
+    Args:
+        options: by name.
+        given: values of some of them.
+    """
+    wrong: list[tuple[Sequence[str | int], str]] = []
+    for name, value in given.items():
+        option = options[name]
+        kind = option["type"]
+        if value is None and option["default"] is None:
+            continue
+        if kind == "list" and isinstance(value, list):
+            wrong += [
+                ([name, i], f"is {kind_of(one)}; give a text") for i, one in enumerate(value) if not fits(one, "string")
+            ]
+        elif kind == "list":
+            wrong.append(([name], f"is {kind_of(value)}; give a list of texts"))
+        elif kind == "choice":
+            # among words alone the nearest is named later; beside true and false "true" would be read as true
+            words = all(isinstance(choice, str) for choice in option["choices"]) and isinstance(value, str)
+            if not words and (type(value), value) not in [(type(choice), choice) for choice in option["choices"]]:
+                choices = ", ".join(json.dumps(choice) for choice in option["choices"])
+                wrong.append(([name], f"is {kind_of(value)}; give one of {choices}"))
+        elif not fits(value, kind):
+            wrong.append(([name], f"is {kind_of(value)}; give {WORDS[kind]}"))
+    return wrong
 
 
 def _option(name: str, info: FieldInfo) -> FormOption:

@@ -15,7 +15,7 @@ from typing import Any
 
 from nlpkit import interrupts, reporting
 from nlpkit.errors import NlpkitError, UserError
-from nlpkit.serving import searched
+from nlpkit.serving import logs, searched
 from nlpkit.serving.contract import Served
 from nlpkit.serving.options import ServiceOptions
 from nlpkit.serving.searched import ServedIndex
@@ -104,7 +104,8 @@ def serve(options: ServiceOptions, names: dict[str, str], began: Callable[[Servi
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        _runner()(_until_the_end(service, sockets[0], names, began))
+        with logs.of_the_server(service.log):
+            _runner()(_until_the_end(service, sockets[0], names, began))
     finally:
         sys.setswitchinterval(before)
         sockets[0].close()
@@ -128,11 +129,11 @@ async def _until_the_end(
     import uvicorn
 
     from nlpkit.serving.app import application
-    from nlpkit.serving.protocol import GuardedProtocol, Server
+    from nlpkit.serving.protocol import Server, guarding
 
     config = uvicorn.Config(
         application(service),
-        http=GuardedProtocol,
+        http=guarding(service),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 
@@ -42,6 +45,37 @@ class Log:
             self._stream.flush()
         except (OSError, ValueError):  # whoever read the log is gone; requests are answered all the same
             pass
+
+
+@contextmanager
+def of_the_server(log: Log) -> Iterator[None]:
+    """Have the errors of uvicorn written as lines of a log, inside the block. What it warns of are requests that cannot
+    be read, which have lines of their own."""
+    logger, handler = logging.getLogger("uvicorn"), _Lines(log)
+    before = logger.propagate, logger.level
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate, level = before
+        logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """See `of_the_server`."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            said += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        self._log.write("error", error=said[:500])
 
 
 def _shown(value: Any) -> str:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import uuid
 from collections.abc import Iterator
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from nlpkit.serving.metrics import NO_MODEL
+from nlpkit.serving.refusals import Refusal
+
+if TYPE_CHECKING:
+    from nlpkit.serving.service import Service
+
 HEADER_BYTES = 32_768  # of a request line and its headers
 HEADER_SECONDS = 10.0  # in which these must have come
-_BODY = b'{"error": {"message": "the headers are larger than 32 kB", "type": "headers_too_large"}}'
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
-)
+TOO_LARGE = Refusal("headers_too_large", f"the headers are larger than {HEADER_BYTES // 1024} kB")
+NO_HTTP = Refusal("invalid_http", "this is no request of HTTP/1.1")
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """A connection whose requests must bring their headers whole, soon and short."""
+    """A connection whose requests must bring their headers whole, soon and short.
+
+    Attributes:
+        service: which counts and logs what is not even a request; of a class of its own, see `guarding`.
+    """
+
+    service: Service
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,10 +52,26 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._in_body:
             self._header_bytes += len(data)
             if self._header_bytes > HEADER_BYTES and self._headers_alone(data):
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                self._refuse(TOO_LARGE)
                 return
         super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(NO_HTTP)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer what no route sees, and close the connection: where the next request would begin is not known."""
+        made, status = uuid.uuid4().hex, HTTPStatus(refusal.status)
+        body = json.dumps(refusal.body(made)).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\nx-request-id: {made}\r\n"
+            f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+        self.service.metrics.requests.labels(NO_MODEL, NO_MODEL, str(refusal.status)).inc()
+        self.service.metrics.errors.labels(NO_MODEL, refusal.kind).inc()
+        self.service.log.write("request", id=made, status=refusal.status, error=refusal.kind)
 
     def _headers_alone(self, data: bytes) -> bool:
         """Whether the headers do not end within the bound: a body may come with them in one piece."""
@@ -75,6 +103,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
+
+
+def guarding(service: Service) -> type[GuardedProtocol]:
+    """The protocol of a service; uvicorn makes one of each connection."""
+
+    class Guarding(GuardedProtocol):
+        pass
+
+    Guarding.service = service
+    return Guarding
 
 
 class Server(uvicorn.Server):

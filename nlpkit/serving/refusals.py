@@ -10,6 +10,7 @@ from typing import Any
 
 # kind -> HTTP status
 KINDS = {
+    "invalid_http": 400,
     "invalid_json": 400,
     "unauthorized": 401,
     "unknown_model": 404,
@@ -18,11 +19,13 @@ KINDS = {
     "slow_body": 408,
     "too_large": 413,
     "not_json": 415,
+    "encoded": 415,
     "wrong_host": 421,
     "invalid_input": 422,
     "invalid_options": 422,
     "wrong_task": 422,
     "overloaded": 429,
+    "headers_too_large": 431,
     "gone": 499,  # in logs and metrics alone: nobody is there to read it
     "internal": 500,
     "starting": 503,
@@ -73,10 +76,14 @@ class Refusal(Exception):
                 return [at, *own[1:]]
             return [names.get(str(part), part) for part in own[1:]] if own and own[0] == "options" else own
 
-        message = re.sub(r"\binput\[(?=\d+\])", f"{at}[", self.message)
-        for own, theirs in names.items():
-            message = re.sub(rf"(?<![\w-]){own}(?![\w-])", theirs, message)
-        return Refusal(self.kind, message, [(place(own), why) for own, why in self.where], self.retry_after)
+        def text(message: str) -> str:
+            message = re.sub(r"\binput\[(?=\d+\])", f"{at}[", message)
+            for own, theirs in names.items():
+                message = re.sub(rf"(?<![\w-]){own}(?![\w-])", theirs, message)
+            return message
+
+        where = [(place(own), text(why)) for own, why in self.where]
+        return Refusal(self.kind, text(self.message), where, self.retry_after)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -89,3 +96,8 @@ class Refusal(Exception):
 def in_json(message: str) -> str:
     """A message for the command line in the words of a request: `top_k` for `--top-k`."""
     return _FLAG.sub(lambda match: match[1].replace("-", "_"), message)
+
+
+def flags_in(message: str) -> list[str]:
+    """The options that a message for the command line names, in its order."""
+    return [flag.replace("-", "_") for flag in _FLAG.findall(message)]

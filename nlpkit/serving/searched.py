@@ -16,9 +16,10 @@ from nlpkit.searching import record, table
 from nlpkit.searching.asking import Outcome, Searcher
 from nlpkit.searching.options import SearchOptions
 from nlpkit.serving import form
-from nlpkit.serving.contract import Key, Served, kind_of, options_refused, require_characters
+from nlpkit.serving.contract import Key, Served, options_refused
 from nlpkit.serving.options import ServedModelOptions
 from nlpkit.serving.refusals import in_json
+from nlpkit.serving.values import kind_of
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -135,7 +136,7 @@ class ServedIndex(Served[Search, Question]):
         return form.of_index(" ".join(first.split()[:EXAMPLE_WORDS]), self.options, EXAMPLE_OPTIONS)
 
     def _made(self, key: str, options: Mapping[str, Any]) -> Search:
-        with options_refused(), reporting.silent(), reporting.listening() as heard:
+        with options_refused(options), reporting.silent(), reporting.listening() as heard:
             config = self.searcher.config.changed(**options)
             config.refuse_unread()
             searcher = self.searcher.configured(config)
@@ -146,7 +147,6 @@ class ServedIndex(Served[Search, Question]):
     def _read(self, variant: Search, given: Any, place: list[str | int]) -> dict[str, Any]:
         if not isinstance(given, str):
             raise ValueError(f"is {kind_of(given)}; give a text")
-        require_characters(given)
         if not given.strip():
             raise ValueError("is empty")
         return {"query": given}

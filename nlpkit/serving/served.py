@@ -20,9 +20,10 @@ from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.models import fitting
 from nlpkit.models.onnx import OnnxModel
 from nlpkit.serving import form
-from nlpkit.serving.contract import Key, Served, kind_of, options_refused, require_characters
+from nlpkit.serving.contract import Key, Served, options_refused
 from nlpkit.serving.options import AnsweringOptions, ServedModelOptions
 from nlpkit.serving.refusals import Refusal, in_json
+from nlpkit.serving.values import kind_of
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.outputs import in_order, joined, selected
@@ -207,7 +208,7 @@ class ServedModel(Served[Variant, Unit]):
         return form.of_task(self.task, columns, self.routes)
 
     def _made(self, key: str, options: Mapping[str, Any]) -> Variant:
-        with options_refused(), reporting.silent(), reporting.listening() as heard:
+        with options_refused(options), reporting.silent(), reporting.listening() as heard:
             config = self.config.changed(**options) if options else self.config
             config.refuse_unread()
             predictor = self.predictor.configured(config, batch_tokens=self.predictor.batch_tokens)
@@ -252,7 +253,6 @@ class ServedModel(Served[Variant, Unit]):
             if not isinstance(value, str) and not words:
                 place.append(name)
                 raise ValueError(f"is {kind_of(value)}; give a text")
-            require_characters("".join(value))
         return reader.inputs(row)
 
     def prepared(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import time
@@ -232,8 +233,13 @@ def _told(model: Served[Any, Any]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether an address is reached from this machine alone; a name that begins like one is anybody's."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def overloaded(waiting: float, most: float) -> Refusal:

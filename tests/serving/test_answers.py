@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,17 @@ def test_requests_at_once_with_options_of_their_own(client: Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["causal-lm", "text-to-text"])
-def test_a_text_is_sent_as_it_is_written(client: Client, kind: str) -> None:
+def test_a_text_is_sent_as_it_is_written(client: Client, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = client.service.models[kind]
+    variant = model.variant
+    monkeypatch.setattr(model, "variant", lambda options: replace(variant(options), warnings=["said of the options"]))
     body = {"input": "good film", "stream": True, "options": {"max_new_tokens": 6}}
     answer = client.post(f"/v1/models/{kind}/predict", body)
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [line.removeprefix("data: ") for line in answer.raw.decode().split("\n\n") if line]
     assert events[-1] == "[DONE]"
     *pieces, last = [json.loads(event) for event in events[:-1]]
+    assert last["warnings"] == ["said of the options"]
     whole = client.answers(kind, "good film", max_new_tokens=6)[0]
     assert last["answer"] == approximately(whole)
     assert "".join(piece["text"] for piece in pieces) == whole["prediction"]

@@ -66,7 +66,10 @@ def test_vectors_in_the_form_of_openai(client: Client, vectors: np.ndarray, enco
 
 def test_vectors_in_the_form_of_text_embeddings_inference(client: Client, vectors: np.ndarray) -> None:
     assert np.allclose(posted(client, "/embed", {"inputs": TEXTS, "truncate": False}), vectors, atol=1e-5)
-    (cut,) = posted(client, "/embed", {"inputs": TEXTS[0], "dimensions": 8, "prompt_name": None})
+    answer = client.post("/embed", {"inputs": TEXTS[0], "dimensions": 8, "prompt_name": None})
+    (cut,) = answer.json
+    (warning,) = json.loads(answer.headers["x-nlpkit-warning"])
+    assert "not trained to be cut" in warning
     assert np.allclose(cut, vectors[0, :8] / np.linalg.norm(vectors[0, :8]), atol=1e-5)
     refused = client.post("/embed", {"inputs": ["good", "good " * 400]})
     assert (refused.status, refused.error["where"][0]["loc"]) == (413, ["inputs", 1])
@@ -174,6 +177,7 @@ def test_completions_as_they_are_written(client: Client, more: dict[str, Any]) -
 
 # --- what is refused ---
 
+LABELS = "/v1/models/classification/predict"
 EMBED, WRITE = {"model": "embedding", "input": "a"}, {"model": "causal-lm", "prompt": "a"}
 
 
@@ -184,7 +188,9 @@ EMBED, WRITE = {"model": "embedding", "input": "a"}, {"model": "causal-lm", "pro
         ("/v1/embeddings", {**EMBED, "model": "causal-lm"}, 422, None, "predict"),
         ("/v1/embeddings", {**EMBED, "input": [[15, 3]]}, 422, ["input"], "token ids"),
         ("/v1/embeddings", {**EMBED, "input": ["good", ""]}, 422, ["input", 1], "input[1]"),
-        ("/v1/embeddings", {**EMBED, "dimensions": 1000}, 422, None, "keep 1000 dimensions"),
+        ("/v1/embeddings", {**EMBED, "input": [True]}, 422, ["input", 0], "input[0] is true or false; give a text"),
+        ("/v1/embeddings", {**EMBED, "input": ["a", {"text": "b"}]}, 422, ["input", 1], "is an object; give a text"),
+        ("/v1/embeddings", {**EMBED, "dimensions": 1000}, 422, ["dimensions"], "have 32. At most 32."),
         ("/v1/embeddings", {**EMBED, "dimensions": 0}, 422, ["dimensions"], "dimensions"),
         ("/v1/embeddings", {**EMBED, "encoding_format": "int8"}, 422, ["encoding_format"], "base64"),
         ("/v1/embeddings", {"model": "embedding"}, 422, ["input"], "lacks input"),
@@ -194,20 +200,29 @@ EMBED, WRITE = {"model": "embedding", "input": "a"}, {"model": "causal-lm", "pro
         ("/v1/completions", {**WRITE, "best_of": 3}, 422, ["best_of"], "best_of"),
         ("/v1/completions", {**WRITE, "logprobs": 1}, 422, ["logprobs"], "logprobs"),
         ("/v1/completions", {**WRITE, "max_tokens": 0}, 422, ["max_tokens"], "max_tokens"),
-        ("/v1/completions", {**WRITE, "n": 2, "temperature": 0}, 422, None, "n 2"),
+        ("/v1/completions", {**WRITE, "n": 2, "temperature": 0}, 422, ["n"], "would be the same. Give temperature 1"),
+        ("/v1/completions", {**WRITE, "temperature": 1e-320}, 422, ["temperature"], "leave temperature out"),
+        ("/v1/completions", {**WRITE, "temperature": True}, 422, ["temperature"], "give a number"),
+        ("/v1/completions", {**WRITE, "stop": ["a", "\ud800"]}, 422, ["stop", 1], "stop[1] holds half"),
+        ("/v1/completions", {**WRITE, "stop": ["a", 1]}, 422, ["stop", 1], "stop[1] is a number; give a text"),
         ("/v1/completions", {**WRITE, "prompt": [1, 2]}, 422, ["prompt"], "token ids"),
         ("/v1/completions", {**WRITE, "prompt": ["a", 3]}, 422, ["prompt", 1], "prompt[1] is a number"),
+        ("/v1/completions", {**WRITE, "prompt": ["a", {"text": "b"}]}, 422, ["prompt", 1], "prompt[1] is an object"),
         ("/v1/completions", {**WRITE, "prompt": ["a", "b"], "stream": True}, 422, None, "one prompt"),
         ("/v1/completions", {**WRITE, "tempreature": 1}, 422, ["tempreature"], "tempreature"),
         ("/embed", {"inputs": ["good", 3]}, 422, ["inputs", 1], "inputs[1] is a number"),
-        ("/embed", {"inputs": "good", "prompt_name": "query"}, 422, None, "no prompt 'query'"),
+        ("/embed", {"inputs": ["good", {"text": "b"}]}, 422, ["inputs", 1], "inputs[1] is an object; give a text"),
+        ("/embed", {"inputs": "good", "dimensions": 1000}, 422, ["dimensions"], "have 32"),
+        ("/embed", {"inputs": "good", "prompt_name": "query"}, 422, ["prompt_name"], "no prompt 'query'"),
         ("/embed", {"truncate": True}, 422, ["truncate"], "truncate"),
         ("/v1/models/pairs/embed", {"input": "good"}, 422, None, "predict, rerank"),
         ("/v1/models/classification/predict", {"inputs": [["a", "b"]]}, 422, ["inputs", 0], "2 texts"),
         ("/v1/models/classification/predict", {"inputs": "a", "raw_scores": True}, 422, ["raw_scores"], "raw_scores"),
+        (LABELS, {"inputs": "a", "parameters": {"top_k": 0}}, 422, ["parameters", "top_k"], "give at least 1"),
+        (LABELS, {"inputs": "a", "parameters": {"k": 1}}, 422, ["parameters", "k"], "parameters may have top_k"),
         ("/v1/models/token-classification/predict", {"inputs": "a"}, 422, None, "scores of labels"),
         ("/v1/models/classification/rerank", {"query": "a", "texts": ["b"]}, 422, None, "does not answer rerank"),
-        ("/rerank", {"query": "a", "texts": ["b", 3]}, 422, None, "number"),
+        ("/rerank", {"query": "a", "texts": ["b", 3]}, 422, ["texts", 1], "number"),
         ("/embed", {"inputs": ["a"] * 9}, 413, None, "max-inputs"),
         ("/", {"inputs": "a"}, 404, None, "name one of the models"),
     ],
@@ -220,6 +235,7 @@ def test_what_does_not_fit_is_told(
     assert said in answer.error["message"]
     if loc is not None:
         assert answer.error["where"][0]["loc"] == loc
+    assert "max_new_tokens" not in answer.raw.decode()  # whose name is another one in this form
 
 
 def test_the_routes_of_each_are_listed(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import socket
 import threading
@@ -37,14 +38,31 @@ TOO_DEEP = b'{"input": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
         (b"\xff", 400, "invalid_json", "no JSON"),
         (TOO_DEEP, 400, "invalid_json", "deep"),
         (b'{"input": NaN}', 400, "invalid_json", "NaN"),
-        ([], 422, "invalid_input", "no object"),
+        (b'{"input": "a", "options": {"min_score": 1e999}}', 422, "invalid_options", "min_score"),
+        ([], 422, "invalid_input", "the body is a list; give an object"),
         ({}, 422, "invalid_input", "lacks input"),
-        ({"input": 3}, 422, "invalid_input", "input"),
+        ({"input": 3}, 422, "invalid_input", "input is a number; give a text, an object, or a list of these"),
+        ({"input": None}, 422, "invalid_input", "input is null; give a text"),
+        ({"input": "a", "options": [3]}, 422, "invalid_input", "options is a list; give an object"),
         ({"input": "a", "inptu": 1}, 422, "invalid_input", "inptu"),
         ({"input": ["good", 3]}, 422, "invalid_input", "input[1] is a number"),
         ({"input": ["good", None]}, 422, "invalid_input", "input[1] is null"),
         ({"input": ["good", ""]}, 422, "invalid_input", "input[1]"),
         ({"input": "\ud800"}, 422, "invalid_input", "surrogate"),
+        (
+            {"input": "a", "options": {"abstain_label": "\ud800"}},
+            422,
+            "invalid_input",
+            "options.abstain_label holds",
+        ),
+        (
+            {"input": "a", "options": {"min_score": True}},
+            422,
+            "invalid_options",
+            "min_score is true or false; give a",
+        ),
+        ({"input": "a", "options": {"min_score": "0.5"}}, 422, "invalid_options", "min_score is a text; give a number"),
+        ({"input": "a", "options": {"all_scores": "true"}}, 422, "invalid_options", 'false, true, "columns"'),
         ({"input": {"text": "good", "more": "x"}}, 422, "invalid_input", "'more'"),
         ({"input": {"text": 3}}, 422, "invalid_input", "input[0].text is a number"),
         ({"input": "good", "options": {"top_k": 3}}, 422, "invalid_options", "all_scores"),
@@ -79,7 +97,8 @@ def test_all_wrong_places_are_named(client: Client) -> None:
     ("method", "path", "status", "said"),
     [
         ("GET", "/nothing", 404, "/docs"),
-        ("GET", PREDICT, 405, "POST"),
+        ("GET", PREDICT, 405, "takes POST, not GET"),
+        ("PUT", "/", 405, "takes GET, HEAD, POST, not PUT"),
         ("POST", "/predict", 404, "reviews, qa"),
         ("POST", "/v1/models/review/predict", 404, "did you mean reviews"),
     ],
@@ -89,16 +108,43 @@ def test_a_wrong_address(client: Client, method: str, path: str, status: int, sa
     answer = client.send(method, path, raw, {"content-type": "application/json"})
     assert answer.status == status
     assert said in answer.error["message"]
+    if status == 405:
+        assert f"takes {answer.headers['allow']}, not" in said
 
 
-def test_a_body_without_its_type(client: Client) -> None:
-    answer = client.send("POST", PREDICT, b'{"input": "good"}', {"content-type": "text/plain"})
-    assert (answer.status, answer.error["type"]) == (415, "not_json")
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/"])
+def test_the_head_alone(client: Client, path: str) -> None:
+    head, whole = client.send("HEAD", path, None, {}), client.get(path)
+    assert (head.status, head.raw) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.raw))
 
 
-def test_another_name_that_leads_here(client: Client) -> None:
-    assert client.get("/v1/models", host="evil.example:8000").status == 421
-    assert client.get("/v1/models", host="localhost:8000").status == 200
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"content-type": "text/plain"}, "not_json"),
+        ({"content-type": "application/json; charset=latin-1"}, "not_json"),
+        ({"content-type": 'application/json; charset="UTF-8"', "content-encoding": "gzip"}, "encoded"),
+    ],
+)
+def test_a_body_that_is_said_to_be_something_else(client: Client, headers: dict[str, str], kind: str) -> None:
+    answer = client.send("POST", PREDICT, b'{"input": "good"}', headers)
+    assert (answer.status, answer.error["type"]) == (415, kind)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example:8000", 421),
+        ("127.evil.example", 421),
+        ("localhost.evil.example:8000", 421),
+        ("localhost:8000", 200),
+        ("127.0.0.2", 200),
+        ("[::1]:8000", 200),
+    ],
+)
+def test_another_name_that_leads_here(client: Client, host: str, status: int) -> None:
+    assert client.get("/v1/models", host=host).status == status
 
 
 def test_an_id_of_the_client_is_kept_where_it_is_a_plain_one(client: Client) -> None:
@@ -173,6 +219,17 @@ def test_a_refused_request_keeps_its_connection_if_its_body_is_there(client: Cli
         assert (answer.status, answer.getheader("connection")) == (421, "close")
 
 
+def test_a_body_that_nothing_reads_ends_its_connection_unless_it_is_there(client: Client) -> None:
+    with connection(client) as kept:
+        for body, connection_header in ((b"{}", None), (b"{}" + b" " * 2000, "close")):
+            head = f"GET /health/live HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+            kept.sendall(head.encode() + body[:2])
+            answer = http.client.HTTPResponse(kept)
+            answer.begin()
+            assert (answer.status, answer.getheader("connection")) == (200, connection_header)
+            answer.read()
+
+
 def test_a_body_that_does_not_come(client: Client) -> None:
     with connection(client) as slow:
         head = f"POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -199,14 +256,24 @@ def test_headers_without_end(client: Client) -> None:
         sender.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x-a: " + b"y" * 40_000)
         answer = http.client.HTTPResponse(sender)
         answer.begin()
-        assert (answer.status, json.load(answer)["error"]["type"]) == (431, "headers_too_large")
+        error = json.load(answer)["error"]
+        assert (answer.status, error["type"]) == (431, "headers_too_large")
+        assert answer.getheader("x-request-id") == error["request_id"]
 
 
-def test_what_is_no_http(client: Client) -> None:
+def test_what_is_no_http(client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(client.service.log, "_stream", log)
     with connection(client) as sender:
         sender.sendall(b"\x16\x03\x01\x02\x00hello there\r\n\r\n")
-        assert sender.recv(100).startswith(b"HTTP/1.1 400")
+        answer = http.client.HTTPResponse(sender)
+        answer.begin()
+        error = json.load(answer)["error"]
+    assert (answer.status, error["type"]) == (400, "invalid_http")
     assert client.get("/health/ready").status == 200
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["error"], line["id"]) == ("invalid_http", answer.getheader("x-request-id"))
+    assert not caplog.records  # no line in another form
 
 
 def test_keys(run_of: RunOf, tmp_path: Path) -> None:

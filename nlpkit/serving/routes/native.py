@@ -32,7 +32,7 @@ PREDICTING = schemas.documented(
     {**schemas.PREDICT, **schemas.INFERENCE_PREDICT},
     answer=schemas.PREDICTED,
     described="The answers; in the form of text-embeddings-inference labels with scores, the likeliest first",
-    streams='{"text"} for each piece, then {"answer", "usage"}, then [DONE]; or event: error',
+    streams='{"text"} for each piece, then {"answer", "usage", "warnings"}, then [DONE]; or event: error',
 )
 EMBEDDING = schemas.documented(
     {**schemas.EMBED, **schemas.INFERENCE_EMBED},
@@ -123,7 +123,7 @@ async def _streamed(request: Request, model: ServedModel, inputs: list[Any], opt
     if service.log.texts:
         visit.noted["input"] = inputs
     stream = Stream(asyncio.get_running_loop())
-    pending, _ = await service.begun(model, inputs, options, stream)
+    pending, variant = await service.begun(model, inputs, options, stream)
     stream.follow(pending)
 
     async def events() -> AsyncIterator[bytes]:
@@ -131,7 +131,10 @@ async def _streamed(request: Request, model: ServedModel, inputs: list[Any], opt
             async for piece in stream.pieces():
                 yield event({"text": piece})
             (answer,) = pending.future.result()
-            yield event({"answer": answer, "usage": {"tokens": pending.tokens}})
+            last: dict[str, Any] = {"answer": answer, "usage": {"tokens": pending.tokens}}
+            if variant.warnings:
+                last["warnings"] = list(variant.warnings)
+            yield event(last)
             yield END
         except Refusal as refusal:
             visit.failed = refusal.kind

@@ -30,6 +30,7 @@ from nlpkit.serving.routes.asking import (
 from nlpkit.serving.routes.state import service_of
 from nlpkit.serving.served import ServedModel
 from nlpkit.serving.streams import Stream
+from nlpkit.serving.values import fits
 
 router = APIRouter()
 SEEDS = 2**31  # of texts that are drawn
@@ -165,20 +166,25 @@ def _texts(body: Mapping[str, Any], name: str) -> list[str]:
     """The texts of a request, which OpenAI also takes as token ids.
 
     Raises:
-        Refusal: there are none, or they are token ids.
+        Refusal: there are none, they are token ids, or some are no texts.
     """
     if name not in body:
         raise bodies.lacking(name, "a text, or a list of texts")
-    given = body[name] if isinstance(body[name], list) else [body[name]]
-    first = given[0] if given else None
-    if isinstance(first, int | list):
+    if _are_token_ids(body[name]):
         raise Refusal(
             "invalid_input",
             f"{name} holds token ids, which mean other words to each tokenizer: send texts "
             "(LangChain's OpenAIEmbeddings: check_embedding_ctx_length=False)",
             [([name], "holds token ids")],
         )
-    return given
+    return bodies.texts(body, name)
+
+
+def _are_token_ids(given: Any) -> bool:
+    """Whether something is a list of token ids, or a list of such lists."""
+    if not isinstance(given, list) or not given:
+        return False
+    return all(fits(one, "integer") for one in given) or all(_are_token_ids(one) for one in given)
 
 
 def _options(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from nlpkit.serving.routes import bodies, schemas
 from nlpkit.serving.routes.asking import asked, chosen, json_of
+from nlpkit.serving.values import ANYTHING
 
 router = APIRouter()
 QUERY = "query"
@@ -31,7 +32,7 @@ async def search_only(request: Request) -> Response:
 async def _searched(request: Request, name: str | None) -> Response:
     index = chosen(request, name, "search")
     body = await bodies.parsed(request)
-    bodies.require(body, {**BODY, **dict.fromkeys(index.options, (object,))})  # these have checks of their own
+    bodies.require(body, {**BODY, **dict.fromkeys(index.options, ANYTHING)})  # these have checks of their own
     if QUERY not in body:
         raise bodies.lacking(QUERY, "a text, or a list of texts")
     options = {option: value for option, value in body.items() if option != QUERY}

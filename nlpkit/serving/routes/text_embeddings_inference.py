@@ -7,22 +7,24 @@ request says `truncate`; an answer of this form could not tell that something wa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from nlpkit.serving.contract import kind_of
 from nlpkit.serving.refusals import Refusal
 from nlpkit.serving.routes import bodies, schemas
 from nlpkit.serving.routes.asking import Came, asked, chosen_model, json_of
 from nlpkit.serving.routes.state import service_of
 from nlpkit.serving.served import ServedModel, Template
+from nlpkit.serving.values import kind_of
 
 router = APIRouter()
 EMBED, PREDICT = bodies.known(schemas.INFERENCE_EMBED), bodies.known(schemas.INFERENCE_PREDICT)
 PARAMETERS, RERANK = bodies.known(schemas.PARAMETERS), bodies.known(schemas.RERANK)
 DIMENSIONS = {"dims": "dimensions"}
+WARNING = "x-nlpkit-warning"
 
 
 ANY = schemas.documented(
@@ -63,7 +65,7 @@ async def rerank_only(request: Request) -> Response:
 async def embedded(request: Request, model: ServedModel, body: Mapping[str, Any]) -> Response:
     """Vectors, `[[...], ...]`, also of one text."""
     body = _given(body, EMBED, "inputs")
-    inputs = [body["inputs"]] if isinstance(body["inputs"], str) else body["inputs"]
+    inputs = bodies.texts(body, "inputs")
     options = {"normalize": body.get("normalize", True)}
     if "prompt_name" in body:
         options["prompt_name"] = body["prompt_name"]
@@ -72,26 +74,30 @@ async def embedded(request: Request, model: ServedModel, body: Mapping[str, Any]
     with bodies.worded("inputs", DIMENSIONS):
         came = await asked(request, model, inputs, options)
     _require_whole(body, came, "inputs")
-    return json_of([answer["prediction"] for answer in came.answers])
+    return _answer([answer["prediction"] for answer in came.answers], came.warnings)
 
 
 async def predicted(request: Request, model: ServedModel, body: Mapping[str, Any]) -> Response:
     """The labels of a text with their scores, the likeliest first; of several texts, or of a request of the Inference
     API, a list of these."""
     body = _given(body, PREDICT, "inputs")
-    parameters = bodies.given(body.get("parameters", {}), PARAMETERS)
+    parameters = bodies.given(body.get("parameters", {}), PARAMETERS, ["parameters"])
+    most = int(parameters["top_k"]) if "top_k" in parameters else None
+    if most is not None and most < 1:
+        raise Refusal(
+            "invalid_options", f"parameters.top_k is {most}; give at least 1", [(["parameters", "top_k"], "is below 1")]
+        )
     if parameters.get("function_to_apply") is not None:
         raise _unsupported("parameters.function_to_apply", "scores are those that the model was trained for")
     _require_scores(model, body)
     inputs, single = _pairs(body["inputs"], model.variant({}).pair)
     with bodies.worded("inputs"):
-        labels = await _scores(request, model, inputs, body, "inputs")
-    most = parameters.get("top_k")
+        labels, warnings = await _scores(request, model, inputs, body, "inputs")
     answers = [
         [{"label": label, "score": score} for label, score in sorted(scores.items(), key=lambda one: -one[1])[:most]]
         for scores in labels
     ]
-    return json_of(answers[0] if single and "parameters" not in body else answers)
+    return _answer(answers[0] if single and "parameters" not in body else answers, warnings)
 
 
 async def reranked(request: Request, model: ServedModel, body: Mapping[str, Any]) -> Response:
@@ -101,22 +107,32 @@ async def reranked(request: Request, model: ServedModel, body: Mapping[str, Any]
     label, pair = model.relevant_label, model.variant({}).pair
     assert label is not None  # it answers the route
     assert pair is not None
-    texts = body["texts"]
+    texts = bodies.texts(body, "texts")
     inputs = [dict(zip(pair.columns, (body["query"], text), strict=True)) for text in texts]
     with bodies.worded("texts"):
-        scores = [one[label] for one in await _scores(request, model, inputs, body, "texts")]
+        scored, warnings = await _scores(request, model, inputs, body, "texts")
+    scores = [one[label] for one in scored]
     order = sorted(range(len(texts)), key=lambda i: -scores[i])
     shown = body.get("return_text", False)
-    return json_of([{"index": i, **({"text": texts[i]} if shown else {}), "score": scores[i]} for i in order])
+    made = [{"index": i, **({"text": texts[i]} if shown else {}), "score": scores[i]} for i in order]
+    return _answer(made, warnings)
 
 
 async def _scores(
     request: Request, model: ServedModel, inputs: Sequence[Any], body: Mapping[str, Any], at: str
-) -> list[dict[str, float]]:
-    """The score of each label, of each input."""
+) -> tuple[list[dict[str, float]], Sequence[str]]:
+    """The score of each label, of each input, and what was said of the options."""
     came = await asked(request, model, inputs, model.task.score_options)
     _require_whole(body, came, at)
-    return [model.task.label_scores(answer) for answer in came.answers]
+    return [model.task.label_scores(answer) for answer in came.answers], came.warnings
+
+
+def _answer(made: Any, warnings: Sequence[str]) -> Response:
+    """An answer of a form that has no place for warnings: they stand in a header, a JSON list in ASCII."""
+    answer = json_of(made)
+    if warnings:
+        answer.headers[WARNING] = json.dumps(list(warnings))
+    return answer
 
 
 def _require_scores(model: ServedModel, body: Mapping[str, Any]) -> None:
