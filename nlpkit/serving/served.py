@@ -20,7 +20,7 @@ from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.models import fitting
 from nlpkit.models.onnx import OnnxModel
 from nlpkit.serving import form
-from nlpkit.serving.contract import Key, Served, options_refused
+from nlpkit.serving.contract import Key, Served, options_refused, said
 from nlpkit.serving.options import AnsweringOptions, ServedModelOptions
 from nlpkit.serving.refusals import Refusal, in_json
 from nlpkit.serving.values import kind_of
@@ -267,8 +267,7 @@ class ServedModel(Served[Variant, Unit]):
         try:
             made = task.features(variant.predictor.tokenizer, columns)
         except UserError as error:
-            hint = f" {error.hint}" if error.hint else ""
-            raise Refusal("invalid_input", in_json(error.message + hint)) from None
+            raise Refusal("invalid_input", said(error)) from None
         finally:
             self._tokenizing.release()
         bounds = np.searchsorted(np.asarray(made["example"]), np.arange(len(read) + 1)).tolist()
