@@ -184,7 +184,8 @@ def _are_token_ids(given: Any) -> bool:
     """Whether something is a list of token ids, or a list of such lists."""
     if not isinstance(given, list) or not given:
         return False
-    return all(fits(one, "integer") for one in given) or all(_are_token_ids(one) for one in given)
+    lists = given if all(isinstance(one, list) for one in given) else [given]
+    return all(ids and all(fits(one, "integer") for one in ids) for ids in lists)
 
 
 def _options(body: Mapping[str, Any]) -> dict[str, Any]:

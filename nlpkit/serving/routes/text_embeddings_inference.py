@@ -201,8 +201,10 @@ def _pairs(given: Any, pair: Template | None) -> tuple[list[Any], bool]:
     made = []
     for i, one in enumerate(given):
         parts = one if isinstance(one, list) else [one]
-        if not parts or not all(isinstance(part, str) for part in parts) or len(parts) > (1 if pair is None else 2):
-            kind = f"has {len(parts)} texts" if isinstance(one, list) else f"is {kind_of(one)}"
+        others = [part for part in parts if not isinstance(part, str)]
+        if not parts or others or len(parts) > (1 if pair is None else 2):
+            kind = f"holds {kind_of(others[0])}" if others else f"has {len(parts)} texts"
+            kind = kind if isinstance(one, list) else f"is {kind_of(one)}"
             takes = "[text]" if pair is None else "[text] or [text, text]"
             raise Refusal("invalid_input", f"inputs[{i}] {kind}; give {takes}", [(["inputs", i], kind)])
         made.append(parts[0] if len(parts) == 1 or pair is None else dict(zip(pair.columns, parts, strict=True)))
