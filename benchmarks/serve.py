@@ -285,15 +285,20 @@ def called(spec: Mapping[str, Any]) -> dict[str, Any]:
     units = model.prepared(variant, *model.keys(variant, spec["texts"]))
     takes = [units[start : start + TOGETHER] for start in range(0, len(units), TOGETHER)]
     cores = len(os.sched_getaffinity(0))
-    ways: dict[str, tuple[int, int | None]] = {
-        "all cores, one padded batch": (1, None),
-        "all cores, little padding": (1, CPU_PADDING),
+    ways: dict[str, tuple[int, int | None, int]] = {
+        "all cores, one padded batch": (1, None, TOGETHER),
+        "all cores, little padding": (1, CPU_PADDING, TOGETHER),
+        "all cores, a text a call": (1, None, 1),
     }
     if spec["side"] == "a":
-        ways |= {"a core each, one padded batch": (cores, None), "a core each, little padding": (cores, CPU_PADDING)}
+        ways |= {
+            "a core each, one padded batch": (cores, None, TOGETHER),
+            "a core each, little padding": (cores, CPU_PADDING, TOGETHER),
+            "a core each, a text a call": (cores, None, 1),
+        }
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _, name in sides.in_turns(list(ways), spec["rounds"] + 1):  # the first is for warming up
-        callers, variant.predictor.batch_padding = ways[name]
+        callers, variant.predictor.batch_padding, variant.predictor.batch_size = ways[name]
         if spec["side"] == "a":
             model.predictor.model.compute_with(1 if callers > 1 else cores)
             list(model.computed(variant, takes[0]))

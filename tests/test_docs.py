@@ -26,7 +26,10 @@ from nlpkit.options import Config, flag_of
 from nlpkit.reporting import Report
 
 ROOT = Path(__file__).parents[1]
-BESIDE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "recipes/README.md", "benchmarks/README.md")
+BESIDE = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
+    *("recipes/README.md", "recipes/accelerate/README.md", "benchmarks/README.md"),
+)
 PAGES = sorted([*(ROOT / name for name in BESIDE), *(ROOT / "docs").rglob("*.md")])
 HERE = re.compile(r"^(.*)<<'?(\w+)'?\n.*?^\2\n", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -25,6 +25,7 @@ OUTSIDE = {
     "CHANGELOG.md": "project/changelog.md",
     "SECURITY.md": "project/security.md",
     "recipes/README.md": "project/recipes.md",
+    "recipes/accelerate/README.md": "project/accelerate.md",
     "benchmarks/README.md": "project/benchmarks.md",
 }
 """Pages outside docs/, and where the site has them."""
