@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -129,7 +129,9 @@ def open_trained(
 
     place = opening.resolve(name, flag)
     trust: Any = {"revision": revision, "trust_remote_code": options.trust_remote_code}
-    config: Any = bare.config if bare else opening.load_config(place, **trust)
+    # a bare one has all that is read of a config where torch is not needed
+    bare_config = bare.config if bare else None
+    config = cast("PreTrainedConfig", bare_config or opening.load_config(place, **trust))
     record = read_record(place)
     claimed = registry.task_of_model(config, (record or {}).get("task"), place, named=task_name)
     task = registry.require(claimed, needs, command)
@@ -145,8 +147,8 @@ def open_trained(
     task = task.attached(tokenizer)
     start = time.perf_counter()
     new: list[str] = []
-    if bare:
-        model: Any = bare.model(config, threads)
+    if bare and bare_config:
+        model: Any = bare.model(bare_config, threads)
     else:
         model, new = opening.load_model(
             place, task.auto_class, allow_pickle=options.allow_pickle, exported=exported, **trust, **(overrides or {})

@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit.models import fitting, onnx, opening
 from nlpkit.models.bare_config import BareConfig
@@ -21,6 +21,9 @@ from nlpkit.models.files import CONFIG, DECODER, exported_file
 from nlpkit.runs import records
 from nlpkit.runs.files import write_json
 from nlpkit.runs.records import Part
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 RUNTIME = "nlpkit_runtime.json"
 VERSION = 1
@@ -170,7 +173,7 @@ def facts_of(tokenizer: Any) -> TokenizerFacts:
     )
 
 
-def _config_facts(config: Any) -> ConfigFacts:
+def _config_facts(config: PreTrainedConfig) -> ConfigFacts:
     found = {name: getattr(config, name, None) for name in NUMBERS}
     numbers: Any = {name: value if isinstance(value, int) else None for name, value in found.items()}
     return ConfigFacts(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nlpkit.models.bare_config import BareConfig
 
+
 FIRST_POSITION = "nlpkit_first_position"  # in the config.json of an exported model
 # how the table of absolute positions is called; those of boxes on a page (LayoutLM), of entities and of characters
 # are others
@@ -151,7 +152,7 @@ def first_position_of(config: PreTrainedConfig | BareConfig) -> int:
         return 0
 
 
-def _may_skip_positions(config: Any) -> bool:
+def _may_skip_positions(config: PreTrainedConfig | BareConfig) -> bool:
     """Whether the code of the architecture has a position table with a padding row.
 
     To read it takes a hundredth of the second or two that its import takes, which few architectures need.

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
+    from nlpkit.models.bare_config import BareConfig
+
 
 # feature columns that stay behind when features go to `collate`; `offsets` tells where in the text tokens stand, `lost`
 # how many were cut off, `longest` how many the longest of several texts has; `texts` how many texts a feature holds
@@ -207,7 +209,7 @@ class Task(ABC):
         """The task as a command or a request asks for it: a config with the task's own options for that."""
         return self
 
-    def require_fit(self, config: Any) -> None:  # noqa: B027 (most tasks need nothing)
+    def require_fit(self, config: PreTrainedConfig | BareConfig) -> None:  # noqa: B027 (most tasks need nothing)
         """Stop where the task asks for what a model has not: more dimensions of a vector.
 
         Args:

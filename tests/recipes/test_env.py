@@ -21,7 +21,7 @@ def test_table_shows_machine_software_and_network(nlpkit: Run) -> None:
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     groups = [line[2:].split(" ")[0] for line in lines[2:] if line[2] != " "]
-    assert groups == ["machine", "software", "extras", "network", "caches", "variables"]
+    assert groups == ["machine", "software", "extras", "accelerate", "network", "caches", "variables"]
     assert f"torch {metadata.version('torch')}" in done.stdout
     assert "offline: only files and what is in the caches" in done.stdout
     assert any(line.split() == ["OMP_NUM_THREADS", "1"] for line in lines)

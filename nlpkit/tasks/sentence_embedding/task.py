@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.models.bare_config import BareConfig
     from nlpkit.options import TrainingOptions
     from nlpkit.tasks.sentence_embedding.losses.guide import Guide
     from nlpkit.tasks.sentence_embedding.losses.objective import Objective
@@ -246,7 +247,7 @@ class SentenceEmbedding(Teachable):
             )
         return task
 
-    def require_fit(self, config: Any) -> None:
+    def require_fit(self, config: PreTrainedConfig | BareConfig) -> None:
         if (hidden := getattr(config, "hidden_size", None)) is not None:
             self.vectors.width(hidden)
 
