@@ -207,7 +207,8 @@ def load_tokenizer(
         raise UserError(f"the tokenizer of {name} has a chat template named {foreign[0]!r}", DAMAGED)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token is None:
-            raise UserError(f"the tokenizer of {name} has no padding token", f"Name another with {flag}.")
+            place = f" ({TOKENIZER_JSON[0]})" if Path(name).is_dir() else ""
+            raise UserError(f"the tokenizer of {name} has no padding token{place}", f"Name another with {flag}.")
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 

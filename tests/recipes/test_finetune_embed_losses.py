@@ -170,7 +170,8 @@ def test_a_guide_reads_texts_behind_its_own_prompt_and_to_its_own_limit(
     made = own.features({"text": texts, "text_pair": texts})
     padded = own.batch([{name: ids[row] for name, ids in made.items()} for row in range(3)])
     entries = ("guide_input_ids", "guide_attention_mask")
-    found = own.opened("cpu")([{name: padded[f"{name}_{k}"] for name in entries} for k in (0, 1)])
+    columns = [{name: torch.from_numpy(padded[f"{name}_{k}"]) for name in entries} for k in (0, 1)]
+    found = own.opened("cpu")(columns)
     known = SentenceTransformer(str(guide), device="cpu").encode(texts, normalize_embeddings=True)
     for column in found:
         assert column.numpy() == pytest.approx(known, abs=1e-6)
