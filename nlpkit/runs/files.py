@@ -7,6 +7,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -19,6 +20,7 @@ from nlpkit.errors import RunError, UserError
 
 ABANDONED_SECONDS = 60.0  # age from which a partial file is looked at: a new one may not be locked yet
 OTHER_DISK = "Free some space, or write to another disk; nothing half-written is left."
+_PARTIAL = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.partial", re.DOTALL)  # the names that `whole` gives
 NAME_BYTES = 100  # of a file's name that its partial one repeats: longer names than 255 bytes there are not
 LARGEST = 2**26  # bytes of a file that is no data: of settings, of a record
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # of a file system that has no hard links
@@ -71,7 +73,7 @@ def whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     start = os.fsdecode(os.fsencode(f".{path.name}")[:NAME_BYTES])
-    _clear_abandoned(path.parent, start)
+    clear_abandoned(path.parent, f"{start}.")
     partial = path.with_name(f"{start}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     # made here, so that its mode is the umask's
     held = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
@@ -154,18 +156,23 @@ def try_lock(descriptor: int) -> bool | None:
     return True
 
 
-def _clear_abandoned(folder: Path, start: str) -> None:
-    """Delete the partial files of processes that were killed: nobody has them locked."""
+def clear_abandoned(folder: Path, start: str = ".", *, older_than: float = ABANDONED_SECONDS) -> None:
+    """Delete the partial files (see `whole`) that killed processes have left: nobody has them locked.
+
+    Args:
+        start: what the names of those meant begin with.
+        older_than: seconds; younger ones are left. 0 where nobody else writes there at this time.
+    """
     with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            if not (path.name.startswith(f"{start}.") and path.name.endswith(".partial")):
+        for item in folder.iterdir():
+            if not (item.name.startswith(start) and _PARTIAL.fullmatch(item.name)):
                 continue
             with contextlib.suppress(OSError):
-                descriptor = os.open(path, os.O_RDWR)
+                descriptor = os.open(item, os.O_RDWR)
                 try:
-                    old = time.time() - os.fstat(descriptor).st_mtime > ABANDONED_SECONDS
+                    old = time.time() - os.fstat(descriptor).st_mtime >= older_than
                     if old and try_lock(descriptor):
-                        path.unlink()
+                        item.unlink()
                 finally:
                     os.close(descriptor)
 

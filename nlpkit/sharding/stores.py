@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nlpkit import nearby
 from nlpkit.errors import RunError, UserError, first_line
-from nlpkit.runs.files import whole, writing
+from nlpkit.runs.files import clear_abandoned, whole, writing
 
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 ADDRESS_AS_PATH = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
@@ -214,6 +214,7 @@ class Local:
 
     def clear(self) -> None:
         shutil.rmtree(self.folder / UNFINISHED, ignore_errors=True)
+        clear_abandoned(self.folder, older_than=0)  # a manifest half written
 
 
 class Remote:

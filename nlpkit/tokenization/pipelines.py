@@ -23,6 +23,7 @@ BYTES = 256
 MIN_FREQUENCY = 2  # as in the BertWordPieceTokenizer of tokenizers
 CONTINUES = "##"  # marks a piece that goes on with a word (BERT)
 LINE_END = "\n"  # texts are read without it, but a model of characters writes it
+SCORE_DECIMALS = 10  # of a log probability: as many digits as every reader of JSON reads exactly
 UNKNOWN = "<|unknown|>"  # of characters in the style of GPT-2, whose bytes have no need of it
 
 
@@ -442,6 +443,8 @@ class Pipeline:
 
     def finish(self, tokenizer: Any) -> Any:
         """The trained tokenizer with all special tokens and its post-processor."""
+        if self.kind == "unigram":
+            tokenizer = with_exact_scores(tokenizer)
         for token in self.style.last:
             tokenizer = with_tokens(tokenizer, [token])
             tokenizer.add_special_tokens([_special(token)])
@@ -563,12 +566,30 @@ def with_tokens(tokenizer: Any, tokens: list[str], scores: list[float] | None = 
         for number, content in added:
             if number == len(model["vocab"]):
                 model["vocab"].append([content, 0.0])
-        model["vocab"] += [list(item) for item in zip(tokens, scores or [0.0] * len(tokens), strict=True)]
+        exact = [round(score, SCORE_DECIMALS) for score in scores or [0.0] * len(tokens)]  # see with_exact_scores
+        model["vocab"] += [list(item) for item in zip(tokens, exact, strict=True)]
     else:
         for number, content in added:
             model["vocab"].setdefault(content, number)
         start = max(model["vocab"].values(), default=-1) + 1
         model["vocab"].update({token: start + i for i, token in enumerate(tokens)})
+    return Tokenizer.from_str(json.dumps(document, ensure_ascii=False))
+
+
+def with_exact_scores(tokenizer: Any) -> Any:
+    """A copy of a unigram tokenizer whose scores are the same numbers when its file is opened.
+
+    `tokenizers` reads a score of 16 digits up to its last bit only. Of two ways to cut a word that are as likely,
+    another one would then be taken by those who open the file.
+
+    Args:
+        tokenizer: a `tokenizers.Tokenizer` with a unigram model.
+    """
+    from tokenizers import Tokenizer
+
+    document = json.loads(tokenizer.to_str())
+    vocabulary = document["model"]["vocab"]
+    document["model"]["vocab"] = [[piece, round(score, SCORE_DECIMALS)] for piece, score in vocabulary]
     return Tokenizer.from_str(json.dumps(document, ensure_ascii=False))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import fsspec
 import pytest
 
+from nlpkit.runs.files import whole
 from nlpkit.sharding import stores
 
 
@@ -35,6 +36,15 @@ def test_what_is_put_is_there_and_nothing_else(target: stores.Target, tmp_path: 
     folder = tmp_path / "out"
     left = folder.rglob("*") if folder.exists() else map(Path, fsspec.filesystem("memory").find("/out"))
     assert sorted(path.name for path in left if path.name != "a") == ["b.csv", "m.json"]
+
+
+def test_a_manifest_that_a_killed_process_has_half_written_goes(tmp_path: Path) -> None:
+    (tmp_path / ".manifest.json.9-0123abcd.partial").write_text('{"sha')
+    (tmp_path / ".theirs.partial").write_text("of another program")
+    with whole(tmp_path / "manifest.json") as partial:  # a process that lives has it locked
+        partial.write_text("{}")
+        stores.Local(tmp_path).clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".theirs.partial", "manifest.json"]
 
 
 def test_a_file_of_a_store_is_read_from_a_copy_that_goes() -> None:

@@ -84,6 +84,13 @@ def test_a_fresh_process_encodes_as_it_was_trained(style: str, kind: str, folder
     assert said["longest"] == pipeline.style.max_length
 
 
+def test_scores_are_the_same_numbers_once_the_file_is_opened() -> None:
+    """Where two ways to cut a word are as likely, the last bit of a score decides."""
+    _, backend = trained("t5", "unigram")
+    reopened = type(backend).from_str(backend.to_str())
+    assert json.loads(reopened.to_str())["model"]["vocab"] == json.loads(backend.to_str())["model"]["vocab"]
+
+
 @pytest.mark.parametrize(("style", "kind"), NATIVE)
 def test_own_kind_opens_as_the_class_of_the_model(style: str, kind: str, folders: Any) -> None:
     assert folders[style, kind][2]["class"] == STYLES[style].stock
