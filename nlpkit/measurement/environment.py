@@ -27,6 +27,8 @@ EXTRAS = {
     "embed": ("bm25s", "sentence-transformers"),
     "search": ("bm25s", "usearch"),
     "generate": ("sacrebleu", "rouge-score"),
+    "explain": ("captum",),
+    "vectors": ("gensim",),
     "serve": ("fastapi", "uvicorn", "httptools", "uvloop", "packaging", "prometheus-client"),
     "loadtest": ("locust",),
     "ray": ("ray",),

@@ -105,7 +105,7 @@ def test_nlpkit_alone_says_what_it_is_for_and_how_to_start(
     monkeypatch.setattr(sys, "argv", ["nlpkit", *arguments])
     assert main() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 40
+    assert len(lines) <= 48
     assert max(map(len, lines)) <= 80
     started = [line for line in lines if line.startswith("  nlpkit ")]
     assert started == [f"  {command}" for command in manual.START]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlpkit.generation.words import said
+from nlpkit.models import attention
 from nlpkit.tasks.forward import Part
 
 if TYPE_CHECKING:
@@ -44,14 +45,13 @@ class Alignment(NamedTuple):
 @contextmanager
 def seen(model: Any) -> Iterator[None]:
     """Let a model give its attention, which fused kernels never hold."""
-    before, training = model.config._attn_implementation, model.training
-    model.set_attn_implementation("eager")
-    model.eval()
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
-        model.train(training)
+    training = model.training
+    with attention.eager(model):
+        model.eval()
+        try:
+            yield
+        finally:
+            model.train(training)
 
 
 def of(task: Text2Text, model: Any, example: Mapping[str, Any], ids: Sequence[int]) -> Alignment | None:
