@@ -35,7 +35,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "tasks": ("tasks",),
     "models": ("generation", "quantization", "tokenization", "models"),
     "machine": ("hardware",),
-    "data": ("metrics", "data", "vectors"),
+    "data": ("metrics", "data", "vectors", "word_vectors"),
     "options": ("options",),
     "run folders": ("limits", "runs"),
     "ground": (

@@ -101,9 +101,10 @@ def _cut(place: Place, cuts: Sequence[int]) -> Iterable[Place]:
     return pairwise([start, *(cut for cut in cuts if start < cut < end), end])
 
 
-def plain(text: str) -> list[str]:
-    """The words of running text in lower case without punctuation; the marks where there is nothing else."""
-    parts = [text[start:end].lower() for start, end in split(text)]
+def plain(text: str, *, lowercase: bool = True) -> list[str]:
+    """The words of running text without punctuation, in lower case or as they are; the marks where there is nothing
+    else."""
+    parts = [text[start:end].lower() if lowercase else text[start:end] for start, end in split(text)]
     return [part for part in parts if any(shape(character) in "a0c" for character in part)] or parts
 
 
