@@ -65,6 +65,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
     "loadtest": CommandEntry("nlpkit.recipes.loadtest", "Find how many requests a second a service holds.", "Use"),
     "env": CommandEntry("nlpkit.recipes.env", "Show machine and versions, as for a bug report.", "Use"),
+    "learn": CommandEntry("nlpkit.recipes.learn", "Show the pieces of a Transformer on your model.", "Use"),
     "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, status.", "Runs"),
     "compare": CommandEntry("nlpkit.recipes.compare", "Compare runs on the same rows, with a test.", "Runs"),
     "report": CommandEntry("nlpkit.recipes.report", "Write one web page about a run.", "Runs"),

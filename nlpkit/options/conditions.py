@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nlpkit.options.names import flag_of
+from nlpkit.options.names import flag_of, shown_name
 from nlpkit.options.problems import OptionError, Problem
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _unread(values: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> Itera
     for name, info in fields.items():
         if values[name] == (default := info.get_default(call_default_factory=True)):
             continue
-        flag = flag_of(f"no_{name}" if default is True else name)
+        flag = flag_of(f"no_{name}") if default is True else shown_name(name, fields)
         broken = (each for each in declared_conditions(info) if not each.holds(values))
         if (condition := next(broken, None)) is not None:
             yield condition.problem(name, flag, values)

@@ -1,0 +1,135 @@
+"""Pictures of matrices, lines and waves, drawn when they are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlpkit.runs.plot_style import COLOURS, HEIGHT, QUIET_TEXT, SMALL, WIDTH
+from nlpkit.runs.plots import DASHES, Plot, save_figure, with_style
+
+MOST_DRAWN = 40  # tokens of a text: more cannot be told apart
+LONGEST_TOKEN = 12  # characters of one on an axis
+PANEL = 1.65  # inches of a matrix beside others
+IN_A_ROW = 4
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A matrix with what its rows and columns are.
+
+    Attributes:
+        values: shape (rows, columns); what is no number is left white.
+        rows, columns: names, or empty for numbers.
+        row_title, column_title: what the names are.
+    """
+
+    values: np.ndarray
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    row_title: str = ""
+    column_title: str = ""
+
+
+def tokens_named(tokens: Sequence[str]) -> list[str]:
+    """Tokens as an axis has room for them."""
+    return [token if len(token) <= LONGEST_TOKEN else f"{token[: LONGEST_TOKEN - 1]}…" for token in tokens]
+
+
+def grid(
+    panels: Mapping[str, Heat], said: str, *, columns: int = IN_A_ROW, lowest: float = 0, highest: float = 1
+) -> Plot:
+    """Matrices beside each other in one scale; those of one shape share the names at their sides.
+
+    Args:
+        panels: by title.
+        said: what the colours are.
+        columns: panels in a row.
+        lowest, highest: of the colours; below 0 they go both ways from white.
+    """
+
+    @with_style
+    def draw(path: Path) -> None:
+        from matplotlib import pyplot
+
+        heats = list(panels.values())
+        wide = min(len(heats), columns)
+        rows = -(-len(heats) // wide)
+        names = max((len(name) for heat in heats for name in heat.rows), default=2) * 0.07
+        below = max((len(name) for heat in heats for name in heat.columns), default=2) * 0.07
+        width = min(max(PANEL * wide + names, 4.0), WIDTH * 1.6)
+        side = (width - names - 0.4) / wide
+        tall = max(heat.values.shape[0] / heat.values.shape[1] for heat in heats)
+        figure, axes = pyplot.subplots(
+            rows,
+            wide,
+            figsize=(width, rows * (side * min(tall, 1.6) + 0.3) + below + 0.7),
+            layout="constrained",
+            squeeze=False,
+        )
+        shown: Any = None
+        for number, place in enumerate(axes.flat):
+            if number >= len(heats):
+                place.set_visible(False)
+                continue
+            heat = heats[number]
+            colours = "RdBu_r" if lowest < 0 else "Blues"
+            shown = place.imshow(
+                heat.values, cmap=colours, vmin=lowest, vmax=highest, aspect="auto", interpolation="nearest"
+            )
+            place.set_title(list(panels)[number], fontsize=SMALL)
+            _name(place.yaxis, heat.rows if number % wide == 0 else (), len(heat.rows) > 0)
+            _name(place.xaxis, heat.columns if number + wide >= len(heats) else (), len(heat.columns) > 0)
+            place.set_ylabel(heat.row_title if number % wide == 0 else "", fontsize=SMALL, color=QUIET_TEXT)
+            last = number + wide >= len(heats)
+            place.set_xlabel(heat.column_title if last else "", fontsize=SMALL, color=QUIET_TEXT)
+        bar = figure.colorbar(shown, ax=axes, location="top", shrink=0.5, aspect=40)
+        bar.set_label(said, fontsize=SMALL)
+        bar.ax.tick_params(labelsize=SMALL)
+        save_figure(figure, path)
+
+    return draw
+
+
+def _name(axis: Any, names: Sequence[str], named: bool) -> None:
+    """Names on an axis; nothing where another panel has them, numbers where there are none."""
+    axis.set_tick_params(length=0, labelsize=SMALL - 1)
+    if names:
+        axis.set_ticks(range(len(names)), names, rotation=90 if axis.axis_name == "x" else 0)
+    elif named:
+        axis.set_ticks([])
+
+
+def lines(
+    drawn: Mapping[str, tuple[Sequence[float], Sequence[float]]], xlabel: str, ylabel: str, *, marked: bool = False
+) -> Plot:
+    """Lines by name, each its x and its y.
+
+    Args:
+        marked: whether each point has a mark.
+    """
+
+    @with_style
+    def draw(path: Path) -> None:
+        from matplotlib import pyplot
+
+        figure, axes = pyplot.subplots(figsize=(WIDTH, HEIGHT), layout="constrained")
+        for number, (name, (x, y)) in enumerate(drawn.items()):
+            axes.plot(
+                x,
+                y,
+                label=name,
+                color=COLOURS[number % len(COLOURS)],
+                linestyle=DASHES[number // len(COLOURS) % len(DASHES)],
+                marker="o" if marked else None,
+            )
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid()
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        save_figure(figure, path)
+
+    return draw

@@ -1,0 +1,1 @@
+"""What `nlpkit learn TOPIC` shows, a module a topic."""
