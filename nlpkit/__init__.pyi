@@ -4149,6 +4149,57 @@ def index(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def list_learn(
+    topic: str | None = None,
+    model: str | PathLike[str] | None = None,
+    *,
+    text: Sequence[str] | str = ...,
+    layer: int | None = None,
+    output: str | PathLike[str] | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    seed: int = 42,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Show the pieces of a Transformer at work, on a model and a text of yours.
+    Writes figures and pictures to a folder.
+
+    Each piece (nlpkit/learn/pieces/) is a few lines of torch beside its formula and its paper: docs/learn/ explains them. A
+    topic runs its piece with the weights of the model, tells how far the result is from what the model itself computes, and
+    draws it. Without RUN the model is a small BERT with weights that are drawn. Without TOPIC all topics are listed.
+
+    Args:
+        topic: What to look at; without one: the list.
+        model: Run folder, model folder or hub name; without one: a small random BERT. (only with the
+            topic attention)
+        text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the topic
+            attention)
+        layer: Layer to draw, from 1. Default: all. (only with the topic attention)
+        output: Folder of the pictures. Default: runs/<topic>-<model>.
+        model_revision: Revision of a hub model. (only with the topic attention; only with model)
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's. (only with the topic
+            attention; only with model)
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        seed: Seed of weights that are drawn.
+        overwrite: Replace what is in output.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def list_recipes(
     action: Literal['list', 'show'] = 'list',
     name: str | None = None,

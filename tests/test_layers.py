@@ -31,6 +31,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "distillation",
         "embedding",
         "fewshot",
+        "learn",
         "probing",
         "pruning",
         "sharding",
