@@ -31,13 +31,14 @@ def show(options: LearnOptions) -> Shown:
     figures = [_figures(subject, number) for number in range(len(subject.layers))]
     pictures: dict[str, Plot] = {f"attention-layer-{number + 1}": picture(subject, number) for number in drawn}
     differences = subject.differences()
+    apart = {
+        "weights": max(weights for weights, _ in differences),
+        "states": max(states for _, states in differences),
+    }
     record = {
         "model": subject.name,
         "tokens": subject.tokens,
-        "largest_difference": {
-            "weights": max(weights for weights, _ in differences),
-            "states": max(states for _, states in differences),
-        },
+        "largest_difference": apart,
         "layers": [
             {"layer": number + 1, "difference_of_weights": weights, "difference_of_states": states, **values}
             for number, ((weights, states), values) in enumerate(zip(differences, figures, strict=True))
@@ -45,8 +46,7 @@ def show(options: LearnOptions) -> Shown:
     }
     lines = [
         f"the piece in the place of the attention of {subject.name}: weights differ by at most "
-        f"{record['largest_difference']['weights']:.1e}, states by {record['largest_difference']['states']:.1e} of the "
-        "largest (float64)"
+        f"{apart['weights']:.1e}, states by {apart['states']:.1e} of the largest (float64)"
     ]
     lines += cut_line(subject)
     return Shown(record, [_table(subject, figures), _sharpest(subject, drawn)], lines, pictures)
