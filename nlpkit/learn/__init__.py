@@ -1,0 +1,1 @@
+"""`learn`: the pieces of a Transformer by hand, and what they show of a model."""

@@ -1,0 +1,1 @@
+"""The pieces of a Transformer, each a few lines of torch beside its formula and its paper; nothing here needs nlpkit."""
