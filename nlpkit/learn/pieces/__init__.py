@@ -1,1 +1,1 @@
-"""The pieces of a Transformer, each a few lines of torch beside its formula and its paper; nothing here needs nlpkit."""
+"""The pieces of a Transformer, each a few lines of torch beside its formula and paper; nothing here needs nlpkit."""

@@ -1,4 +1,4 @@
-"""The decoder: what is written so far looks at itself, then at what the encoder read (Vaswani et al. 2017, figure 1)."""
+"""The decoder: what is written so far sees itself, then what the encoder read (Vaswani et al. 2017, figure 1)."""
 
 from __future__ import annotations
 

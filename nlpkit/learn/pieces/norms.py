@@ -30,8 +30,8 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """x / √(mean(x²) + ε) · γ: the size without the mean (Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467; T5,
-    Llama).
+    """x / √(mean(x²) + ε) · γ: the size without the mean (Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467;
+    T5, Llama).
 
     Args:
         width: of the states.

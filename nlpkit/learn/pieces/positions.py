@@ -62,8 +62,8 @@ def rotary_angles(length: int, size: int, base: float = 10_000.0) -> Tensor:
 def rotate(states: Tensor, angles: Tensor) -> Tensor:
     """Each pair (a, b) becomes (a cos φ - b sin φ, b cos φ + a sin φ): queries and keys are turned, never values.
 
-    Turned by p and by q, their dot product hangs on p - q alone: the position comes in as a distance, in each layer. The
-    pairs are i and i + size / 2, as in Llama; in the paper 2i and 2i + 1, which is another order of the same weights.
+    Turned by p and by q, their dot product hangs on p - q alone: the position comes in as a distance, in each layer.
+    The pairs are i and i + size / 2, as in Llama; in the paper 2i and 2i + 1, another order of the same weights.
 
     Args:
         states: queries or keys, shape (..., length, size).

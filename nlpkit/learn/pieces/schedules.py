@@ -1,4 +1,4 @@
-"""Learning rates that rise before they fall: at first steps are large in no useful direction, and Adam's means short."""
+"""Learning rates that rise before they fall: at first steps are large in no useful direction, Adam's means short."""
 
 from __future__ import annotations
 
