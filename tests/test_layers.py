@@ -30,6 +30,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "clustering",
         "distillation",
         "embedding",
+        "explaining",
         "fewshot",
         "learn",
         "probing",

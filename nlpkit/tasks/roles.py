@@ -11,6 +11,7 @@ from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.asking import Ask
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.explained import Question
 from nlpkit.tasks.forward import Forward, Loss, Part
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.outputs import Outputs
@@ -168,6 +169,43 @@ class Judged(Task):
     def higher_is_better(self, metric: str) -> bool:
         """Whether a larger value of `metric` is a better one."""
         return metric not in self.lower_is_better
+
+
+class Explainable(Task):
+    """A task whose answers can be explained by the words of the input: see `nlpkit.explaining`."""
+
+    ability: ClassVar[str] = "whose answers can be explained"
+    operations: ClassVar[Sequence[str]] = ("explain",)
+
+    # Whether words may be taken out of an input. Of an answer that stands at places of it they are masked instead.
+    movable: ClassVar[bool] = True
+
+    @abstractmethod
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: Outputs, asked: str | None = None
+    ) -> Sequence[Question]:
+        """What is explained of the answer to a row: by default what it is.
+
+        Args:
+            tokenizer: of the model.
+            example: as the reader's `inputs` makes it.
+            outputs: merged, of this example alone: one entry.
+            asked: what is explained instead, as a user names it: a label, a word, a text.
+
+        Raises:
+            UserError: there is nothing of that name, or the tokenizer does not tell where its tokens stand.
+        """
+
+    @abstractmethod
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        """How sure the model is of what is asked, of each row of a batch of one reading's variants: shape (rows,).
+
+        A probability, or what comes nearest to one (a cosine); gradients pass through it.
+
+        Args:
+            forward: of variants of a `Reading`, in which words are masked or, of a `movable` task, left out.
+            target: of its `Question`.
+        """
 
 
 class Trainable(Judged):

@@ -66,6 +66,40 @@ def of_texts(
     return out
 
 
+def places(
+    tokenizer: Any, example: Mapping[str, str], max_length: int | None, long_text: str
+) -> list[list[tuple[str, int, int] | None]]:
+    """Where the tokens of each feature of an example stand, as `of_texts` makes them.
+
+    Args:
+        tokenizer: a fast one.
+        example: `text`, of a pair `text_pair`.
+
+    Returns:
+        Of each feature for each token the column and its characters, first and behind the last; None of special tokens.
+    """
+    columns = _texts_of({name: [text] for name, text in example.items() if text is not None})
+    cut = {"truncation": max_length is not None, "max_length": max_length}
+    if long_text == "head-tail":
+        cut = {"truncation": False}
+    elif long_text == "windows" and max_length:
+        room = max_length - tokenizer.num_special_tokens_to_add()
+        cut |= {"stride": room // 4, "return_overflowing_tokens": True}
+    encoded = tokenizer(*(example[name] for name in columns), return_offsets_mapping=True, verbose=False, **cut)
+    found = []
+    for encoding in encoded.encodings:
+        found.append(
+            [
+                None if side is None else (columns[side], *offsets)
+                for side, offsets in zip(encoding.sequence_ids, encoding.offsets, strict=True)
+            ]
+        )
+    if long_text == "head-tail" and max_length and len(found[0]) > max_length:
+        head = max_length // 4
+        found = [found[0][:head] + found[0][head - max_length :]]
+    return found
+
+
 def _windows(tokenizer: Any, texts: Sequence[str], max_length: int) -> tuple[dict[str, list[Any]], list[int]]:
     """Windows of all texts, a quarter of each shared with the next, and the text of each."""
     room = max_length - tokenizer.num_special_tokens_to_add()

@@ -100,6 +100,10 @@ class ProblemType(ABC):
         """How many entries `soft_loss` compares per row."""
         return 1
 
+    def sureness_of(self, logits: torch.Tensor, label: int) -> torch.Tensor:
+        """The probability of one label, shape (rows,), of logits (rows, labels); here a number that is none."""
+        return logits[:, label]
+
     # --- judging ---
 
     def margins(self, outputs: np.ndarray) -> np.ndarray | None:
@@ -303,6 +307,9 @@ class SingleLabel(_Classes):
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         return arrays.softmax(outputs.astype(np.float64))
 
+    def sureness_of(self, logits: torch.Tensor, label: int) -> torch.Tensor:
+        return logits.softmax(-1)[:, label]
+
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.argmax(axis=1)
 
@@ -424,6 +431,9 @@ class MultiLabel(_Classes):
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         return arrays.sigmoid(outputs.astype(np.float64))
+
+    def sureness_of(self, logits: torch.Tensor, label: int) -> torch.Tensor:
+        return logits[:, label].sigmoid()
 
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         return np.concatenate([self.probabilities(part) >= self.threshold for part in _parts(outputs)]).astype(np.int64)

@@ -25,11 +25,12 @@ from nlpkit.options import ColumnOptions, Config, TextColumnOptions
 from nlpkit.tasks import heads
 from nlpkit.tasks.abstaining import Abstaining
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.explained import Question, readings_of, require_places, unknown_target
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import MarginOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Teachable
+from nlpkit.tasks.roles import Explainable, Teachable
 from nlpkit.tasks.text_classification import baseline, features, label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class TextClassification(Teachable):
+class TextClassification(Teachable, Explainable):
     """See the module's docstring.
 
     Args:
@@ -485,6 +486,38 @@ class TextClassification(Teachable):
         names = self._given(dict.fromkeys(self.labels.names)) if self.problem.has_classes else {}
         margin = ["margin"] if self.abstaining is not None and self.abstaining.margin is not None else []
         return {**super().no_answer(), **dict.fromkeys([*margin, *names])}
+
+    # --- explaining ---
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: np.ndarray, asked: str | None = None
+    ) -> list[Question]:
+        """How sure the model is of its label, of each of several, or how high its number is."""
+        require_places(tokenizer)
+        texts = {name: str(example[name]) for name in ("text", "text_pair") if example.get(name) is not None}
+        made = self.features(tokenizer, {name: [text] for name, text in texts.items()})
+        placed = features.places(tokenizer, texts, self.max_length, self.long_text)
+        readings = readings_of(made, placed, texts)
+        return [
+            Question(name, readings, {"label": label}, texts)
+            for label, name in self._asked_labels(outputs, asked).items()
+        ]
+
+    def _asked_labels(self, outputs: np.ndarray, asked: str | None) -> dict[int, str]:
+        """The columns of the logits that are explained, with the names of their labels."""
+        names = list(self.model_arguments()["id2label"].values())
+        if asked is not None:
+            if asked not in names:
+                raise unknown_target(asked, "label of the model", names)
+            return {names.index(asked): asked}
+        predicted = self.problem.predicted(outputs)[0] if self.problem.has_classes else 0
+        chosen = np.flatnonzero(predicted) if np.ndim(predicted) else np.array([predicted])
+        if not len(chosen):  # of several labels none is sure enough: why not even the likeliest
+            chosen = outputs[0].argmax(keepdims=True)
+        return {int(label): names[int(label)] for label in chosen}
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return self.problem.sureness_of(forward.logits.float(), target["label"])
 
     def require_baseline(self) -> None:
         baseline.require_few(self.labels)
