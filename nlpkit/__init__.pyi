@@ -4152,14 +4152,30 @@ def index(
 def list_learn(
     topic: str | None = None,
     model: str | PathLike[str] | None = None,
+    data: Data | None = ...,
     *,
     text: Sequence[str] | str = ...,
     layer: int | None = None,
+    seeds: Sequence[int] | str | int = ...,
+    max_steps: int | None = None,
+    max_minutes: float | None = None,
     output: str | PathLike[str] | None = None,
     model_revision: str | None = None,
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_column: str | None = None,
+    data_config: str | None = None,
+    data_split: str = 'train',
+    data_revision: str | None = None,
     seed: int = 42,
     overwrite: bool = False,
     config: str | PathLike[str] | None = None,
@@ -4171,22 +4187,73 @@ def list_learn(
 
     Each piece (nlpkit/learn/pieces/) is a few lines of torch beside its formula and its paper: docs/learn/ explains them. A
     topic runs its piece with the weights of the model, tells how far the result is from what the model itself computes, and
-    draws it. Without RUN the model is a small BERT with weights that are drawn. Without TOPIC all topics are listed.
+    draws it. Without RUN the model is a small BERT with weights that are drawn. An experiment (compare-...) trains variants
+    of a small model with several seeds, and says what their losses tell. Without TOPIC all topics are listed.
 
     Args:
         topic: What to look at; without one: the list.
         model: Run folder, model folder or hub name; without one: a small random BERT. (only with the
             topic attention)
+        data: Text to learn: files, folders or globs, a hub data set, - for standard input (repeatable);
+            or the rows themselves. (only with the topics compare-heads, compare-positions,
+            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
+            compare-precisions)
         text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the topic
             attention)
         layer: Layer to draw, from 1. Default: all. (only with the topic attention)
+        seeds: Train every variant once with each of these seeds. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
+        max_steps: Optimizer steps of each training. Default: of the experiment. (only with the topics
+            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
+            compare-norm-places, compare-rnn, compare-precisions)
+        max_minutes: Take fewer steps, so that all trainings end within N minutes. (only with the topics
+            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
+            compare-norm-places, compare-rnn, compare-precisions)
         output: Folder of the pictures. Default: runs/<topic>-<model>.
         model_revision: Revision of a hub model. (only with the topic attention; only with model)
         tokenizer: Folder or hub name of the tokenizer. Default: the model's. (only with the topic
             attention; only with model)
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
-        seed: Seed of weights that are drawn.
+        device: auto, cpu, cuda, cuda:1, mps. (only with the topics compare-heads, compare-positions,
+            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
+            compare-precisions)
+        precision: Arithmetic of the forward pass. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn)
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow. (only with
+            the topics compare-heads, compare-positions, compare-norms, compare-activations,
+            compare-warm-up, compare-norm-places, compare-rnn, compare-precisions)
+        format: Format of the files. Default: from their names. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
+        encoding: Text encoding of the files. (only with the topics compare-heads, compare-positions,
+            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
+            compare-precisions)
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+            (only with the topics compare-heads, compare-positions, compare-norms, compare-activations,
+            compare-warm-up, compare-norm-places, compare-rnn, compare-precisions)
+        columns: Names of the columns of files without a header. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
+        text_column: Column of the text in tables. Default: guessed. (only with the topics
+            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
+            compare-norm-places, compare-rnn, compare-precisions)
+        data_config: Configuration of a hub data set. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
+        data_split: Split of a hub data set. (only with the topics compare-heads, compare-positions,
+            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
+            compare-precisions)
+        data_revision: Revision of a hub data set. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
+        seed: Seed of weights that are drawn. (only with a piece)
         overwrite: Replace what is in output.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nlpkit.learn.topics import reading
+from nlpkit.learn.experiments.options import ExperimentOptions
+from nlpkit.learn.topics import TOPICS, only_where_read
 from nlpkit.options import (
     FolderOptions,
     GivenModelOptions,
@@ -16,14 +17,15 @@ from nlpkit.options import (
     option_like,
 )
 
+OF_PIECES = OnlyWith(
+    ("topic",),
+    tuple(name for name, topic in TOPICS.items() if topic.kind == "piece"),
+    why=" is read by the pieces; an experiment has --seeds",
+    shown="only with a piece",
+)
 
-def _only_where_read(option: str) -> OnlyWith:
-    topics = reading(option)
-    named = f"the topic {topics[0]}" if len(topics) == 1 else f"the topics {', '.join(topics)}"
-    return OnlyWith(("topic",), topics, why=f" is read by {named}", shown=f"only with {named}")
 
-
-class LearnOptions(OpeningOptions):
+class LearnOptions(ExperimentOptions, OpeningOptions):
     """What is looked at, on which model and text, and where the pictures go."""
 
     topic: str | None = option(
@@ -34,7 +36,7 @@ class LearnOptions(OpeningOptions):
         "model",
         None,
         "Run folder, model folder or hub name; without one: a small random BERT.",
-        only_with=_only_where_read("model"),
+        only_with=only_where_read("model"),
     )
     text: Strings = option(
         [],
@@ -42,7 +44,7 @@ class LearnOptions(OpeningOptions):
         panel="Input",
         metavar="TEXT",
         shown_default="a sentence",
-        only_with=_only_where_read("text"),
+        only_with=only_where_read("text"),
     )
     layer: int | None = option(
         None,
@@ -50,15 +52,17 @@ class LearnOptions(OpeningOptions):
         panel="Input",
         ge=1,
         shown_default="all",
-        only_with=_only_where_read("layer"),
+        only_with=only_where_read("layer"),
     )
     model_revision: str | None = option_like(
-        OpeningOptions, "model_revision", only_with=(_only_where_read("model"), OnlyWith(("model",)))
+        OpeningOptions, "model_revision", only_with=(only_where_read("model"), OnlyWith(("model",)))
     )
     tokenizer: str | None = option_like(
-        OpeningOptions, "tokenizer", only_with=(_only_where_read("model"), OnlyWith(("model",)))
+        OpeningOptions, "tokenizer", only_with=(only_where_read("model"), OnlyWith(("model",)))
     )
-    seed: int = option_like(SeedOptions, "seed", help="Seed of weights that are drawn.", panel="Input")
+    seed: int = option_like(
+        SeedOptions, "seed", help="Seed of weights that are drawn.", panel="Input", only_with=OF_PIECES
+    )
     output: Path | None = option_like(
         FolderOptions, "output", help="Folder of the pictures.", shown_default="runs/<topic>-<model>"
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from nlpkit.learn.experiments.variants import EXPERIMENTS
+from nlpkit.options import OnlyWith
+
 
 class Topic(NamedTuple):
     """One topic.
@@ -11,7 +14,7 @@ class Topic(NamedTuple):
     Attributes:
         title: what it shows, in one line.
         module: has `show(options: LearnOptions) -> Shown`; imported when the topic is asked for.
-        reads: options that it reads beside `--seed`, `--output` and `--overwrite`.
+        reads: options that it reads beside `--output` and `--overwrite`.
         kind: `piece`: the formula on a text; `experiment`: models are trained, and compared in a table.
     """
 
@@ -22,6 +25,7 @@ class Topic(NamedTuple):
 
 
 OF_A_MODEL = ("model", "text", "model_revision", "tokenizer", "allow_pickle", "trust_remote_code")
+OF_TRAININGS = ("data", "seeds", "max_steps", "max_minutes", "device")
 
 TOPICS: dict[str, Topic] = {
     "attention": Topic(
@@ -29,9 +33,25 @@ TOPICS: dict[str, Topic] = {
         "nlpkit.learn.shows.attention",
         (*OF_A_MODEL, "layer"),
     ),
+    **{
+        experiment.name: Topic(
+            experiment.title,
+            "nlpkit.learn.experiments.run",
+            OF_TRAININGS if experiment.needs_gpu else (*OF_TRAININGS, "precision"),
+            "experiment",
+        )
+        for experiment in EXPERIMENTS.values()
+    },
 }
 
 
 def reading(option: str) -> tuple[str, ...]:
     """Names of the topics that read an option."""
     return tuple(name for name, topic in TOPICS.items() if option in topic.reads)
+
+
+def only_where_read(option: str) -> OnlyWith:
+    """That an option is refused where the topic does not read it."""
+    topics = reading(option)
+    named = f"the topic {topics[0]}" if len(topics) == 1 else f"the topics {', '.join(topics)}"
+    return OnlyWith(("topic",), topics, why=f" is read by {named}", shown=f"only with {named}")

@@ -3,10 +3,11 @@ Writes figures and pictures to a folder.
 
 Each piece (nlpkit/learn/pieces/) is a few lines of torch beside its formula and its paper: docs/learn/ explains them. A
 topic runs its piece with the weights of the model, tells how far the result is from what the model itself computes, and
-draws it. Without RUN the model is a small BERT with weights that are drawn. Without TOPIC all topics are listed.
+draws it. Without RUN the model is a small BERT with weights that are drawn. An experiment (compare-...) trains variants
+of a small model with several seeds, and says what their losses tell. Without TOPIC all topics are listed.
 
 Examples: nlpkit learn attention runs/reviews --text "What a film!" --output runs/attention
-nlpkit learn positions
+nlpkit learn compare-heads --data book.txt --max-minutes 5
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, versions
 
 COMMAND = "learn"
-ESSENTIAL: tuple[str, ...] = ("topic", "model", "text", "layer", "output")
+ESSENTIAL: tuple[str, ...] = (
+    *("topic", "model", "text", "layer", "data", "seeds", "max_steps", "max_minutes", "output"),
+)
 KINDS = {"piece": "pieces", "experiment": "experiments"}
 
 
@@ -51,8 +54,7 @@ def run(config: Config) -> Report:
         )
     config.refuse_unread()
     started = time.monotonic()
-    model = (config.model or "random").rstrip("/").rpartition("/")[2] or "model"
-    folder = RunFolder(config.output or RunFolder.default_path(config.topic, model))
+    folder = RunFolder(config.output or RunFolder.default_path(config.topic, _subject(config)))
     folder.require_usable(resume=None, overwrite=config.overwrite)
     show: Callable[[LearnOptions], Shown] = importlib.import_module(TOPICS[config.topic].module).show
     shown = show(config)
@@ -78,6 +80,13 @@ def run(config: Config) -> Report:
         lines.append(f"{counted(len(drawn), 'picture', 'pictures')} in {folder.path}/plots")
     report = {"command": COMMAND, "topic": config.topic, "output": str(folder.path), "plots": drawn, **shown.record}
     return Report(report, shown.tables, lines)
+
+
+def _subject(config: Config) -> str:
+    """The name of the model, or of the first text of an experiment, as the name of a folder ends."""
+    if TOPICS[str(config.topic)].kind == "experiment":
+        return config.data[0].removeprefix("sample:").rstrip("/").rpartition("/")[2].partition(".")[0] or "text"
+    return (config.model or "random").rstrip("/").rpartition("/")[2] or "model"
 
 
 def _listed() -> Report:

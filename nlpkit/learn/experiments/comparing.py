@@ -23,7 +23,7 @@ class Trained:
         losses: nats a byte of held-out text, for each part of a window.
         curve: steps, and the loss of the first part there.
         seconds: of the steps.
-        diverged: whether the loss was no number, or in the end that of guessing bytes blindly, or more.
+        diverged: whether the loss was no number, or in the end higher than before the first step.
     """
 
     seed: int
@@ -131,7 +131,8 @@ def sentence(difference: Difference, where: str) -> str:
         return f"{names}: cannot be compared, as with each seed one of them diverged"
     if not isinstance(estimate, Estimate):
         return f"{names}: {estimate:+.3f} with the one seed that both have, which tells nothing of others"
-    shown = f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f}), {counted(difference.pairs, 'seed', 'seeds')}"
+    interval = f"{estimate.low:+.3f} to {estimate.high:+.3f}"
+    shown = f"{estimate.value:+.3f} ({interval}), {counted(difference.pairs, 'seed', 'seeds')}"
     if not difference.seen:
         return f"{names}: no difference seen, {shown}"
     return f"{names}: {'lower' if estimate.value < 0 else 'higher'} loss, {shown}"

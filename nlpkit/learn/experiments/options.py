@@ -48,6 +48,7 @@ class ExperimentOptions(CorpusOptions, DeviceOptions):
         "seeds",
         SEEDS,
         "Train every variant once with each of these seeds.",
+        shown_default=",".join(map(str, SEEDS)),
         only_with=only_where_read("seeds"),
     )
     max_steps: int | None = option_like(

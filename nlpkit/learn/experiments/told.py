@@ -43,12 +43,12 @@ def _shown(loss: Estimate | float | None) -> str | None:
     return None if loss is None else f"{loss:.3f}"
 
 
-def lines(
-    experiment: Experiment, results: Sequence[Result], found: Sequence[Difference], unigram: float
-) -> list[str]:
+def lines(experiment: Experiment, results: Sequence[Result], found: Sequence[Difference], unigram: float) -> list[str]:
     """What the table is of, what is to be known of it, and a sentence for each comparison."""
     seeds, where = len(results[0].each), parts_of(experiment)
-    said = [f"loss: nats a byte of held-out text, {unigram:.3f} by counting bytes; seconds: median of a training, by the clock"]
+    said = [
+        f"loss: nats a byte of held-out text, {unigram:.3f} by counting bytes; seconds: median of a training's steps"
+    ]
     if seeds > 1:
         said.append(
             f"intervals: 95 %, of the mean over {counted(seeds, 'seed', 'seeds')}; of the differences below, which are "
@@ -58,7 +58,7 @@ def lines(
         said.append("one seed: there are no intervals, and the differences tell nothing of other seeds")
     if any(result.diverged for result in results):
         said.append(
-            "diverged: the loss was no number, or that of guessing bytes; losses and seconds are of the other trainings"
+            "diverged: the loss was no number, or higher than before the first step; losses and seconds leave it out"
         )
     for result in results:
         stuck = sum(one.losses[0] >= unigram for one in result.kept)
@@ -97,8 +97,8 @@ def curves(experiment: Experiment, results: Sequence[Result], unigram: float) ->
             }
             if not result.kept:
                 continue  # the table says so
-            at = [step for step, _ in result.kept[0].curve]
-            losses = [[loss for _, loss in one.curve] for one in result.kept]
+            at = [step for step, _ in result.kept[0].curve[1:]]
+            losses = [[loss for _, loss in one.curve[1:]] for one in result.kept]
             steps.plot(at, [sum(each) / len(each) for each in zip(*losses, strict=True)], label=result.name, **look)
             steps.fill_between(
                 at,

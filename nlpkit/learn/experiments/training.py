@@ -30,7 +30,7 @@ class Course:
     """What a training came to.
 
     Attributes:
-        curve: steps so far, and the loss of the first part there: see `judge`.
+        curve: steps so far, from 0 on, and the loss of the first part there: see `judge`.
         losses: of all parts, at the end.
         seconds: of the steps, without those in which it was judged.
         seconds_judged: those, of one point of the curve.
@@ -73,7 +73,9 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=schedule.rate, weight_decay=DECAY)
     scaler = torch.amp.GradScaler(device, enabled=schedule.precision == "fp16")  # gradients of fp16 underflow
     synchronize = synchronizer(device)
-    steps, seconds, seconds_judged, curve = schedule.steps, 0.0, 0.0, []
+    steps, seconds = schedule.steps, 0.0
+    losses = judge(model, judged, ends, schedule.precision)
+    curve, seconds_judged = [(0, losses[0])], 0.0
     shown = {max(round(steps * point / POINTS), 1) for point in range(1, POINTS + 1)}
     for step in range(1, steps + 1):
         began = time.perf_counter()
@@ -95,7 +97,7 @@ def train(
             curve.append((step, losses[0]))
             if not math.isfinite(losses[0]):
                 break
-    return Course(curve, losses, seconds, seconds_judged / len(curve))
+    return Course(curve, losses, seconds, seconds_judged / (len(curve) - 1))
 
 
 @torch.no_grad()

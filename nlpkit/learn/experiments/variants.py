@@ -1,4 +1,4 @@
-"""The experiments: what each asks, and the variants that answer it. Imports no torch, as a list of topics needs none."""
+"""The experiments: what each asks, and the variants that answer it. Imports no torch: a list of topics needs none."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Setting:
     width: int = 64
     layers: int = 2
     heads: int = 4
-    positions: Literal["none", "sinusoidal", "learned", "rotary", "relative"] = "sinusoidal"
+    positions: Literal["none", "sinusoidal", "learned", "rotary", "relative"] = "rotary"
     norm: Literal["layer", "batch"] = "layer"
     norm_first: bool = True
     activation: Literal["relu", "gelu", "leaky_relu"] = "gelu"
-    rate: float = 3e-3
+    rate: float = 1e-2
     warmup: float = 0.1
     batch: int = 16
     precision: Literal["fp32", "bf16", "fp16"] | None = None
@@ -81,7 +81,7 @@ class Experiment:
 
 
 BASE = Setting()
-DEEP = replace(BASE, layers=6)
+DEEP = replace(BASE, layers=6, width=32)
 LARGE = Setting(width=512, layers=6, heads=8, rate=1e-3, batch=64)  # what keeps a GPU busy
 
 
@@ -112,23 +112,21 @@ EXPERIMENTS = {
                     "8 heads": replace(BASE, heads=8),
                 }
             ),
-            steps=400,
         ),
         Experiment(
             "compare-positions",
             "positions: sinusoidal, learned, rotary, relative, none, also beyond the trained length",
             _against_first(
                 {
-                    "sinusoidal": BASE,
+                    "sinusoidal": replace(BASE, positions="sinusoidal"),
                     "learned": replace(BASE, positions="learned"),
-                    "rotary": replace(BASE, positions="rotary"),
+                    "rotary": BASE,
                     "relative": replace(BASE, positions="relative"),
                     "none": replace(BASE, positions="none"),
                 }
             ),
-            steps=400,
             times=(1, 2, 4),
-            note="Learned vectors of positions beyond the trained length are as they were drawn: no step has seen them.",
+            note="Learned positions beyond the trained length are as they were drawn: no step has changed them.",
         ),
         Experiment(
             "compare-norms",
@@ -155,20 +153,21 @@ EXPERIMENTS = {
                     "leaky ReLU": replace(BASE, activation="leaky_relu"),
                 }
             ),
-            steps=400,
         ),
         Experiment(
             "compare-warm-up",
-            "with and without warm-up, post- and pre-norm",
+            "with and without warm-up, post- and pre-norm, at two learning rates",
             _in_pairs(
                 [
                     (
-                        (f"{place}-norm, warm-up", replace(DEEP, norm_first=first)),
-                        (f"{place}-norm, none", replace(DEEP, norm_first=first, warmup=0.0)),
+                        (f"{place}-norm, {rate:g}, warm-up", replace(DEEP, norm_first=first, rate=rate)),
+                        (f"{place}-norm, {rate:g}, none", replace(DEEP, norm_first=first, rate=rate, warmup=0.0)),
                     )
                     for place, first in (("post", False), ("pre", True))
+                    for rate in (1e-2, 2e-2)
                 ]
             ),
+            steps=200,
         ),
         Experiment(
             "compare-norm-places",
@@ -182,14 +181,14 @@ EXPERIMENTS = {
                     for layers in (2, 6, 12)
                 ]
             ),
+            steps=200,
         ),
         Experiment(
             "compare-rnn",
             "LSTM and GRU against a Transformer of as many parameters",
             _against_first(
-                {"Transformer": BASE, "LSTM": replace(BASE, kind="lstm"), "GRU": replace(BASE, kind="gru")}
+                {"Transformer": BASE, "LSTM": replace(BASE, kind="lstm", rate=3e-2), "GRU": replace(BASE, kind="gru")}
             ),
-            steps=400,
         ),
         Experiment(
             "compare-precisions",
