@@ -33,7 +33,10 @@ class TransformerOfBytes(nn.Module):
 
     def __init__(self, setting: Setting, trained: int, longest: int) -> None:
         super().__init__()
-        positions = {"sinusoidal": "sinusoidal", "learned": LearnedPositions(longest, setting.width)}
+        positions: dict[str, LearnedPositions | str] = {
+            "sinusoidal": "sinusoidal",
+            "learned": LearnedPositions(longest, setting.width),
+        }
         self.embeddings = Embeddings(BYTES, setting.width, positions.get(setting.positions))
         norm = NORMS[setting.norm]
         layer = functools.partial(

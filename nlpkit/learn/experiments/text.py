@@ -51,7 +51,8 @@ class Text:
         documents = itertools.chain.from_iterable(
             zip(batch.starts, batch.texts, strict=True) for batch in corpus.batches()
         )
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         for starts, text in documents:
             part = (f"\n{text}" if starts and parts else text).encode()
             parts.append(part)
