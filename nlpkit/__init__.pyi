@@ -4194,22 +4194,21 @@ def list_learn(
         topic: What to look at; without one: the list.
         model: Run folder, model folder or hub name; without one: a small random BERT. (only with the
             topic attention)
-        data: Text to learn: files, folders or globs, a hub data set, - for standard input (repeatable);
-            or the rows themselves. (only with the topics compare-heads, compare-positions,
-            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
-            compare-precisions)
+        data: Text to learn (repeatable); or the rows themselves. (only with the topics compare-heads,
+            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
+            compare-rnn, compare-precisions)
         text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the topic
             attention)
         layer: Layer to draw, from 1. Default: all. (only with the topic attention)
-        seeds: Train every variant once with each of these seeds. (only with the topics compare-heads,
+        seeds: Seeds to train each variant with. (only with the topics compare-heads, compare-positions,
+            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
+            compare-precisions)
+        max_steps: Steps of each training. Default: of the experiment. (only with the topics
+            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
+            compare-norm-places, compare-rnn, compare-precisions)
+        max_minutes: Take fewer steps, to end within N minutes. (only with the topics compare-heads,
             compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
             compare-rnn, compare-precisions)
-        max_steps: Optimizer steps of each training. Default: of the experiment. (only with the topics
-            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
-            compare-norm-places, compare-rnn, compare-precisions)
-        max_minutes: Take fewer steps, so that all trainings end within N minutes. (only with the topics
-            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
-            compare-norm-places, compare-rnn, compare-precisions)
         output: Folder of the pictures. Default: runs/<topic>-<model>.
         model_revision: Revision of a hub model. (only with the topic attention; only with model)
         tokenizer: Folder or hub name of the tokenizer. Default: the model's. (only with the topic

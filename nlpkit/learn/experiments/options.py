@@ -27,7 +27,7 @@ class ExperimentOptions(CorpusOptions, DeviceOptions):
         CorpusOptions,
         "data",
         ["sample:feedback"],
-        "Text to learn: files, folders or globs, a hub data set, - for standard input (repeatable).",
+        "Text to learn (repeatable).",
         only_with=only_where_read("data"),
     )
     text_column: str | None = option_like(CorpusOptions, "text_column", only_with=only_where_read("data"))
@@ -47,21 +47,21 @@ class ExperimentOptions(CorpusOptions, DeviceOptions):
         SeedsOptions,
         "seeds",
         SEEDS,
-        "Train every variant once with each of these seeds.",
+        "Seeds to train each variant with.",
         shown_default=",".join(map(str, SEEDS)),
         only_with=only_where_read("seeds"),
     )
     max_steps: int | None = option_like(
         StoppingOptions,
         "max_steps",
-        help="Optimizer steps of each training.",
+        help="Steps of each training.",
         shown_default="of the experiment",
         only_with=only_where_read("max_steps"),
     )
     max_minutes: float | None = option_like(
         StoppingOptions,
         "max_minutes",
-        help="Take fewer steps, so that all trainings end within N minutes.",
+        help="Take fewer steps, to end within N minutes.",
         only_with=only_where_read("max_minutes"),
     )
     device: str = option_like(DeviceOptions, "device", only_with=only_where_read("device"))
