@@ -9,6 +9,7 @@ setup(
         "nlpkit": [
             "data/samples/**/*",
             "clustering/map.js",
+            "explaining/attention/page.*",
             "serving/deployment/texts/*",
             "serving/page/*.*",
             "py.typed",

@@ -1,0 +1,76 @@
+"""`explain --show attention`: files, what is said of them, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nlpkit.errors import UserError
+from nlpkit.explaining.attention.options import AttentionOptions
+from nlpkit.explaining.attention.view import attention_view
+from nlpkit.inference.predictor import Trained, open_trained
+from nlpkit.recipes import predict
+from nlpkit.reporting import Report
+
+TEXT = "the clerk was kind and the room was cold"
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path) -> Iterator[Trained[Any]]:
+    yield open_trained(str(trained), predict.Config(model=str(trained)), exported=False)
+
+
+def view(model: Trained[Any], output: Path, *texts: str, overwrite: bool = False, **asked: Any) -> Report:
+    config = predict.Config(model=model.name, texts=list(texts) or [TEXT]).for_task(type(model.task))
+    rows, reader = model.task.reader().typed(config)
+    return attention_view(model, rows, reader, AttentionOptions(**asked), output, overwrite=overwrite)
+
+
+def test_a_page_and_a_picture_beside_it(
+    model: Trained[Any], tmp_path: Path, drawing: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with drawing():
+        report = view(model, tmp_path / "look.html", layer=1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["look.html", "look.png"]
+    assert report.record["bytes"] == (tmp_path / "look.html").stat().st_size
+    (text,) = report.record["texts"]
+    assert text["rows"] == ["[CLS]", *TEXT.split(), "[SEP]"]
+    assert np.sum(text["attention"], axis=1) == pytest.approx(1, abs=1e-3)
+    assert (text["layer"], text["head"]) == (1, None)
+    width, height = Image.open(tmp_path / "look.png").size
+    assert height > width > 400  # the map above, the grid of heads below
+
+
+def test_pictures_alone_a_number_for_each_text(model: Trained[Any], tmp_path: Path) -> None:
+    view(model, tmp_path / "look.png", TEXT, "a good film", head=2)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["look-1.png", "look-2.png"]
+    with pytest.raises(UserError, match=r"look-1\.png"):
+        view(model, tmp_path / "look.png", TEXT, "a good film")
+    view(model, tmp_path / "look.png", TEXT, "a good film", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"layer": 9}, "--layer 9: there are 2"),
+        ({"head": 5}, "--head 5: layer 2 has 2"),
+        ({"stack": "cross"}, "--stack cross: the model has one stack"),
+    ],
+)
+def test_what_is_not_there_is_named(model: Trained[Any], tmp_path: Path, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        view(model, tmp_path / "look.html", **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_and_too_many_texts_are_refused(model: Trained[Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a page or a picture"):
+        view(model, tmp_path / "look.csv")
+    with pytest.raises(UserError, match="9 texts: a page of attention takes at most 8"):
+        view(model, tmp_path / "look.html", *[TEXT] * 9)
