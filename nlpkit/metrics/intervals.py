@@ -38,7 +38,7 @@ def of(evidence: Evidence, seed: int = SEED) -> dict[str, Interval]:
         evidence: of at least one row.
         seed: of the draws.
     """
-    found = {name: _of_share(share, evidence) for name, share in evidence.shares.items()}
+    found = {name: of_share(share, evidence.units) for name, share in evidence.shares.items()}
     observed, units = evidence.observed(), evidence.unit_count
     for name, values in draws(evidence, seed).items():
         if name in found or not defined(values, units):
@@ -174,12 +174,17 @@ def _counted(drawn: np.ndarray, size: int) -> np.ndarray:
     return np.bincount(shifted.ravel(), minlength=size * len(drawn)).reshape(len(drawn), size).astype(np.float64)
 
 
-def _of_share(share: Share, evidence: Evidence) -> Interval:
+def of_share(share: Share, units_of: np.ndarray | None = None) -> Interval:
+    """The interval of a share.
+
+    Args:
+        share: of rows.
+        units_of: the unit of each row, from 0, shape (rows,); None: each row is one.
+    """
     from scipy import stats
 
     hits, trials = share.hits.astype(np.float64), share.trials.astype(np.float64)
-    if evidence.units is not None:
-        units_of = evidence.units
+    if units_of is not None:
         hits, trials = (np.bincount(units_of, weights=values).astype(np.float64) for values in (hits, trials))
     hits, trials = hits[trials > 0], trials[trials > 0]
     total, units, z = float(trials.sum()), len(trials), None
