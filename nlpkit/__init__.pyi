@@ -2952,6 +2952,231 @@ def evaluate(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def explain(
+    model: str | PathLike[str],
+    texts: Data | None = None,
+    *,
+    input: Data | None = None,
+    method: Sequence[str] | str = ...,
+    target: str | None = None,
+    by: Literal['words', 'tokens'] = 'words',
+    output: str | PathLike[str] | None = None,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    all_scores: Literal['columns'] | bool = False,
+    min_score: float | None = None,
+    abstain_label: str | None = None,
+    min_margin: float | None = None,
+    text_pair: Sequence[str] | str = ...,
+    aggregation: Literal['first', 'average', 'max'] = 'first',
+    top_k: int = 5,
+    hint: Sequence[str] | str = ...,
+    hint_column: str | None = None,
+    question_column: str | None = None,
+    context_column: str | None = None,
+    doc_stride: int | None = None,
+    max_answer_length: int | None = None,
+    null_threshold: float | None = None,
+    question: Sequence[str] | str = ...,
+    context: str | None = None,
+    context_file: str | PathLike[str] | None = None,
+    n_best: int | None = None,
+    max_new_tokens: int | None = None,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    typical_p: float = 1.0,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    repetition_penalty: float = 1.0,
+    no_repeat_ngram: int = 0,
+    sequences: int = 1,
+    stop: Sequence[str] | str = ...,
+    seed: int = 42,
+    show_probabilities: bool = False,
+    runners_up: int = 3,
+    prefix: str = '',
+    chat: bool = False,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    dims: int | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    batch_size: int = 32,
+    max_length: int | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    max_errors: float = 0,
+    overwrite: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Tell which words an answer of a model hangs on, and how far that can be believed.
+    Prints a table for each text; output writes a file.
+
+    Each word gets what it is worth to the answer, by method. Below stand two figures, measured on this very model and
+    text: how much less sure it is without the strongest words (comprehensiveness: high is good), and with these alone
+    (sufficiency: low is good), both beside scores that are drawn at random. A method that is not above them tells nothing.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        texts: Texts to answer for.
+        input: File with rows, or - for standard input (txt without format); or the rows themselves.
+        method: Ways to tell what words are worth: erasure, occlusion, integrated-gradients,
+            weighted-rollout, masked-copies, shapley; all.
+        target: Explain this instead: a label, a word. Default: the answer.
+        by: What is hidden together.
+        output: File to write: jsonl, a line for each row. Default: print.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
+        all_scores: Give the score of every label: as one entry, or as columns, one for each label. For
+            text-classification, zero-shot-classification, zero-shot-by-embedding.
+        min_score: Give no answer below this score. Default: give every answer. For text-classification,
+            token-classification, question-answering, zero-shot-classification, zero-shot-by-embedding.
+        abstain_label: What stands for an answer below min_score or min_margin. Default: nothing. (only
+            with min_score or min_margin) For text-classification, zero-shot-classification,
+            zero-shot-by-embedding, question-answering.
+        min_margin: Give no answer whose score is less than this above that of the next label. Default:
+            give every answer. For text-classification, zero-shot-classification,
+            zero-shot-by-embedding.
+        text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
+        aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
+            token-classification.
+        top_k: Masked LM: candidates for each mask. For fill-mask, text-generation,
+            text2text-generation.
+        hint: Masked LM: what the model reads before TEXT, as its translation (repeatable: one for all,
+            or one for each). For fill-mask.
+        hint_column: Masked LM: column of such hints. For fill-mask.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        doc_stride: QA: tokens that windows of a long context share. Default: as trained, or 128. For
+            question-answering.
+        max_answer_length: QA: most tokens per answer. Default: as trained, or 30. For
+            question-answering.
+        null_threshold: QA: no answer where its score is more than this above the best answer's (a
+            larger value answers more). Default: as tuned in training; a model from elsewhere always
+            answers. For question-answering.
+        question: Question about context (repeatable; TEXT is the same). For question-answering.
+        context: Text that holds the answers to the questions. For question-answering.
+        context_file: The same, from a text file. For question-answering.
+        n_best: QA: answers to each question, best first. Default: 1 shown, 5 in files and JSON. For
+            question-answering.
+        max_new_tokens: Tokens that are written at most. Default: the model's, else 128. For
+            text-generation, text2text-generation.
+        temperature: Draw tokens; below 1 the likely ones more often. 0: always the most likely one. For
+            text-generation, text2text-generation.
+        top_p: Draw one of those with this probability together. For text-generation,
+            text2text-generation.
+        min_p: Draw one with at least this share of the best one's probability. For text-generation,
+            text2text-generation.
+        typical_p: Draw one of typical surprise, of those with this probability together. For
+            text-generation, text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. For text-generation,
+            text2text-generation.
+        length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For text-generation,
+            text2text-generation.
+        repetition_penalty: Make tokens that stand there less likely (1.2). For text-generation,
+            text2text-generation.
+        no_repeat_ngram: No N tokens in a row come twice; 0: any may. For text-generation,
+            text2text-generation.
+        sequences: Texts for each prompt. For text-generation, text2text-generation.
+        stop: Text that ends the writing, and is left out (repeatable). For text-generation,
+            text2text-generation.
+        seed: Of what methods draw. For text-generation, text2text-generation.
+        show_probabilities: Show how likely each token was. For text-generation, text2text-generation.
+        runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
+            text-generation, text2text-generation.
+        prefix: Text that stands before each prompt. For text-generation, text2text-generation.
+        chat: Each prompt is what a user says, in the model's chat template. For text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding, zero-shot-by-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
+        dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
+            as the model's folder says, else all. For sentence-embedding.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        batch_size: Inputs per forward pass.
+        max_length: Tokens per input. Default: as asked in training, else what the model takes.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
+        overwrite: Replace output if it exists.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def finetune_cls(
     data: Data | None = None,
     *,

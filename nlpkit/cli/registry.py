@@ -64,6 +64,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
     "loadtest": CommandEntry("nlpkit.recipes.loadtest", "Find how many requests a second a service holds.", "Use"),
+    "explain": CommandEntry("nlpkit.recipes.explain", "Tell which words an answer hangs on.", "Use"),
     "env": CommandEntry("nlpkit.recipes.env", "Show machine and versions, as for a bug report.", "Use"),
     "learn": CommandEntry("nlpkit.recipes.learn", "Show the pieces of a Transformer on your model.", "Use"),
     "runs": CommandEntry("nlpkit.recipes.runs", "List run folders: task, data, figures, size, status.", "Runs"),

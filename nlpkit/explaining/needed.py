@@ -17,6 +17,7 @@ def captum(method: str) -> Any:
         import captum.attr
     except ImportError:
         raise UserError(
-            f"--method {method} needs captum", "Install it: pip install 'nlpkit[explain]', or use --method occlusion."
+            f"{method} needs captum",
+            "pip install 'nlpkit[explain]', or use --method erasure, without it.",
         ) from None
     return captum.attr

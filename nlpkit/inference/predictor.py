@@ -567,6 +567,8 @@ def open_predictor(
     options: TrainedModelOptions,
     needs: type[R] = Task,  # type: ignore[assignment]
     command: str = "predict",
+    *,
+    exported: bool = True,
 ) -> Predictor[R]:
     """The predictor of a trained model.
 
@@ -574,13 +576,16 @@ def open_predictor(
         options: which model, where it runs and how.
         needs: the role of the task that the command needs.
         command: for messages.
+        exported: whether a model that runs in ONNX Runtime, or is quantized, will do.
 
     Raises:
         UserError: the model cannot be opened, its task lacks the role, or it cannot run where it is asked to.
     """
     from nlpkit.hardware import devices
 
-    bare, threads = light.found(options.model, options, tokenizer=options.tokenizer, task=options.task), 0
+    bare, threads = None, 0
+    if exported:
+        bare = light.found(options.model, options, tokenizer=options.tokenizer, task=options.task)
     if bare is None:
         device = devices.choose(options)  # before torch touches CUDA
     else:
@@ -592,6 +597,7 @@ def open_predictor(
         command,
         revision=options.model_revision,
         task_name=options.task,
+        exported=exported,
         bare=bare,
         threads=threads,
     )

@@ -152,14 +152,7 @@ def opened(config: AnswerOptions) -> tuple[Predictor, AnswerOptions]:
     Raises:
         UserError: the model cannot be opened, or there is nothing that it could answer, or no place for the answers.
     """
-    typed = _typed(config)
-    require_one_input(config.input, config.texts, config.model)
-    if bool(typed) == bool(config.input):
-        raise UserError(
-            "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
-        )
-    for name, value in typed.items():
-        require_typed(name, value, config.known_fields())
+    require_asked(config)
     if config.output is not None:
         require_writable(config.output, overwrite=config.overwrite)
     predictor = open_predictor(config, NEEDS)
@@ -168,6 +161,44 @@ def opened(config: AnswerOptions) -> tuple[Predictor, AnswerOptions]:
     config = config.for_task(type(predictor.task))
     config.refuse_unread()
     return predictor.configured(config), config
+
+
+def require_asked(config: AnswerOptions, command: str = COMMAND) -> None:
+    """Stop where there is nothing to answer for, or what was typed is the name of a file.
+
+    Args:
+        command: for messages.
+
+    Raises:
+        UserError: saying how a text or a file is given.
+    """
+    typed = _typed(config)
+    require_one_input(config.input, config.texts, config.model, command)
+    if bool(typed) == bool(config.input):
+        raise UserError(
+            "give texts or --input FILE, not both" if typed else "give texts, or --input FILE (- for a pipe)"
+        )
+    for name, value in typed.items():
+        require_typed(name, value, config.known_fields(), command)
+
+
+def rows_read(
+    predictor: Predictor, config: AnswerOptions, together: int = 64
+) -> Iterator[tuple[Row, str, str, Reader[Any]]]:
+    """The rows of the file, one by one: where each stands, what the columns of its answer begin with, what reads it.
+
+    Args:
+        together: rows in memory at a time.
+    """
+    from nlpkit.data import readers
+    from nlpkit.data.inputs import unit
+
+    assert config.input is not None
+    source = _source(predictor, config, config.input)
+    chunks = streams.chunks_of(readers.rows_of(source, needed=False), together, CHUNK_CHARACTERS)
+    for chunk, prefix, reader in _bound(chunks, predictor.task, config):
+        for row in chunk:
+            yield row, f"{unit(source.format)} {row.line}", prefix, reader
 
 
 def answered(predictor: Predictor, config: AnswerOptions) -> Report:

@@ -154,6 +154,7 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     answers = ["predict", str(run), *flags(input=rows_of)]
     cases["predict"] = Case(answers, again="--overwrite", output=".csv")
     cases["predict-parquet"] = Case(answers, again="--overwrite", output=".parquet")
+    cases["explain"] = Case(["explain", *answers[1:]], again="--overwrite", output=".jsonl")
     shards = folder / "shards"
     shards.mkdir()
     for number in range(4):
@@ -257,6 +258,7 @@ WRITES = (
     "quantize",
     "train-tokenizer",
     "predict",
+    "explain",
     "predict-parquet",
     "predict-shards",
     "embed",
