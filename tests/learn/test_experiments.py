@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pretended
 import pytest
 import torch
 import yaml
@@ -151,6 +152,16 @@ def test_variants_differ_in_what_is_compared_alone_and_in_the_best_rate() -> Non
                 pair = (vars(variant.setting), vars(by_name[variant.against].setting))
                 other = [name for name in pair[0] if pair[0][name] != pair[1][name] and name != "rate"]
                 assert len(other) == 1, variant.name
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary", "relative"])
+def test_a_model_on_a_gpu_needs_nothing_from_the_cpu(positions: Any) -> None:
+    model = models.build(replace(TINY, positions=positions), 8, 8)
+    with pretended.cuda(), pretended.tensors():
+        model.to("cuda")
+        with training.autocast("cuda", "bf16"):
+            logits = model(torch.zeros(2, 8, dtype=torch.long, device="cuda"))
+        logits.float().sum().backward()
 
 
 # --- training and judging ---

@@ -121,7 +121,7 @@ class RelativeBias(nn.Module):
     def forward(self, queries: int, keys: int) -> Tensor:
         """Shape (heads, queries, keys)."""
         buckets = t5_buckets(distances(queries, keys), self.buckets, self.furthest, both_ways=self.both_ways)
-        return self.table(buckets).permute(2, 0, 1)
+        return self.table(buckets.to(self.table.weight.device)).permute(2, 0, 1)
 
 
 class RelativeKeys(nn.Module):
@@ -141,4 +141,5 @@ class RelativeKeys(nn.Module):
     def forward(self, query: Tensor, keys: int) -> Tensor:
         """The bias of queries of shape (..., queries, size), shape (..., queries, keys)."""
         near = distances(query.shape[-2], keys).clamp(-self.before, self.after) + self.before
-        return torch.einsum("...qd,qkd->...qk", query, self.table(near)) * query.shape[-1] ** -0.5
+        vectors = self.table(near.to(self.table.weight.device))
+        return torch.einsum("...qd,qkd->...qk", query, vectors) * query.shape[-1] ** -0.5
