@@ -21,7 +21,7 @@ from nlpkit.reporting import counted
 BYTES = 256  # different ones
 MOST = 50_000_000  # bytes that are read: more than any experiment here sees
 HELD_OUT = 0.1  # share of the text, its end
-JUDGED = 8192  # bytes of the held-out text that a loss is of: windows spread over it evenly
+JUDGED = 4096  # bytes of the held-out text that a loss is of: windows spread over it evenly
 LEAST = 20_000  # bytes: a text that is shorter is known by heart after a few steps
 
 Windows = tuple[torch.Tensor, torch.Tensor]

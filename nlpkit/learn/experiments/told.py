@@ -117,6 +117,7 @@ def curves(experiment: Experiment, results: Sequence[Result], unigram: float) ->
         if beside:
             ends.set_xticks(range(len(parts)), [part.removeprefix("bytes ") for part in parts])
             ends.set(xlabel="bytes of a window")
+            ends.margins(x=0.12)  # room for the names at the sides
             ends.grid()
         figure.legend(*steps.get_legend_handles_labels(), loc="outside upper left", ncols=3)
         save_figure(figure, path)

@@ -20,7 +20,7 @@ from nlpkit.hardware.timing import synchronizer
 from nlpkit.learn.experiments.text import Windows
 from nlpkit.learn.pieces.schedules import linear
 
-POINTS = 12  # of a curve
+POINTS = 10  # of a curve
 DECAY = 0.01  # of the weights, as AdamW has it by default
 JUDGED_TOGETHER = 64  # windows
 

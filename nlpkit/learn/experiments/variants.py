@@ -36,7 +36,7 @@ class Setting:
     activation: Literal["relu", "gelu", "leaky_relu"] = "gelu"
     rate: float = 1e-2
     warmup: float = 0.1
-    batch: int = 16
+    batch: int = 8
     precision: Literal["fp32", "bf16", "fp16"] | None = None
 
 
@@ -156,18 +156,17 @@ EXPERIMENTS = {
         ),
         Experiment(
             "compare-warm-up",
-            "with and without warm-up, post- and pre-norm, at two learning rates",
+            "with and without warm-up, post-norm at two learning rates, and pre-norm",
             _in_pairs(
                 [
                     (
                         (f"{place}-norm, {rate:g}, warm-up", replace(DEEP, norm_first=first, rate=rate)),
                         (f"{place}-norm, {rate:g}, none", replace(DEEP, norm_first=first, rate=rate, warmup=0.0)),
                     )
-                    for place, first in (("post", False), ("pre", True))
-                    for rate in (1e-2, 2e-2)
+                    for place, first, rate in (("post", False, 1e-2), ("post", False, 2e-2), ("pre", True, 2e-2))
                 ]
             ),
-            steps=200,
+            steps=150,
         ),
         Experiment(
             "compare-norm-places",
@@ -181,7 +180,7 @@ EXPERIMENTS = {
                     for layers in (2, 6, 12)
                 ]
             ),
-            steps=200,
+            steps=150,
         ),
         Experiment(
             "compare-rnn",
