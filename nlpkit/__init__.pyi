@@ -5282,6 +5282,100 @@ def pretrain_mlm(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def probe(
+    model: str | PathLike[str],
+    data: Data | None = None,
+    *,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    label: Sequence[str] | str = ...,
+    layers: str | None = None,
+    pooling: Literal['mean', 'cls', 'last'] = 'mean',
+    max_words: int = 20000,
+    output: str | PathLike[str] | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    seed: int = 42,
+    overwrite: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    word: Literal['mean', 'first'] = 'mean',
+    text_column: str | None = None,
+    validation_share: float = 0.1,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find out what each layer of a model knows: parts of speech, dependencies, ...
+    Prints a table by property; writes figures, pictures and a card to a folder.
+
+    A linear classifier is trained on the states of each layer for each label: a column of words (CoNLL, CoNLL-U) or of
+    rows (csv, jsonl, parquet), a feature of CoNLL-U (Tense), dependency (a word and its head), root-tense, length, and
+    coreference for the GAP corpus. Beside it stand a control task of random labels that hang on the word (selectivity), an
+    untrained model of the same shape, and what the word alone says. A mix of all layers tells which of them are read.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        label: What is probed for (repeatable): a column; of CoNLL-U a feature (Tense), dependency,
+            root-tense; length; coreference (GAP). Default: what the data have.
+        layers: Layers, as 0,3-6; 0: the embeddings. Default: all.
+        pooling: What stands for a sentence: the mean of its tokens, the first, the last.
+        max_words: Words to learn from at most, and as many to judge by; of texts without words: texts.
+        output: Run folder to write. Default: runs/<data>-probe.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        seed: Seed of all that is drawn.
+        overwrite: Replace an earlier run in output.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        word: What stands for a word: the mean of its tokens, or the first.
+        text_column: Column of the text. Default: guessed.
+        validation_share: Share of train held out when there is no validation split.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def prune(
     model: str | PathLike[str],
     data: Data | None = None,

@@ -61,6 +61,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "search": CommandEntry("nlpkit.recipes.search", "Find what answers a question in an index.", "Use"),
     "topics": CommandEntry("nlpkit.recipes.topics", "Find topics in texts, over time, for new texts too.", "Use"),
     "serve": CommandEntry("nlpkit.recipes.serve", "Answer over HTTP with trained models.", "Use"),
+    "probe": CommandEntry("nlpkit.recipes.probe", "Find out what each layer of a model knows.", "Use"),
     "evaluate": CommandEntry("nlpkit.recipes.evaluate", "Measure a trained model on labelled data.", "Use"),
     "benchmark": CommandEntry("nlpkit.recipes.benchmark", "Compare models in speed, memory and quality.", "Use"),
     "loadtest": CommandEntry("nlpkit.recipes.loadtest", "Find how many requests a second a service holds.", "Use"),

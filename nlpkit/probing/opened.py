@@ -13,15 +13,11 @@ from nlpkit.hardware import devices
 from nlpkit.inference.weights import Weights
 from nlpkit.models import fitting, opening, pruned
 from nlpkit.models.files import STATIC, exported_file, made_from
-from nlpkit.options import DeviceOptions, GivenModelOptions
+from nlpkit.probing.options import LookedIntoOptions
 
 AUTO_CLASS = "AutoModel"
 UNREAD = ("pooler.",)  # weights behind the last layer, which no hidden state hangs on
 SHOWN = 3  # weights that a message names
-
-
-class LookedIntoOptions(GivenModelOptions, DeviceOptions):
-    """A model, as commands take it that look into its layers."""
 
 
 @dataclass(frozen=True)

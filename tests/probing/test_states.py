@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from nlpkit.probing.opened import LookedIntoOptions, Opened, open_model, untrained
+from nlpkit.probing.opened import Opened, open_model, untrained
+from nlpkit.probing.options import LookedIntoOptions
 from nlpkit.probing.states import Sentence, passes, states
 
 SENTENCES = [

@@ -1,0 +1,273 @@
+"""What probes learn from and are judged by: sentences, the words in them, and their labels."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlpkit import reporting
+from nlpkit.data import columns as column_names
+from nlpkit.data import draws, places, splits, words
+from nlpkit.data.sources import LoadedData
+from nlpkit.errors import UserError
+from nlpkit.probing import properties
+from nlpkit.probing.properties import LENGTH, Property
+from nlpkit.probing.states import Sentence
+from nlpkit.reporting import counted
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from nlpkit.probing.options import ProbeOptions
+
+WORDS = ("tokens", "words", "token", "word", "form", "forms")
+MOST_CLASSES = 300  # of a property: a column with more holds no classes, but words or numbers
+FIFTHS = 5
+SHOWN = 3  # places that a message names
+SPLITS = ("train", "validation")
+
+
+@dataclass
+class Examples:
+    """The labels of a property in a split.
+
+    Attributes:
+        rows: of the states that a label is read off: of words shape (examples, 1), of pairs (examples, 2), of sentences
+            (examples, 1), then they count sentences.
+        labels: of each, shape (examples,).
+        left_out: why others have no label, with how many.
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Part:
+    """A split.
+
+    Attributes:
+        sentences: in the order of the rows.
+        forms: each word of all sentences, as it is written.
+        owners: the sentence of each word, shape (words,).
+        examples: by property.
+        rows: in the data; `unread` of them cannot be used, `drawn` were drawn of the others.
+        unread: why rows cannot be used, with where the first of them stand.
+    """
+
+    sentences: list[Sentence]
+    forms: list[str]
+    owners: np.ndarray
+    examples: dict[str, Examples]
+    rows: int
+    drawn: int
+    unread: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Both splits, and what is probed for.
+
+    Attributes:
+        loaded: where the rows come from.
+        text: the column of words or texts.
+    """
+
+    loaded: LoadedData
+    text: str
+    properties: list[Property]
+    train: Part
+    validation: Part
+
+
+class _Reader:
+    """What `splits.prepare` asks of a reader: rows of one text stay together."""
+
+    balance_column = group_column = drawn_together = None
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def keys(self, rows: Dataset) -> Any:
+        return (_as_text(value) for value in rows[self.text][:])
+
+
+def open_material(config: ProbeOptions) -> Material:
+    """Read the rows, hold some out where there is no validation split, and draw as many as are asked for.
+
+    Raises:
+        UserError: there are no rows, no such property, or too few of its labels.
+    """
+    loaded = splits.load(config, None)
+    if "train" not in loaded.splits:
+        raise UserError(f"there is no train split; found {', '.join(loaded.splits)}", "Name one: --train-file FILE.")
+    rows = loaded.splits["train"]
+    names = places.user_columns(rows.column_names)
+    text, tags = _text_column(config, rows, names), []
+    if _holds_lists(rows, text):
+        tags = [name for name in names if name not in (text, "id") and _holds_lists(rows, name)]
+    wanted = properties.settled(config.label, names, rows[0], text, tags)
+    _hold_out(loaded, text, config)
+    parts = {split: _read(loaded, split, text, wanted, config) for split in SPLITS}
+    _put_into_fifths(parts, wanted)
+    for one in wanted:
+        _require_classes(one, parts["train"].examples[one.name], parts["validation"].examples[one.name])
+    return Material(loaded, text, wanted, **parts)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else " ".join(map(str, value or ()))
+
+
+def _holds_lists(rows: Dataset, column: str) -> bool:
+    return hasattr(rows.features[column], "feature")
+
+
+def _text_column(config: ProbeOptions, rows: Dataset, names: Sequence[str]) -> str:
+    if config.text_column is not None:
+        return column_names.require(config.text_column, names, "text")
+    if properties.is_gap(names):
+        return "Text"
+    lists = [name for name in names if _holds_lists(rows, name)]
+    found = column_names.guess(lists, WORDS) or column_names.guess(names, column_names.TEXT_NAMES)
+    if found is None:
+        raise UserError(
+            f"no column looks like words or text; the columns are {', '.join(names)}", "Name it: --text-column NAME"
+        )
+    return found
+
+
+def _hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
+    if "validation" in loaded.splits:
+        return
+    groups = splits.duplicates.groups(_Reader(text).keys(loaded.splits["train"]))
+    rest, held = draws.hold_out(
+        loaded.splits["train"], config.validation_share, stratify_by=None, groups=groups, seed=config.seed
+    )
+    loaded.splits = {**loaded.splits, "train": rest, "validation": held}
+    reporting.current().note(
+        f"validation: {counted(len(held), 'row', 'rows')} held out of train (seed {config.seed}; --validation-file)"
+    )
+
+
+# --- a split ---
+
+
+def _read(loaded: LoadedData, split: str, text: str, wanted: Sequence[Property], config: ProbeOptions) -> Part:
+    """The sentences of a split, as many as are asked for, drawn at random and in their order."""
+    table = loaded.splits[split]
+    if missing := [
+        name for name in places.user_columns(loaded.splits["train"].column_names) if name not in table.column_names
+    ]:
+        raise UserError(f"{split} lacks the columns {', '.join(missing)}", "Give both splits the same columns.")
+    rows = table.to_list()
+    unread: dict[str, list[str]] = {}
+    made: dict[int, Sentence] = {}
+    for number, row in enumerate(rows):
+        try:
+            made[number] = _sentence(row, text, wanted)
+        except ValueError as error:
+            unread.setdefault(str(error), []).append(loaded.where(split, number))
+    if not made:
+        why, where = next(iter(unread.items()), ("no rows", [split]))
+        raise UserError(f"no row of {split} can be probed: {where[0]}: {why}")
+    of_words = any(one.of != "sentences" for one in wanted)
+    order = np.random.default_rng(config.seed).permutation(np.array(list(made)))
+    sizes = np.array([len(made[i].places) if of_words else 1 for i in order.tolist()])
+    drawn = np.sort(order[np.cumsum(sizes) <= config.max_words]).tolist()
+    part = Part([made[i] for i in drawn], [], np.zeros(0, np.int64), {}, len(rows), len(drawn), unread)
+    part.forms = [one.text[start:end] for one in part.sentences for start, end in one.places]
+    part.owners = np.repeat(np.arange(len(drawn)), [len(one.places) for one in part.sentences])
+    starts = [0, *itertools.accumulate(len(one.places) for one in part.sentences)]
+    for one in wanted:
+        part.examples[one.name] = _examples(one, [rows[i] for i in drawn], starts)
+    return part
+
+
+def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> Sentence:
+    """The words of a row in their text.
+
+    Raises:
+        ValueError: it has none, or labels that do not align with them, in a few words.
+    """
+    value = row[text]
+    if not value or not _as_text(value).strip():
+        raise ValueError("no words")
+    if properties.is_gap(list(row)):
+        return _spans(row)
+    if isinstance(value, str):
+        return Sentence(value, [])
+    for one in wanted:
+        if one.of == "words" and one.name in row and len(row[one.name] or ()) != len(value):
+            have = counted(len(row[one.name] or ()), "label", "labels")
+            raise ValueError(f"{one.name}: {counted(len(value), 'word', 'words')}, {have}")
+    return Sentence(*words.joined(["" if word is None else str(word) for word in value]))
+
+
+def _spans(row: Mapping[str, Any]) -> Sentence:
+    """Pronoun and names of a row of GAP, each as one word."""
+    found: list[words.Place] = []
+    for name in properties.spans_of(row):
+        start = int(row[f"{name}-offset"])
+        end = start + len(str(row[name]))
+        if row["Text"][start:end] != row[name]:
+            raise ValueError(f"{name} does not stand where {name}-offset says")
+        if found and start < found[-1][1]:
+            raise ValueError("names that overlap")
+        found.append((start, end))
+    return Sentence(row["Text"], found)
+
+
+def _examples(one: Property, rows: Sequence[Mapping[str, Any]], starts: Sequence[int]) -> Examples:
+    found, labels, left_out = [], [], Counter[str]()
+    for number, row in enumerate(rows):
+        for labelled in one.read(row):
+            if labelled.label is None:
+                left_out[labelled.why] += 1
+                continue
+            found.append([starts[number] + place for place in labelled.places] or [number])
+            labels.append(labelled.label)
+    width = 2 if one.of == "pairs" else 1
+    return Examples(np.array(found, np.int64).reshape(-1, width), np.array(labels, dtype=object), left_out)
+
+
+def _put_into_fifths(parts: Mapping[str, Part], wanted: Sequence[Property]) -> None:
+    """Lengths as fifths of the training sentences, named by the lengths that they hold."""
+    if not any(one.name == LENGTH and one.of == "sentences" for one in wanted):
+        return
+    lengths = {split: part.examples[LENGTH].labels.astype(np.int64) for split, part in parts.items()}
+    borders = np.unique(np.quantile(lengths["train"], np.arange(1, FIFTHS) / FIFTHS).astype(np.int64))
+    lows = [1, *(borders + 1).tolist()]
+    highs = [*borders.tolist(), None]
+    names = [
+        f"{low} words or more" if high is None else f"{low} to {high} words"
+        for low, high in zip(lows, highs, strict=True)
+    ]
+    for split, part in parts.items():
+        part.examples[LENGTH].labels = np.array(names, dtype=object)[np.searchsorted(borders, lengths[split])]
+
+
+def _require_classes(one: Property, train: Examples, validation: Examples) -> None:
+    """Raises UserError: there is nothing to tell apart, or there are more labels than classes."""
+    why = ", ".join(f"{count:,} {why}" for why, count in train.left_out.most_common(SHOWN))
+    if not len(train.labels) or not len(validation.labels):
+        split = "validation" if len(train.labels) else "train"
+        raise UserError(f"--label {one.name}: nothing in {split} has such a label{f' ({why})' if why else ''}")
+    classes = set(train.labels.tolist())
+    if len(classes) == 1:
+        raise UserError(
+            f"--label {one.name}: all {len(train.labels):,} labels of train are {classes.pop()!r}: there is nothing to "
+            "tell apart"
+        )
+    if len(classes) > MOST_CLASSES:
+        raise UserError(
+            f"--label {one.name}: {len(classes):,} different labels in train; a probe tells at most {MOST_CLASSES} "
+            "classes apart",
+            "Does the column hold words or numbers?",
+        )
