@@ -273,7 +273,7 @@ def finetune(
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
-    baseline: bool = False,
+    baseline: bool | Sequence[Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all']] | str | Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all'] = False,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
@@ -370,7 +370,7 @@ def finetune(
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
-        baseline: Also train a classical model, for comparison.
+        baseline: Also train logistic|svm|bayes|ridge|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
@@ -3186,7 +3186,7 @@ def finetune_cls(
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
-    baseline: bool = False,
+    baseline: bool | Sequence[Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all']] | str | Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all'] = False,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
@@ -3283,7 +3283,7 @@ def finetune_cls(
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
-        baseline: Also train a classical model, for comparison.
+        baseline: Also train logistic|svm|bayes|ridge|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.

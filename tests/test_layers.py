@@ -39,7 +39,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "topic_models",
     ),
     "figures": ("loadtesting", "measurement", "overview"),
-    "runs of a Trainer": ("experiment",),
+    "runs of a Trainer": ("baselines", "experiment"),
     "pre-training": ("pretraining",),
     "training": ("training",),
     "answering": ("inference",),

@@ -63,4 +63,4 @@ def _keyword(match: re.Match[str], fields: Mapping[str, Any]) -> str:
         return match[0]
     if value is not None:
         return f"{name}="
-    return f"{name}=True" if kinds_of(fields[name].annotation) == {bool} else name
+    return f"{name}=True" if kinds_of(fields[name].annotation) in ({bool}, {bool, list}) else name

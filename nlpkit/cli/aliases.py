@@ -469,7 +469,8 @@ class _Translated:
         turned_off = name.removeprefix("no-")
         if name in self.ways:
             words = {*self.ways[name], "true", "false"}
-            value = self.read.value(option, lambda argument: argument.lower() in words)
+            # of several at commas one may be misspelt: the config says which
+            value = self.read.value(option, lambda argument: not words.isdisjoint(argument.lower().split(",")))
             self.out.append(f"--{name}={value or 'true'}")
         elif turned_off in self.ways:
             self.out.append(f"--{turned_off}=false")

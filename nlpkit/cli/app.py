@@ -99,7 +99,7 @@ def _translated(args: list[str], module: Any) -> list[str]:
     ways = {
         name.replace("_", "-"): choices(info.annotation)
         for name, info in fields.items()
-        if kinds_of(info.annotation) == {bool, str} and choices(info.annotation)
+        if kinds_of(info.annotation) in ({bool, str}, {bool, list}) and choices(info.annotation)
     }
     args, notes = translate(args, known, switches, ways)
     if "--quiet" not in args:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlpkit.annotations import kinds_of
 from nlpkit.cli.manual import SPEECH
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.errors import UserError
-from nlpkit.nearby import near
+from nlpkit.nearby import near, nearest
 
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"  # what word processors and web pages make of "-" and "--"
 MODEL_FILES = ("config.json", "nlpkit.json")
@@ -259,7 +260,7 @@ def refuse_files_as_models(values: Mapping[str, Any], fields: Mapping[str, Any])
 
 
 def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
-    from nlpkit.options import taking
+    from nlpkit.options import choices, taking
 
     first = extra[0]
     if first.startswith(tuple(DASHES)):
@@ -284,6 +285,9 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
                 return f"Did you mean --{flag} {shlex.quote(first)}?"
     if hint := taking(first, fields):
         return hint
+    for field, info in fields.items():  # a switch that may be followed by names
+        if kinds_of(info.annotation) == {bool, list} and (choice := nearest(first, choices(info.annotation))):
+            return f"Did you mean --{field.replace('_', '-')} {choice}?"
     if len(extra) > 1 and not any(map(_is_data, extra)):
         return "Put what holds blanks into quotes."
     return None

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,12 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.baselines import fitting
+from nlpkit.baselines.lesson import Lesson
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.experiment import folds, inherited_data, lifecycle, other_models, repeats, spreads, supervised
 from nlpkit.experiment.beginnings import Beginning, BeginningOptions, PreTrained
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
+from nlpkit.metrics import calibration
 from nlpkit.models import opening
 from nlpkit.options import DataOptions, NotWith, option
 from nlpkit.reporting import Report, counted
@@ -42,13 +44,15 @@ if TYPE_CHECKING:
     from nlpkit.training.trainer import Split
     from nlpkit.training.trainer_features import TrainerFeature
 
+BESIDE = "baseline"  # among the checkpoints, while a network of --baseline is trained
+RATED_ROWS = 256  # of validation, on which the model is timed where others stand beside it
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
 
 
 class FinetuneOptions(BeginningOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
-    baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
+    baseline: bool | Sequence[str] = option(False, "Also train classical models, for comparison.", panel="Output")
     cv: int | None = option(
         None,
         "Cross-validation: cut the rows into N folds, judge each by a model trained on the others; the saved model is "
@@ -58,6 +62,17 @@ class FinetuneOptions(BeginningOptions, DataOptions):
         ge=2,
         only_with=NotWith(("seeds",), why=" and --seeds: a run has one of them", hint="Run it once with each."),
     )
+
+    @property
+    def named_baselines(self) -> Sequence[str]:
+        """The classical models that --baseline names; none where it stands alone."""
+        return () if isinstance(self.baseline, bool) else self.baseline
+
+
+class OneBaselineOptions(FinetuneOptions):
+    """Options of fine-tuning for a task that has one classical model at most."""
+
+    baseline: bool = option(False, "Also train a classical model, for comparison.", panel="Output")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +102,7 @@ class Finetuning(SupervisedExperiment):
     Attributes:
         parts: what it is made of.
         cut: the folds of --cv; None without.
+        baselines: names of the classical models that are trained beside it.
         by_trainer: whether a Trainer trains, and does not only judge.
         judges_train: what judges train rows whatever the options; empty where nothing does.
     """
@@ -97,6 +113,7 @@ class Finetuning(SupervisedExperiment):
     config: FinetuneOptions
     parts: Parts
     cut: folds.Folds | None = None
+    baselines: Sequence[str] = ()
     _cross_validated: folds.CrossValidated | None = field(init=False, default=None)
     _before: dict[str, model_outputs.Outputs] = field(init=False, default_factory=dict)
 
@@ -129,6 +146,8 @@ class Finetuning(SupervisedExperiment):
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         lines = self.cut.described(seconds) if self.cut else []
+        if named := [name for name in self.baselines if name]:
+            lines.append(("beside it", f"{', '.join(named)}, on the same rows"))
         return lines + spreads.planned(self.config.seeds, seconds)
 
     def before_training(self) -> None:
@@ -149,13 +168,13 @@ class Finetuning(SupervisedExperiment):
         ) -> Finetuning:
             return _made(self.parts, config, folder, examples, lambda task: (dict(ready), []))
 
-        judged = folds.train(self, self.config, self.cut, made, baseline=self.config.baseline)
+        judged = folds.train(self, self.config, self.cut, made, self.baselines)
         self._cross_validated = folds.together(self.cut, judged, self.task)
 
     def compare(self, evaluated: Evaluated) -> dict[str, Any]:
         """The classical model of --baseline, or the model before training, on the same rows; what the folds of --cv
         say."""
-        compared: dict[str, Any] = {"baseline": _baseline(self, evaluated) if self.config.baseline else None}
+        compared: dict[str, Any] = {"baseline": None, **(_baselines(self, evaluated) if self.baselines else {})}
         if self._before:
             name = f"{self.name} before training"
             compared["baseline"] = {
@@ -273,8 +292,10 @@ def _made(
         cut: the folds that are judged before.
     """
     task = parts.task.with_loss(config, examples["train"])
-    if config.baseline:
-        task.require_baseline()
+    named = task.require_baseline(config.named_baselines) if config.baseline else ()
+    fitting.require_one_process(named)
+    if cut is not None and len(named) > 1:
+        raise UserError(f"--cv: {len(named)} models of --baseline would be trained for each fold", "Name one of them.")
     begin, tokenizer = parts.begin, parts.begin.tokenizer
     model, new = begin.model(config, task, parts.head)
     parts.kind.opened(model)
@@ -315,6 +336,7 @@ def _made(
         findings=findings,
         parts=parts,
         cut=cut,
+        baselines=named,
     ).ready(*notes, features=added)
 
 
@@ -433,32 +455,77 @@ def _features_of(example_of: np.ndarray, examples: np.ndarray) -> np.ndarray:
     return np.arange(count.sum()) + np.repeat(first - start, count)
 
 
-def _baseline(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str, Any]:
-    start = time.monotonic()
-    trained = experiment.task.baseline(experiment.examples, experiment.config.seed)
-    assert trained is not None, "require_baseline was asked before training"
-    name, outputs = trained
-    outputs = {split: model_outputs.selected(values, evaluated.rows[split]) for split, values in outputs.items()}
-    return {**_beside(experiment, evaluated, name, outputs), "seconds": round(time.monotonic() - start, 2)}
+def _baselines(experiment: Finetuning, evaluated: Evaluated) -> dict[str, Any]:
+    """The classical models of --baseline, for the record: as `baseline` the one that is best on validation, and the
+    others."""
+    config, examples = experiment.config, experiment.examples
+    lesson = Lesson(
+        task=experiment.task,
+        train=examples["train"],
+        validation=examples["validation"],
+        config=config,
+        device=experiment.device,
+        folder=experiment.folder.checkpoints / BESIDE,
+    )
+    made = []
+    for name in experiment.baselines:
+        fitted = fitting.fitted(name, lesson)
+        outputs = {split: fitted.model.outputs(rows) for split, rows in evaluated.examples.items()}
+        without = frozenset() if fitted.model.has_probabilities else calibration.FIGURES
+        figures = _beside(experiment, evaluated, fitted.model.name, outputs, without)
+        made.append({**figures, **fitted.record(evaluated.examples)})
+    task, metric = experiment.task, experiment.task.main_metric
+    best = (max if task.higher_is_better(metric) else min)(made, key=lambda base: base["metrics"]["validation"][metric])
+    others = [base for base in made if base is not best] + supervised.yardsticks(task, evaluated.examples)
+    return {
+        "baseline": best,
+        **({"baselines": others} if others else {}),
+        "rows_per_second": round(_rate(experiment), 1),
+    }
+
+
+def _rate(experiment: Finetuning) -> float:
+    """Rows a second that the trained model answers, from their texts on, as those beside it are timed."""
+    from nlpkit.training.trainer import Split
+
+    task, rows = experiment.task, experiment.examples["validation"]
+    rows = rows.select(range(min(len(rows), RATED_ROWS)))
+
+    def answer() -> None:
+        with reporting.silent():
+            made = features.featurize(task, experiment.tokenizer, rows, "validation")
+            experiment.trainer.outputs(Split(rows, made), anew=True)
+
+    return fitting.rate(answer, len(rows))
 
 
 def _beside(
-    experiment: SupervisedExperiment, evaluated: Evaluated, name: str, outputs: Mapping[str, model_outputs.Outputs]
+    experiment: SupervisedExperiment,
+    evaluated: Evaluated,
+    name: str,
+    outputs: Mapping[str, model_outputs.Outputs],
+    without: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """The record of a model that is compared with the one that was trained.
 
     Args:
         outputs: of the rows that were evaluated, by split.
+        without: metrics that its outputs say nothing of.
     """
     from nlpkit.metrics import intervals
 
-    metrics = {split: experiment.task.score(values, evaluated.examples[split]) for split, values in outputs.items()}
-    evidence = {split: experiment.task.evidence(values, evaluated.examples[split]) for split, values in outputs.items()}
+    task = experiment.task
+    scores = {split: task.score(values, evaluated.examples[split]) for split, values in outputs.items()}
+    metrics = {
+        split: {metric: value for metric, value in found.items() if metric not in without}
+        for split, found in scores.items()
+    }
+    evidence = {split: task.evidence(values, evaluated.examples[split]) for split, values in outputs.items()}
     return {
         "name": name,
         "metrics": metrics,
         "metric_intervals": intervals.record(evidence, metrics)["metric_intervals"],
-        "differences": _differences(experiment.task, evaluated.evidence, evidence),
+        "differences": _differences(task, evaluated.evidence, evidence),
     }
 
 

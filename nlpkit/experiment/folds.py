@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from nlpkit import process, reporting
+from nlpkit.baselines import fitting
+from nlpkit.baselines.lesson import Lesson
 from nlpkit.data import duplicates, splits
 from nlpkit.data import folds as fold_rows
 from nlpkit.errors import UserError
@@ -201,14 +203,16 @@ class Make(Protocol[Given]):
     ) -> SupervisedExperiment: ...
 
 
-def train(experiment: SupervisedExperiment, config: C, folds: Folds, make: Make[C], *, baseline: bool) -> list[Judged]:
+def train(
+    experiment: SupervisedExperiment, config: C, folds: Folds, make: Make[C], baselines: Sequence[str]
+) -> list[Judged]:
     """Train and judge a model for each fold that is not finished yet.
 
     Args:
         experiment: of the final model.
         config: of the run.
         make: see `Make`.
-        baseline: whether the task's classical model is judged too.
+        baselines: the classical model that is judged too, if any, see `Judged.require_baseline` of tasks.
 
     Raises:
         UserError: a finished fold is of other rows: data or options have changed since.
@@ -235,7 +239,7 @@ def train(experiment: SupervisedExperiment, config: C, folds: Folds, make: Make[
                     public=False,
                 )
                 with _random_numbers_kept():
-                    config = _train_one(config, folder, splits, make, digest, baseline=baseline)
+                    config = _train_one(config, folder, splits, make, digest, baselines)
                 finished = _finished(folder, digest)
                 when = ""
             assert finished is not None
@@ -257,7 +261,7 @@ def _splits(folds: Folds, part: Fold, trained: Dataset, judged: Dataset) -> dict
 
 
 def _train_one(
-    config: C, folder: RunFolder, splits: dict[str, Split], make: Make[C], digest: str, *, baseline: bool
+    config: C, folder: RunFolder, splits: dict[str, Split], make: Make[C], digest: str, baselines: Sequence[str]
 ) -> C:
     """Train the model of a fold and keep what it says.
 
@@ -286,9 +290,19 @@ def _train_one(
         "train_seconds": round(trainer.budget.seconds(), 4),
     }
     arrays: dict[str, Any] = _packed("model", task.uncalibrated(outputs))
-    if baseline:
-        name, classical = _classical(task, examples, config.seed)
-        record["baseline"] = {"name": name, "metrics": {JUDGED: task.score(classical, examples[JUDGED])}}
+    for name in baselines:
+        lesson = Lesson(
+            task=task,
+            train=examples["train"],
+            validation=examples["validation"],
+            config=config,
+            device=experiment.device,
+            folder=folder.checkpoints / "baseline",
+        )
+        with reporting.silent():
+            model = fitting.fitted(name, lesson).model
+        classical = model.outputs(examples[JUDGED])
+        record["baseline"] = {"name": model.name, "metrics": {JUDGED: task.score(classical, examples[JUDGED])}}
         arrays |= _packed("baseline", task.uncalibrated(classical))
     with folder.staging() as staged:
         np.savez(staged / OUTPUTS, **arrays)
@@ -301,13 +315,6 @@ def _train_one(
         gradient_accumulation_steps=used.gradient_accumulation_steps,
         eval_batch_size=used.eval_batch_size,
     )
-
-
-def _classical(task: Trainable, examples: dict[str, Dataset], seed: int) -> tuple[str, Outputs]:
-    made = task.baseline({split: examples[split] for split in ("train", JUDGED)}, seed)
-    assert made is not None, "require_baseline was asked before training"
-    name, outputs = made
-    return name, outputs[JUDGED]
 
 
 def _finished(folder: RunFolder, digest: str) -> Judged | None:

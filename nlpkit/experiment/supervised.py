@@ -22,6 +22,7 @@ from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
 from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
+from nlpkit.runs import costs
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, few_steps, interval_notes, with_figures
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
@@ -588,14 +589,19 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
     lines += few_steps(record, task_class.lower_is_better)
     lines += calibration.lines(record)
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record)]
+    lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record), *costs.lines(record)]
     if (record.get("config") or {}).get("baseline") is False and _has_baseline(task_class) and _trained_on_few(record):
         lines.append("few rows to train on: --baseline tells whether a classical model, in seconds, does as well")
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     lines.append(f"model {human_bytes(size)}, card README.md, plots/, mistakes in errors.jsonl")
     return Report(
         {**record, "output": str(folder)},
-        [table, *_confused(record), *task_class.view_type().result_tables(record)],
+        [
+            table,
+            *([cost] if (cost := costs.table(record)) else []),
+            *_confused(record),
+            *task_class.view_type().result_tables(record),
+        ],
         lines,
         next_command=task_class.view_type().example_call(folder),
     )

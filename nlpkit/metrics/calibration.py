@@ -26,6 +26,7 @@ LOG_BOUNDS = (-3.0, 3.0)  # of the logarithm of a temperature: 0.05 to 20
 UNKNOWN = float(-np.log(np.finfo(np.float32).eps))  # nats, of a right answer that a model cannot give: 15.9
 PART = 2**22  # probabilities in memory at a time
 MOST = 2**24  # logits that a temperature is fitted on
+FIGURES = frozenset({"ece", "brier", "nll"})  # that scores have which say how likely an answer is, see `figures`
 
 
 @dataclass(frozen=True)

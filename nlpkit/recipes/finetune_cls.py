@@ -13,9 +13,9 @@ from typing import Any
 
 from nlpkit.experiment import finetune
 from nlpkit.fewshot import experiment as few_labels
-from nlpkit.options import CalibrationOptions
+from nlpkit.options import CalibrationOptions, option_like
 from nlpkit.reporting import Report
-from nlpkit.tasks.text_classification.options import ClassificationLossOptions, ClassificationOptions
+from nlpkit.tasks.text_classification.options import Baselines, ClassificationLossOptions, ClassificationOptions
 from nlpkit.tasks.text_classification.task import TextClassification
 
 COMMAND = "finetune-cls"
@@ -36,6 +36,13 @@ ESSENTIAL: tuple[str, ...] = (
 
 class Config(ClassificationLossOptions, ClassificationOptions, CalibrationOptions, few_labels.FewLabelsConfig):
     """Options of `nlpkit finetune-cls`."""
+
+    baseline: Baselines = option_like(
+        finetune.FinetuneOptions,
+        "baseline",
+        help="Also train logistic|svm|bayes|ridge|lstm|cnn|all.",
+        metavar="[NAMES]",
+    )
 
 
 def build(config: Config) -> Any:

@@ -33,7 +33,7 @@ ESSENTIAL: tuple[str, ...] = (
 
 
 class Config(
-    NegativeOptions, LossOptions, SidePromptOptions, VectorOptions, EmbeddingDataOptions, finetune.FinetuneOptions
+    NegativeOptions, LossOptions, SidePromptOptions, VectorOptions, EmbeddingDataOptions, finetune.OneBaselineOptions
 ):
     """Options of `nlpkit finetune-embed`."""
 

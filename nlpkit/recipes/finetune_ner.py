@@ -31,7 +31,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LabellingOptions, TokenClassificationOptions, CalibrationOptions, finetune.FinetuneOptions):
+class Config(LabellingOptions, TokenClassificationOptions, CalibrationOptions, finetune.OneBaselineOptions):
     """Options of `nlpkit finetune-ner`."""
 
 

@@ -30,7 +30,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(QuestionAnsweringOptions, finetune.FinetuneOptions):
+class Config(QuestionAnsweringOptions, finetune.OneBaselineOptions):
     """Options of `nlpkit finetune-qa`."""
 
 

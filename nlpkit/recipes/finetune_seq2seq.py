@@ -54,7 +54,7 @@ class Config(
     LearnedOptions,
     JointTokenizerOptions,
     EncoderDecoderOptions,
-    finetune.FinetuneOptions,
+    finetune.OneBaselineOptions,
 ):
     """Options of `nlpkit finetune-seq2seq`."""
 

@@ -395,11 +395,30 @@ class Details(Part):
     """Labels that are taken for one another."""
 
 
+class UnknownWords(Part):
+    """How many words of a split a model does not know."""
+
+    unknown: Count
+    """Of these words, each as often as it stands there."""
+    all: Count
+    """Words of the split."""
+
+
 class Baseline(Part):
     """What a run is compared with."""
 
     name: str
     """What it is: TF-IDF with a linear model, for text."""
+    described: str = ""
+    """What it has learnt, and how."""
+    seconds: float | None = None
+    """Seconds that its training took."""
+    rows_per_second: float | None = None
+    """Rows a second that it answers, from their texts on."""
+    bytes: Count | None = None
+    """Bytes of its numbers and its vocabulary."""
+    words: dict[str, UnknownWords] = {}
+    """Words that it does not know, by split that is held out."""
     metrics: dict[str, Figures]
     """Its metrics, by split."""
     metric_intervals: dict[str, Intervals] = {}
@@ -452,9 +471,11 @@ class Record(Part):
     table_metrics: list[str] | None = None
     """Metrics of the table at the end, in its order."""
     baseline: Baseline | None = None
-    """What the run is compared with (`--baseline`)."""
+    """What the run is compared with (`--baseline`): of several models the one that is best on validation."""
     baselines: list[Baseline] = []
-    """Simpler models, learnt from the same text, on the same validation rows (`--baseline` of `pretrain-clm`)."""
+    """Further models beside it; of `pretrain-clm` all that have learnt from the same text."""
+    rows_per_second: float | None = None
+    """Rows a second that the model answers, from their texts on, where it was timed beside others (`--baseline`)."""
     calibration: Calibration | None = None
     """What was done so that scores mean something (`--calibrate`)."""
     cv: CrossValidation | None = None

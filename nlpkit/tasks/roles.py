@@ -10,6 +10,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.asking import Ask
+from nlpkit.tasks.classical import Classical
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.explained import Question
 from nlpkit.tasks.forward import Forward, Loss, Part
@@ -152,14 +153,28 @@ class Judged(Task):
         below the model's. By default there are none."""
         return {}
 
-    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, Outputs]] | None:
-        """A classical model trained on the same rows: its name and its outputs per split, None if there is none."""
+    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical | None:
+        """A classical model that has learnt from train rows, None if there is none.
+
+        Args:
+            train: examples.
+            seed: of what is drawn.
+            name: that `require_baseline` gives, of no network (see `nlpkit.baselines`); "" for the usual one.
+        """
         return None
 
-    def require_baseline(self) -> None:
-        """Raises UserError: there is no `baseline`, or it would take more memory or time than there is."""
+    def require_baseline(self, named: Sequence[str] = ()) -> Sequence[str]:
+        """The names of the classical models that are to be trained; "" where there is one without a name.
+
+        Args:
+            named: those that are asked for; none for the usual one.
+
+        Raises:
+            UserError: there is none, not that one, or it would take more memory or time than there is.
+        """
         if type(self).baseline is Judged.baseline:
             raise UserError(f"--baseline: there is none for {self.name}", "Leave it out.")
+        return [""]
 
     def points_lost(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
         """How many points of the main metric are lost between two sets of metrics; below 0 where some are won."""
@@ -446,6 +461,17 @@ class Trainable(Judged):
     def for_training(self) -> Self:
         """The task as it makes the features of rows that are trained on."""
         return self.with_(max_length=self.training_length or self.max_length)
+
+    def over_words(self, most: int) -> Self:
+        """The task as a network over words reads its rows, of which so many words are read.
+
+        Asked of tasks whose `require_baseline` gives the name of one.
+        """
+        return self.with_(max_length=most, training_length=None, model_length=None)
+
+    def texts_read(self, examples: Dataset) -> list[str]:
+        """The texts of examples that such a network reads, for its vocabulary."""
+        raise UserError(f"--baseline: there is no network over words for {self.name}", "Leave it out.")
 
     @abstractmethod
     def token_lengths(self, tokenizer: Any, examples: Mapping[str, Sequence[Any]]) -> list[int]:

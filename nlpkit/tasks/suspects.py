@@ -57,17 +57,18 @@ def find(task: Judged, examples: Mapping[str, Dataset], most: int, seed: int) ->
     evaluated, right, per_split, name = 0, 0.0, [], ""
     for parts in _folds(examples, seed):
         try:
-            trained = task.baseline(parts, seed)
+            trained = task.baseline(parts["train"], seed)
         except ValueError as error:  # scikit-learn: a single class is left, no word occurs twice, ...
             return Suspects(f"not looked for: no simple model can be trained on these rows ({error})")
         if trained is None:
             return Suspects("not looked for: there is no simple model of this task")
-        name, outputs = trained
+        name = trained.name
         for split, rows in parts.items():
             if split != "train":
-                right += task.score(outputs[split], rows)[task.main_metric] / task.point * len(rows)
+                outputs = trained.outputs(rows)
+                right += task.score(outputs, rows)[task.main_metric] / task.point * len(rows)
                 evaluated += len(rows)
-                per_split.append(_sure(task.view.mistakes(outputs[split], rows))[:most])
+                per_split.append(_sure(task.view.mistakes(outputs, rows))[:most])
     points = right / evaluated
     said = f"{name}, trained on other rows, judged {evaluated:,} rows: {task.main_metric} {points * task.point:.3f}"
     if not task.higher_is_better(task.main_metric) or points < TRUSTED:

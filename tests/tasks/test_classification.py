@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from conftest import WORDS, make_tokenizer, write_csv
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.naive_bayes import ComplementNB
+from sklearn.svm import LinearSVC
 
 from nlpkit.data import splits
 from nlpkit.data.glue import GLUE
@@ -452,22 +455,73 @@ def test_baseline_learns_and_speaks_in_logits() -> None:
     rows = {"text": [f"{w} film {i}" for i in range(20) for w in ("good", "bad")], "label": ["pos", "neg"] * 20}
     task = task_of(rows)
     found = examples_of(task, rows)
-    name, outputs = task.baseline({"train": found, "test": found.select(range(6))}, seed=0)
-    assert name == "TF-IDF + linear"
-    assert outputs["test"].shape == (6, 2)
-    assert task.score(outputs["test"], found.select(range(6)))["accuracy"] == 1.0
-    assert np.allclose(task.problem.probabilities(outputs["train"]).sum(axis=1), 1, atol=1e-5)
+    model = task.baseline(found, seed=0)
+    outputs = model.outputs(found.select(range(6)))
+    assert model.name == "TF-IDF + linear"
+    assert outputs.shape == (6, 2)
+    assert task.score(outputs, found.select(range(6)))["accuracy"] == 1.0
+    assert np.allclose(task.problem.probabilities(outputs).sum(axis=1), 1, atol=1e-5)
+
+
+def learnt(task: TextClassification, rows: Any, name: str = "") -> np.ndarray:
+    """What a classical model says of the rows that it has learnt from."""
+    examples = examples_of(task, rows)
+    return task.baseline(examples, 0, name).outputs(examples)
+
+
+def test_classical_models_are_those_of_scikit_learn() -> None:
+    labels = ["a", "b", "c"]
+    rows = {"text": [f"{w} word {i % 7}" for i in range(15) for w in ("red", "green", "Green")], "label": labels * 15}
+    task, vectors = task_of(rows), TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+    found = vectors.fit_transform(rows["text"])
+    for name, estimator in {"svm": LinearSVC(random_state=0), "bayes": ComplementNB()}.items():
+        expected = estimator.fit(found, rows["label"])
+        predicted = task.problem.predicted(learnt(task, rows, name))
+        assert [labels[i] for i in predicted] == expected.predict(found).tolist()
+    margins = learnt(task, rows, "svm")
+    assert margins == pytest.approx(LinearSVC(random_state=0).fit(found, rows["label"]).decision_function(found))
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm", "bayes"])
+def test_classical_models_learn_two_labels_and_several(name: str) -> None:
+    two = {"text": ["good film", "bad film"] * 10, "label": ["pos", "neg"] * 10}
+    task = task_of(two)
+    assert task.score(learnt(task, two, name), examples_of(task, two))["accuracy"] == 1.0
+    several = {"text": ["red", "green", "red green", "blue"] * 9, "label": [["r"], ["g"], ["r", "g"], ["b"]] * 9}
+    task = task_of(several)
+    assert task.score(learnt(task, several, name), examples_of(task, several))["f1_micro"] > 0.9
+
+
+def test_words_that_a_classical_model_does_not_know_are_counted() -> None:
+    rows = {"text": ["A good film", "a bad film"], "label": ["pos", "neg"]}
+    task = task_of(rows)
+    model = task.baseline(examples_of(task, rows), 0, "svm")
+    unknown = examples_of(task, {"text": ["a dull film", "Good"], "label": ["neg", "pos"]})
+    assert vars(model.words(unknown)) == {"unknown": 1, "all": 4}
+    assert "8 words and pairs of words" in model.described
+
+
+def test_baselines_are_named_as_the_labels_allow() -> None:
+    labels, numbers = (task_of({"text": ["a b", "c d"], "label": cells}) for cells in (["x", "y"], [0.5, 1.5]))
+    assert labels.require_baseline() == ["logistic"]
+    assert numbers.require_baseline() == ["ridge"]
+    assert labels.require_baseline(["cnn", "svm", "cnn"]) == ["cnn", "svm"]
+    assert labels.require_baseline(["all"]) == ["logistic", "svm", "bayes", "lstm", "cnn"]
+    assert numbers.require_baseline(["all"]) == ["ridge", "lstm", "cnn"]
+    with pytest.raises(UserError, match="--baseline svm: it is not for regression") as caught:
+        numbers.require_baseline(["lstm", "svm"])
+    assert "ridge, lstm, cnn" in str(caught.value.hint)
 
 
 def test_baseline_for_numbers_and_for_several_labels() -> None:
     numbers = {"text": ["good"] * 10 + ["bad"] * 10, "label": [4.5] * 10 + [1.5] * 10}
     task = task_of(numbers)
-    outputs = task.baseline({"train": examples_of(task, numbers)}, 0)[1]["train"]
+    outputs = learnt(task, numbers)
     assert outputs.shape == (20, 1)
     assert outputs[0, 0] > 4 > 2 > outputs[-1, 0]
     tags = {"text": ["good film", "bad film", "good", "bad"] * 5, "label": [["g", "f"], ["f"], ["g"], []] * 5}
     task = task_of(tags)
-    outputs = task.baseline({"train": examples_of(task, tags)}, 0)[1]["train"]
+    outputs = learnt(task, tags)
     assert task.problem.predicted(outputs)[:4].tolist() == [[1, 1], [1, 0], [0, 1], [0, 0]]
 
 
@@ -475,7 +529,7 @@ def test_baseline_with_a_class_that_train_lacks() -> None:
     kinds = Features({"text": Value("string"), "label": ClassLabel(names=["a", "never", "b"])})
     rows = Dataset.from_dict({"text": ["good", "bad"] * 5, "label": [0, 2] * 5}, features=kinds)
     task = task_of(rows)
-    outputs = task.baseline({"train": examples_of(task, rows)}, 0)[1]["train"]
+    outputs = learnt(task, rows)
     assert outputs.shape == (10, 3)
     assert task.problem.predicted(outputs).tolist() == [0, 2] * 5
 

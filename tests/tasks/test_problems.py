@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from scipy.special import logit
 
 from nlpkit.data.labels import Labels, Problem
@@ -36,7 +37,9 @@ def test_every_problem_of_labels_has_a_type_that_transformers_knows_by_another_n
 def test_the_baseline_learns_what_is_asked_for(name: Any) -> None:
     labels, gold = GOLD[name]
     problem = problem_type(Labels(name, labels))
-    outputs = baseline.outputs(problem, {"train": TEXTS[name]}, np.asarray(gold), seed=1)["train"]
+    train = Dataset.from_dict({"text": TEXTS[name], "label": gold})
+    usual = next(iter(problem.estimators))
+    outputs = baseline.Linear(problem, usual, lambda rows: rows["text"][:], train, seed=1).outputs(train)
     assert outputs.shape == (20, max(len(labels), 1))
     scores = problem.score(outputs, np.asarray(gold, dtype=np.float32 if name != "single-label" else None))
     assert scores[problem.metrics[0]] > 0.99, scores

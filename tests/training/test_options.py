@@ -343,12 +343,35 @@ def test_a_validation_split_is_made_and_said(configured: Any, data: Path) -> Non
 def test_the_baseline_stands_in_the_same_table(configured: Any) -> None:
     config = configured(baseline=True, freeze="encoder")
     report = finetune_cls.run(config)
-    (table,) = report.tables
+    table, costs = report.tables
     assert list(table.header[:3]) == ["split", "model", "rows"]
     assert [row[1] for row in table.rows] == ["tiny-bert", "TF-IDF + linear"] * 2
     found = record(config.output)["baseline"]
     assert found["metrics"]["validation"]["accuracy"] > 0.8
     assert table.rows[3][3].value == found["metrics"]["validation"]["accuracy"]
+    assert [row[0] for row in costs.rows] == ["tiny-bert", "TF-IDF + linear"]
+    assert found["rows_per_second"] > 0 and found["bytes"] > 0
+
+
+def test_several_baselines_stand_below_the_model_the_best_first(configured: Any) -> None:
+    config = configured(baseline="lstm,svm", freeze="encoder")
+    table, costs = finetune_cls.run(config).tables
+    made = record(config.output)
+    beside = [made["baseline"], *made["baselines"]]
+    values = [base["metrics"]["validation"]["accuracy"] for base in beside]
+    assert sorted(base["name"] for base in beside) == ["LSTM", "TF-IDF + SVM"]
+    assert values == sorted(values, reverse=True)
+    assert [row[1] for row in table.rows[3:]] == [row[0] for row in costs.rows]
+    svm = next(base for base in beside if base["name"] == "TF-IDF + SVM")
+    assert "ece" in made["metrics"]["validation"] and "ece" not in svm["metrics"]["validation"]
+    card = (config.output / "README.md").read_text()
+    assert "validation: LSTM" in card and "validation: TF-IDF + SVM" in card
+    assert not (config.output / "checkpoints").exists()
+
+
+def test_cross_validation_takes_one_baseline(configured: Any) -> None:
+    with pytest.raises(UserError, match="--cv: 2 models of --baseline would be trained for each fold"):
+        finetune_cls.build(configured(baseline=["lstm", "svm"], cv=3))
 
 
 # --- the seed ---

@@ -10,12 +10,16 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nlpkit.metrics.squad import best_threshold, match_2, normalized, separating
+from nlpkit.tasks.classical import Classical
 from nlpkit.tasks.question_answering.spans import SPAN
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 QUESTION = re.compile(
     r"\b(how (?:many|much|long|old|far|often)|how|who|whom|whose|when|what year|where|why|which|what)\b", re.IGNORECASE
@@ -156,6 +160,26 @@ class LexicalReader:
         answer = self.read(question, context)
         null = threshold + self.doubt - answer.confidence
         return np.array([(-1, -1, null), (answer.start, answer.end, 0.0)], dtype=SPAN)
+
+
+class WordOverlap(Classical):
+    """A `LexicalReader` of train rows.
+
+    Args:
+        train: examples.
+        threshold: see `LexicalReader.spans`.
+    """
+
+    name = "word overlap + answer type"
+
+    def __init__(self, train: Dataset, threshold: float) -> None:
+        self.reader = LexicalReader(train["question"][:], train["context"][:], train["answers"][:])
+        self.threshold = threshold
+        self.described = f"how rare {len(self.reader.rarity):,} words are"
+
+    def outputs(self, examples: Dataset) -> list[np.ndarray]:
+        columns = zip(examples["question"][:], examples["context"][:], strict=True)
+        return [self.reader.spans(question, context, self.threshold) for question, context in columns]
 
 
 def _piece(question_words: frozenset[str], context: str, sentence: Read, cut: str) -> Read:

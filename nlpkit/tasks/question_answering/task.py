@@ -21,6 +21,7 @@ from nlpkit.options import Config
 from nlpkit.reporting import counted
 from nlpkit.tasks import arrays
 from nlpkit.tasks.abstaining import Abstaining
+from nlpkit.tasks.classical import Classical
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.question_answering import answers as question_answers
 from nlpkit.tasks.question_answering import question_reader, windows
@@ -433,21 +434,11 @@ class QuestionAnswering(Teachable):
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
 
-    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
+    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
         """The sentence with most of the question's rare words, and in it what such questions usually ask for."""
-        from nlpkit.tasks.question_answering.lexical_reader import LexicalReader
+        from nlpkit.tasks.question_answering.lexical_reader import WordOverlap
 
-        train = examples["train"]
-        reader = LexicalReader(train["question"][:], train["context"][:], train["answers"][:])
-        threshold = self.null_threshold or 0.0
-        outputs = {
-            split: [
-                reader.spans(question, context, threshold)
-                for question, context in zip(rows["question"][:], rows["context"][:], strict=True)
-            ]
-            for split, rows in examples.items()
-        }
-        return "word overlap + answer type", outputs
+        return WordOverlap(train, self.null_threshold or 0.0)
 
 
 def _require_stride(stride: int, max_length: int) -> None:

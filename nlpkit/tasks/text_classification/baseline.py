@@ -1,16 +1,23 @@
-"""The classical model beside a text classifier: TF-IDF of words and word pairs with a linear model."""
+"""The classical models beside a text classifier: TF-IDF of words and word pairs, with an estimator of scikit-learn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlpkit import reporting
 from nlpkit.data.labels import Labels
 from nlpkit.errors import UserError
+from nlpkit.tasks.classical import Classical, Words
+from nlpkit.tasks.text_classification import estimators
+from nlpkit.tasks.text_classification.options import ALL, NETWORKS
 from nlpkit.tasks.text_classification.problems import ProblemType
 
-NAME = "TF-IDF + linear"
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 MOST_LABELS = 1_000
 
 
@@ -28,21 +35,63 @@ def require_few(labels: Labels) -> None:
         )
 
 
-def outputs(
-    problem: ProblemType, texts: Mapping[str, Sequence[str]], gold: np.ndarray, seed: int
-) -> dict[str, np.ndarray]:
-    """Train on the split "train", and give for each split logits as a model does, shape (rows, labels).
+def chosen(problem: ProblemType, named: Sequence[str]) -> list[str]:
+    """The classical models that are trained, of those that are named; where none is, the usual one of the problem.
+
+    Raises:
+        UserError: one is named that does not learn what the rows are labelled with.
+    """
+    if not named:
+        return [next(iter(problem.estimators))]
+    known = [*problem.estimators, *NETWORKS]
+    others = [name for name in (*estimators.OF_LABELS, *estimators.OF_NUMBERS) if name not in known]
+    if ALL in named:
+        if not problem.has_classes:
+            reporting.current().note(f"--baseline all: {', '.join(known)}; {', '.join(others)} are for labels")
+        return known
+    for name in named:
+        if name in others:
+            raise UserError(
+                f"--baseline {name}: it is not for {problem.labels.problem}, which these rows are for",
+                f"There are {', '.join(known)}.",
+            )
+    return list(dict.fromkeys(named))
+
+
+class Linear(Classical):
+    """TF-IDF of words and word pairs with an estimator.
 
     Args:
-        problem: its `linear_model` learns.
-        texts: of each split.
-        gold: the labels of train.
-        seed: of the linear model.
+        problem: what is learnt.
+        name: of the estimator, one of `problem.estimators`.
+        texts: gives the text of each example.
+        train: the examples to learn from.
+        seed: of the estimator.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import make_pipeline
 
-    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
-    pipeline = make_pipeline(vectors, problem.linear_model(seed))
-    pipeline.fit(texts["train"], problem.linear_targets(gold))
-    return {split: problem.linear_outputs(pipeline, rows) for split, rows in texts.items()}
+    def __init__(
+        self, problem: ProblemType, name: str, texts: Callable[[Dataset], Sequence[str]], train: Dataset, seed: int
+    ) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline
+
+        self.problem, self.texts = problem, texts
+        self.vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+        estimator = problem.estimator(name, seed)
+        self.pipeline = make_pipeline(self.vectors, estimator)
+        self.pipeline.fit(texts(train), problem.linear_targets(np.asarray(train["label"][:])))
+        kind, terms = problem.estimators[name], self.vectors.vocabulary_
+        self.name = f"TF-IDF + {kind.row}"
+        self.described = f"{kind.described} on {len(terms):,} words and pairs of words"
+        spelt = sum(len(term.encode("utf-8", "surrogatepass")) for term in terms)
+        self.bytes = spelt + self.vectors.idf_.nbytes + estimators.learnt_bytes(estimator)
+        self.has_probabilities = not problem.has_classes or hasattr(estimator, "predict_proba")
+
+    def outputs(self, examples: Dataset) -> np.ndarray:
+        """Logits as a model gives them, shape (rows, labels)."""
+        return self.problem.linear_outputs(self.pipeline, self.texts(examples))
+
+    def words(self, examples: Dataset) -> Words:
+        lower, cut = self.vectors.build_preprocessor(), self.vectors.build_tokenizer()
+        words = [word for text in self.texts(examples) for word in cut(lower(text))]
+        return Words(sum(word not in self.vectors.vocabulary_ for word in words), len(words))

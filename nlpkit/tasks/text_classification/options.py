@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import field_validator
+from pydantic import BeforeValidator, field_validator
 
-from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option
+from nlpkit.options import ColumnOptions, Config, Names, Strings, TextColumnOptions, option, suggest, truth_of
 from nlpkit.tasks.options import (
     LengthOptions,
     MarginCoverageOptions,
@@ -14,6 +14,26 @@ from nlpkit.tasks.options import (
     PerClassOptions,
     UnknownLabelOptions,
 )
+
+ClassicalName = Literal["logistic", "svm", "bayes", "ridge", "lstm", "cnn", "all"]
+ALL = "all"
+NETWORKS = ("lstm", "cnn")  # over words, which a Trainer trains, see `nlpkit.baselines`
+
+
+def _asked(value: Any) -> Any:
+    """A switch, or names at commas."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if len(given) == 1 and (truth := truth_of(given[0])) is not None:
+        return truth
+    names = [part.strip().lower() for entry in given for part in str(entry).split(",")]
+    known = get_args(ClassicalName)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"there is no {name!r}; name {', '.join(known)}. {suggest(name, known) or ''}".rstrip())
+    return names
+
+
+Baselines = Annotated[bool | list[ClassicalName], BeforeValidator(_asked)]
 
 
 class ClassificationOptions(LengthOptions, ColumnOptions):

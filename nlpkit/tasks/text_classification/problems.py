@@ -21,6 +21,7 @@ from nlpkit.reporting import Table, counted
 from nlpkit.tasks import arrays
 from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
 from nlpkit.tasks.outputs import exact
+from nlpkit.tasks.text_classification.estimators import OF_LABELS, OF_NUMBERS, Estimator
 
 if TYPE_CHECKING:
     import torch
@@ -203,9 +204,12 @@ class ProblemType(ABC):
         """Pictures of the predictions against the labels of a split, by file name."""
         return {}
 
-    @abstractmethod
-    def linear_model(self, seed: int) -> Any:
-        """The estimator of scikit-learn that learns the same from features of a text."""
+    # the estimators that learn the same from features of a text, the usual one first
+    estimators: ClassVar[Mapping[str, Estimator]]
+
+    def estimator(self, name: str, seed: int) -> Any:
+        """One of `estimators` of scikit-learn, as these labels take it."""
+        return self.estimators[name].make(seed)
 
     def linear_targets(self, gold: np.ndarray) -> np.ndarray:
         """The labels of examples as this estimator learns them."""
@@ -256,10 +260,19 @@ class _Classes(ProblemType):
 
     unit: ClassVar[str]  # what `counts` counts
 
+    estimators = OF_LABELS
+
     def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
-        probabilities = np.clip(model.predict_proba(texts), 1e-7, 1 - 1e-7)
+        # a class that train lacks has no column
+        if not hasattr(model, "predict_proba"):
+            margins = model.decision_function(texts)
+            if margins.ndim == 1:  # of two classes there is one: how far a text is on the side of the second
+                margins = np.stack([-margins, margins], axis=1)
+            full = np.full((len(texts), self.labels.size), margins.min(initial=0.0) - 1.0)
+            full[:, model.classes_] = margins
+            return full
         full = np.full((len(texts), self.labels.size), 1e-7)
-        full[:, model.classes_] = probabilities  # a class that train lacks has no column
+        full[:, model.classes_] = np.clip(model.predict_proba(texts), 1e-7, 1 - 1e-7)
         return self._logits(full)
 
     @abstractmethod
@@ -378,11 +391,6 @@ class SingleLabel(_Classes):
         names, matrix, part = confused.core(*self._confusion(outputs, gold))
         return {"confusion_matrix": plots.confusion(matrix, names, split, part=part)}
 
-    def linear_model(self, seed: int) -> Any:
-        from sklearn.linear_model import LogisticRegression
-
-        return LogisticRegression(max_iter=1000, C=10.0, random_state=seed)
-
     def _logits(self, probabilities: np.ndarray) -> np.ndarray:
         return np.log(probabilities)
 
@@ -481,11 +489,10 @@ class MultiLabel(_Classes):
     def linear_targets(self, gold: np.ndarray) -> np.ndarray:
         return gold.astype(np.int64)
 
-    def linear_model(self, seed: int) -> Any:
-        from sklearn.linear_model import LogisticRegression
+    def estimator(self, name: str, seed: int) -> Any:
         from sklearn.multiclass import OneVsRestClassifier
 
-        return OneVsRestClassifier(LogisticRegression(max_iter=1000, C=10.0, random_state=seed))
+        return OneVsRestClassifier(super().estimator(name, seed))
 
     def _logits(self, probabilities: np.ndarray) -> np.ndarray:
         return np.log(probabilities / (1 - probabilities))
@@ -560,10 +567,7 @@ class Regression(ProblemType):
 
         return {"predicted_over_gold": plots.scatter(gold, outputs[:, 0], split)}
 
-    def linear_model(self, seed: int) -> Any:
-        from sklearn.linear_model import Ridge
-
-        return Ridge(random_state=seed)
+    estimators = OF_NUMBERS
 
     def linear_outputs(self, model: Any, texts: Sequence[str]) -> np.ndarray:
         return model.predict(texts)[:, None]

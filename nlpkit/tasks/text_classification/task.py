@@ -24,6 +24,7 @@ from nlpkit.models import opening
 from nlpkit.options import ColumnOptions, Config, TextColumnOptions
 from nlpkit.tasks import heads
 from nlpkit.tasks.abstaining import Abstaining
+from nlpkit.tasks.classical import Classical
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.explained import Question, readings_of, require_places, unknown_target
 from nlpkit.tasks.forward import Forward, Loss
@@ -519,12 +520,19 @@ class TextClassification(Teachable, Explainable):
     def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
         return self.problem.sureness_of(forward.logits.float(), target["label"])
 
-    def require_baseline(self) -> None:
+    def require_baseline(self, named: Sequence[str] = ()) -> Sequence[str]:
         baseline.require_few(self.labels)
+        return baseline.chosen(self.problem, named)
 
-    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, np.ndarray]]:
-        texts = {split: self._keys(rows) for split, rows in examples.items()}
-        return baseline.NAME, baseline.outputs(self.problem, texts, np.asarray(examples["train"]["label"][:]), seed)
+    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
+        usual = next(iter(self.problem.estimators))
+        return baseline.Linear(self.problem, name or usual, self._keys, train, seed)
+
+    def over_words(self, most: int) -> Self:
+        return super().over_words(most).with_(long_text="truncate")
+
+    def texts_read(self, examples: Dataset) -> list[str]:
+        return [*examples["text"][:], *(examples["text_pair"][:] if self.pair else [])]
 
     def training_rows(self, examples: Dataset, options: TrainingOptions) -> np.ndarray | None:
         return self.oversample(examples, options.seed) if ClassificationLossOptions.of(options).oversample else None

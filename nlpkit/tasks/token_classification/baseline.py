@@ -8,35 +8,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlpkit.tasks.classical import Classical, Words
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
-NAME = "most frequent tag"
 
-
-def outputs(examples: Mapping[str, Dataset], ids: Mapping[str, int]) -> dict[str, list[np.ndarray]]:
-    """Learn from the split "train"; a word that is not there has the most frequent tag of all.
+class MostFrequentTag(Classical):
+    """Each word has the tag that it most often has in train; one that is not there has the most frequent tag of all.
 
     Args:
-        examples: of each split.
+        train: the examples to learn from.
         ids: the number of each tag.
-
-    Returns:
-        For each split logits as the task pools them, an array of shape (words, tags) per example.
     """
-    by_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    tags = (tag for tags in examples["train"]["tags"][:] for tag in tags)
-    for word, tag in zip(_all_words(examples["train"]), tags, strict=True):
-        by_word[word][tag] += 1
-    total = sum(by_word.values(), Counter())
-    most = ids[total.most_common(1)[0][0]]
-    known = {word: ids[counts.most_common(1)[0][0]] for word, counts in by_word.items()}
-    certain = np.log(np.where(np.eye(len(ids)), 1 - 1e-6, 1e-6)).astype(np.float32)
-    outputs_of = {}
-    for split, rows in examples.items():
-        best = np.array([known.get(word, most) for word in _all_words(rows)])
-        outputs_of[split] = np.split(certain[best], np.cumsum([len(tags) for tags in rows["tags"][:]])[:-1])
-    return outputs_of
+
+    name = "most frequent tag"
+
+    def __init__(self, train: Dataset, ids: Mapping[str, int]) -> None:
+        by_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        tags = (tag for tags in train["tags"][:] for tag in tags)
+        for word, tag in zip(_all_words(train), tags, strict=True):
+            by_word[word][tag] += 1
+        total = sum(by_word.values(), Counter())
+        self.most = ids[total.most_common(1)[0][0]]
+        self.known = {word: ids[counts.most_common(1)[0][0]] for word, counts in by_word.items()}
+        self.certain = np.log(np.where(np.eye(len(ids)), 1 - 1e-6, 1e-6)).astype(np.float32)
+        self.described = f"the tags of {len(self.known):,} words"
+
+    def outputs(self, examples: Dataset) -> list[np.ndarray]:
+        """Logits as the task pools them, an array of shape (words, tags) per example."""
+        best = np.array([self.known.get(word, self.most) for word in _all_words(examples)])
+        return np.split(self.certain[best], np.cumsum([len(tags) for tags in examples["tags"][:]])[:-1])
+
+    def words(self, examples: Dataset) -> Words:
+        words = _all_words(examples)
+        return Words(sum(word not in self.known for word in words), len(words))
 
 
 def _all_words(rows: Dataset) -> list[str]:

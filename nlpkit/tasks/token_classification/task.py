@@ -21,6 +21,7 @@ from nlpkit.models import opening
 from nlpkit.options import Config
 from nlpkit.tasks import arrays, heads
 from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
+from nlpkit.tasks.classical import Classical
 from nlpkit.tasks.contract import Task
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
@@ -459,5 +460,5 @@ class TokenClassification(Teachable):
     def listed(self) -> str:
         return "entities"
 
-    def baseline(self, examples: Mapping[str, Dataset], seed: int) -> tuple[str, dict[str, list[np.ndarray]]]:
-        return baseline.NAME, baseline.outputs(examples, self.tag_set.ids)
+    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
+        return baseline.MostFrequentTag(train, self.tag_set.ids)
