@@ -28,6 +28,9 @@ COMMANDS: dict[str, CommandEntry] = {
     "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"
     ),
+    "train-vectors": CommandEntry(
+        "nlpkit.recipes.train_vectors", "Learn vectors of words (word2vec, fastText).", "Train"
+    ),
     "pretrain-mlm": CommandEntry("nlpkit.recipes.pretrain_mlm", "Pre-train an encoder on running text.", "Train"),
     "pretrain-clm": CommandEntry(
         "nlpkit.recipes.pretrain_clm", "Pre-train a model that writes on running text.", "Train"

