@@ -6372,6 +6372,103 @@ def train_tokenizer(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def train_vectors(
+    data: Data | None = None,
+    *,
+    architecture: Literal['skip-gram', 'cbow'] = 'skip-gram',
+    subwords: bool = False,
+    vector_size: int = 100,
+    epochs: int = 5,
+    vectors: str | PathLike[str] | None = None,
+    evaluate: Sequence[str | PathLike[str]] | str = ...,
+    neighbours: Sequence[str] | str = ...,
+    analogy: Sequence[str] | str = ...,
+    output: str | PathLike[str] | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    text_column: str | None = None,
+    data_config: str | None = None,
+    data_split: str = 'train',
+    data_revision: str | None = None,
+    window: int = 5,
+    min_count: int = 5,
+    negative: int = 5,
+    sample: float = 0.001,
+    learning_rate: float = 0.025,
+    lowercase: bool = True,
+    shortest_piece: int = 3,
+    longest_piece: int = 6,
+    buckets: int = 2000000,
+    threads: int = 1,
+    seed: int = 42,
+    top_k: int = 10,
+    words: Sequence[str] | str = ...,
+    picture: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Learn a vector for each word of running text (word2vec, or fastText with subwords=True). Writes a folder with the
+    vectors as safetensors and as text that gensim and fastText open, figures, and a picture of words in space.
+
+    evaluate measures them: analogies as Google's questions-words.txt, word pairs with people's scores as WordSim-353 and
+    SimLex-999. neighbours and analogy ask for words. With vectors nothing is trained: those of a folder, or of a file
+    of word2vec, GloVe or fastText, are asked. With one thread (the default) the same text and seed give the same numbers.
+
+    Args:
+        data: Files, folders, globs; - for standard input; or the rows themselves.
+        architecture: What word2vec learns by. (not with vectors)
+        subwords: Learn pieces of words too, as fastText does. (not with vectors)
+        vector_size: Dimensions of a vector. (not with vectors)
+        epochs: Passes over the text. (not with vectors)
+        vectors: Ask these vectors instead of training.
+        evaluate: Analogies or scored pairs (repeatable).
+        neighbours: Show the nearest words (repeatable).
+        analogy: Show the sum 'king - man + woman' (repeatable).
+        output: Folder to write. Default: runs/<data>-vectors. (not with vectors)
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        text_column: Column of the text in tables. Default: guessed.
+        data_config: Configuration of a hub data set.
+        data_split: Split of a hub data set.
+        data_revision: Revision of a hub data set.
+        window: Words to either side, at most. (not with vectors)
+        min_count: Leave out words that stand there less often. (not with vectors)
+        negative: Drawn words that each word is told from. (not with vectors)
+        sample: Share of the text from which on a word is thinned out; 0 = none is. (not with vectors)
+        learning_rate: Learning rate, which falls to 0.0001. (not with vectors)
+        lowercase: Read the text in lower case. (not with vectors)
+        shortest_piece: Characters of a piece, at least. (only with subwords)
+        longest_piece: Characters of a piece, at most. (only with subwords)
+        buckets: Places that pieces are hashed to; each is a vector in memory. (only with subwords)
+        threads: CPU threads; with more than one no two runs are alike. (not with vectors)
+        seed: Seed of the first vectors and of draws. (not with vectors)
+        top_k: Words that are shown of each. (only with neighbours; only with analogy)
+        words: Words of the picture. Default: of analogies, or frequent ones.
+        picture: PNG to draw the words in. (only with vectors)
+        overwrite: Replace an earlier run in output.
+        dry_run: Check data and options, show the plan, stop. (not with vectors)
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def zero_shot(
     model: str | PathLike[str],
     texts: Data | None = None,

@@ -88,6 +88,7 @@ def plot(vectors: WordVectors, groups: Groups) -> plots.Plot | None:
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.set_tick_params(labelsize=SMALL - 1, colors=QUIET_TEXT)
             axis.set_pane_color("white")
+            axis.pane.set_edgecolor(FAINT)
         if len(groups) > 1 or next(iter(groups)):
             figure.legend(loc="outside lower center", ncols=3)
         plots.save_figure(figure, path)

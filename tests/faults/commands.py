@@ -150,6 +150,8 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     tokenizer = ["train-tokenizer", *flags(data=text, vocab_size=120)]
     # of pieces that occur equally often the library learns one or the other
     cases["train-tokenizer"] = Case(tokenizer, ("tokenizer_config.json",), again="--overwrite")
+    words = ["train-vectors", str(text), *flags(vector_size=8, epochs=2, min_count=2)]
+    cases["train-vectors"] = Case(words, ("*.safetensors", "vectors.txt", "vocabulary.txt"), again="--overwrite")
     rows_of = write_csv(folder / "rows.csv", rows(40))
     answers = ["predict", str(run), *flags(input=rows_of)]
     cases["predict"] = Case(answers, again="--overwrite", output=".csv")
@@ -257,6 +259,7 @@ TRAINS = (
 WRITES = (
     "quantize",
     "train-tokenizer",
+    "train-vectors",
     "predict",
     "explain",
     "predict-parquet",

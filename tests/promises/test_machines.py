@@ -95,6 +95,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
         *{
             "check-data": [*flags(data=run.parent / "data", model="none")],
             "train-tokenizer": [*flags(data=text, vocab_size=60), *out],
+            "train-vectors": [str(text), *flags(vector_size=8, epochs=1, min_count=1), *out],
             "pretrain-mlm": [*flags(data=text, tokenizer=model, **shape, **TRAINING), *out],
             "pretrain-clm": [
                 *flags(data=text, validation_file=text, tokenizer=run_of("causal-lm"), **shape, **TRAINING),

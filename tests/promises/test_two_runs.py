@@ -200,6 +200,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
     text = str(run_of("masked-lm").parent / "data")
     return {
         "train-tokenizer": ["--data", text],
+        "train-vectors": [text],
         "pretrain-mlm": ["--data", text, "--model", str(run_of("masked-lm"))],
         "pretrain-clm": ["--data", text, "--model", str(run_of("causal-lm"))],
         "finetune-cls": ["--data", str(run.parent / "data"), "--model", model],
@@ -223,7 +224,7 @@ def test_no_command_is_let_into_a_folder_where_one_is_at_work(
     for command, arguments in commands.items():
         (folder / "nlpkit.json").write_text(json.dumps({**record, "command": command}))
         before = {path: path.read_bytes() for path in folder.iterdir()}
-        resumes = command not in ("quantize", "train-tokenizer", "loadtest")
+        resumes = command not in ("quantize", "train-tokenizer", "train-vectors", "loadtest")
         for flag in ([], ["--overwrite"], *([["--resume"]] if resumes else [])):
             capsys.readouterr()
             assert main([command, *arguments, "--output", str(folder), *flag]) == 2, command
