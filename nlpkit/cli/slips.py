@@ -22,7 +22,7 @@ MODEL_FILES = ("config.json", "nlpkit.json")
 # option that a command lacks -> those that it may have instead; in capitals: what is given without a flag
 MEANT: dict[str, tuple[str, ...]] = {
     "input": ("data", "texts"),
-    "data": ("input", "texts"),
+    "data": ("input", "texts", "data"),
     "file": ("data", "input"),
     "in": ("input", "data"),
     "csv": ("input", "data"),
@@ -73,6 +73,17 @@ MEANT: dict[str, tuple[str, ...]] = {
     "duration": ("seconds",),
     "concurrency": ("connections",),
     "amount": ("sparsity",),
+    # of gensim, and of fastText
+    "size": ("vector-size",),
+    "dim": ("vector-size",),
+    "ws": ("window",),
+    "workers": ("threads",),
+    "mincount": ("min-count",),
+    "minn": ("shortest-piece",),
+    "min-n": ("shortest-piece",),
+    "maxn": ("longest-piece",),
+    "max-n": ("longest-piece",),
+    "bucket": ("buckets",),
     "ratio": ("sparsity",),
     "onnx": ("backends", "to"),
     "max-train-samples": ("max-tokens",),

@@ -46,6 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("evaluate run ok.csv", "Did you mean --data ok.csv?"),
         ("train-tokenizer ok.csv", "Did you mean --data ok.csv?"),
         ("predict run --data ok.csv", "Did you mean --input?"),
+        ("train-vectors --data ok.csv", "FILE is given without a flag."),
         ("evaluate run --input ok.csv", "Did you mean --data?"),
         ("finetune-cls --data a.csv b.csv", "--data a.csv,b.csv, or a pattern in quotes"),
         ("pretrain-mlm --data a.txt b.txt", "Write the flag before each: --data a.txt --data b.txt"),

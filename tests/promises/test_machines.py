@@ -33,6 +33,7 @@ CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 BARE: dict[str, list[str]] = {
     "tokenize": ["a text", "--tokenizer", "t"],
     "distill": ["r"],
+    "train-vectors": ["f"],
     "prune": ["r"],
     "quantize": ["r"],
     "predict": ["r", "a text"],
