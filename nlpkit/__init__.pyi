@@ -6452,7 +6452,7 @@ def train_vectors(
         buckets: Places that pieces are hashed to; each is a vector in memory. (only with subwords)
         threads: CPU threads; with more than one no two runs are alike. (not with vectors)
         seed: Seed of the first vectors and of draws. (not with vectors)
-        top_k: Words that are shown of each. (only with neighbours; only with analogy)
+        top_k: Words that are shown of each. (only with neighbours or analogy)
         words: Words of the picture. Default: of analogies, or frequent ones.
         picture: PNG to draw the words in. (only with vectors)
         overwrite: Replace an earlier run in output.

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from nlpkit.options import Config, DeviceOptions, NotWith, SeedOptions, Strings, option, option_like
+from nlpkit.options import Config, DeviceOptions, NotWith, OnlyWith, SeedOptions, Strings, option, option_like
 from nlpkit.options.values import Names
 
 Architecture = Literal["skip-gram", "cbow"]
@@ -70,7 +70,7 @@ class AskedOptions(Config):
     neighbours: Strings = option([], "Show the nearest words (repeatable).", panel="Questions", metavar="WORD")
     analogy: Strings = option([], "Show the sum 'king - man + woman' (repeatable).", panel="Questions", metavar="SUM")
     top_k: int = option(
-        10, "Words that are shown of each.", panel="Questions", ge=1, only_with=("neighbours", "analogy")
+        10, "Words that are shown of each.", panel="Questions", ge=1, only_with=OnlyWith(("neighbours", "analogy"))
     )
     words: Names = option(
         [],
