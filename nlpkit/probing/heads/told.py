@@ -46,7 +46,7 @@ def relations_table(study: Heads) -> Table:
                 best.direction,
                 _estimate(best.found),
                 f"{best.offset:+d}",
-                _estimate(best.baseline),
+                best.baseline.value,
                 _estimate(best.gain),
                 f"{best.on_all:.3f} / {best.baseline_on_all:.3f}",
             )
