@@ -5286,11 +5286,10 @@ def probe(
     model: str | PathLike[str],
     data: Data | None = None,
     *,
-    train_file: Data | None = None,
+    what: Literal['layers', 'heads', 'attention'] = 'layers',
     validation_file: Data | None = None,
     label: Sequence[str] | str = ...,
     layers: str | None = None,
-    pooling: Literal['mean', 'cls', 'last'] = 'mean',
     max_words: int = 20000,
     output: str | PathLike[str] | None = None,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
@@ -5298,6 +5297,7 @@ def probe(
     delimiter: str | None = None,
     quoting: Literal['auto', 'standard', 'none'] = 'auto',
     columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
     test_file: Data | None = None,
     data_config: str | None = None,
     data_revision: str | None = None,
@@ -5313,6 +5313,7 @@ def probe(
     tokenizer: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
+    pooling: Literal['mean', 'cls', 'last'] = 'mean',
     word: Literal['mean', 'first'] = 'mean',
     text_column: str | None = None,
     validation_share: float = 0.1,
@@ -5327,18 +5328,20 @@ def probe(
     rows (csv, jsonl, parquet), a feature of CoNLL-U (Tense), dependency (a word and its head), root-tense, length, and
     coreference for the GAP corpus. Beside it stand a control task of random labels that hang on the word (selectivity), an
     untrained model of the same shape, and what the word alone says. A mix of all layers tells which of them are read.
+    what heads tells which attention head finds which relation of CoNLL-U, against the best fixed distance, and what heads
+    look at whatever the sentence says; what attention learns a parser of the attention of all heads.
 
     Args:
         model: Run folder, model folder or hub name.
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
             rows themselves.
-        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        what: What layers know; what attention heads find; a parser of all heads.
         validation_file: File of the validation split; or the rows themselves.
-        label: What is probed for (repeatable): a column; of CoNLL-U a feature (Tense), dependency,
-            root-tense; length; coreference (GAP). Default: what the data have.
-        layers: Layers, as 0,3-6; 0: the embeddings. Default: all.
-        pooling: What stands for a sentence: the mean of its tokens, the first, the last.
-        max_words: Words to learn from at most, and as many to judge by; of texts without words: texts.
+        label: What is probed for: a column, a feature (Tense), dependency, root-tense, length,
+            coreference; of heads: relations to draw. Default: of the data. (only with what layers,
+            heads)
+        layers: 0,3-6; 0 is the embeddings. Default: all. (only with what layers)
+        max_words: Words to learn from, and to judge by; of texts without words: texts.
         output: Run folder to write. Default: runs/<data>-probe.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
@@ -5346,6 +5349,7 @@ def probe(
             pipe, space. Default: from the header.
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
         test_file: File of the test split; or the rows themselves.
         data_config: Configuration of a hub data set.
         data_revision: Revision of a hub data set.
@@ -5361,8 +5365,10 @@ def probe(
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
-        word: What stands for a word: the mean of its tokens, or the first.
-        text_column: Column of the text. Default: guessed.
+        pooling: What stands for a sentence: the mean of its tokens, the first, the last. (only with
+            what layers)
+        word: What stands for a word: the mean of its tokens, or the first. (only with what layers)
+        text_column: Column of the text. Default: guessed. (only with what layers)
         validation_share: Share of train held out when there is no validation split.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a

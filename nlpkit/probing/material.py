@@ -104,21 +104,31 @@ def open_material(config: ProbeOptions) -> Material:
     Raises:
         UserError: there are no rows, no such property, or too few of its labels.
     """
-    loaded = splits.load(config, None)
-    if "train" not in loaded.splits:
-        raise UserError(f"there is no train split; found {', '.join(loaded.splits)}", "Name one: --train-file FILE.")
+    loaded = load(config)
     rows = loaded.splits["train"]
     names = places.user_columns(rows.column_names)
     text, tags = _text_column(config, rows, names), []
     if _holds_lists(rows, text):
         tags = [name for name in names if name not in (text, "id") and _holds_lists(rows, name)]
     wanted = properties.settled(config.label, names, rows[0], text, tags)
-    _hold_out(loaded, text, config)
+    hold_out(loaded, text, config)
     parts = {split: _read(loaded, split, text, wanted, config) for split in SPLITS}
     _put_into_fifths(parts, wanted)
     for one in wanted:
         _require_classes(one, parts["train"].examples[one.name], parts["validation"].examples[one.name])
     return Material(loaded, text, wanted, **parts)
+
+
+def load(config: ProbeOptions) -> LoadedData:
+    """The splits of the data, as they are.
+
+    Raises:
+        UserError: none of them is there to learn from.
+    """
+    loaded = splits.load(config, None)
+    if "train" not in loaded.splits:
+        raise UserError(f"there is no train split; found {', '.join(loaded.splits)}", "Name one: --train-file FILE.")
+    return loaded
 
 
 def _as_text(value: Any) -> str:
@@ -143,7 +153,8 @@ def _text_column(config: ProbeOptions, rows: Dataset, names: Sequence[str]) -> s
     return found
 
 
-def _hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
+def hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
+    """Hold rows of train out as validation, where there is none: rows of one text stay together."""
     if "validation" in loaded.splits:
         return
     groups = splits.duplicates.groups(_Reader(text).keys(loaded.splits["train"]))
@@ -178,9 +189,8 @@ def _read(loaded: LoadedData, split: str, text: str, wanted: Sequence[Property],
         why, where = next(iter(unread.items()), ("no rows", [split]))
         raise UserError(f"no row of {split} can be probed: {where[0]}: {why}")
     of_words = any(one.of != "sentences" for one in wanted)
-    order = np.random.default_rng(config.seed).permutation(np.array(list(made)))
-    sizes = np.array([len(made[i].places) if of_words else 1 for i in order.tolist()])
-    drawn = np.sort(order[np.cumsum(sizes) <= config.max_words]).tolist()
+    sizes = {number: len(one.places) if of_words else 1 for number, one in made.items()}
+    drawn = draw(sizes, config.max_words, config.seed)
     part = Part([made[i] for i in drawn], [], np.zeros(0, np.int64), {}, len(rows), len(drawn), unread)
     part.forms = [one.text[start:end] for one in part.sentences for start, end in one.places]
     part.owners = np.repeat(np.arange(len(drawn)), [len(one.places) for one in part.sentences])
@@ -188,6 +198,19 @@ def _read(loaded: LoadedData, split: str, text: str, wanted: Sequence[Property],
     for one in wanted:
         part.examples[one.name] = _examples(one, [rows[i] for i in drawn], starts)
     return part
+
+
+def draw(sizes: Mapping[int, int], most: int, seed: int) -> list[int]:
+    """Rows that are drawn at random, in their order.
+
+    Args:
+        sizes: words of each row.
+        most: words of all that are drawn.
+        seed: of the draw.
+    """
+    order = np.random.default_rng(seed).permutation(np.array(list(sizes)))
+    words_of = np.array([sizes[number] for number in order.tolist()])
+    return np.sort(order[np.cumsum(words_of) <= most]).tolist()
 
 
 def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> Sentence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,20 @@ FEW_KNOWN = 0.5  # share of words known from train, below which a control task t
 SHOWN = 3  # places that a message names
 
 
+def unread_lines(split: str, unread: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Which rows of a split cannot be used.
+
+    Args:
+        unread: why, with where they stand.
+    """
+    for why, places in unread.items():
+        where = "; ".join(places[:SHOWN]) + (", ..." if len(places) > SHOWN else "")
+        yield f"{split}: {counted(len(places), 'row is', 'rows are')} left out: {why} ({where})"
+
+
 def rows_read(split: str, part: Part, max_words: int) -> Iterator[tuple[str, bool]]:
     """What became of the rows of a split, each with whether it is worth a warning."""
-    for why, places in part.unread.items():
-        where = "; ".join(places[:SHOWN]) + (", ..." if len(places) > SHOWN else "")
-        yield f"{split}: {counted(len(places), 'row is', 'rows are')} left out: {why} ({where})", True
+    yield from ((line, True) for line in unread_lines(split, part.unread))
     readable = part.rows - sum(map(len, part.unread.values()))
     if part.drawn < readable:
         yield (

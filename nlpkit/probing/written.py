@@ -49,13 +49,14 @@ def _card(found: Sequence[Found], head: Mapping[str, Any], title: str, drawn: Se
     parts = [f"# {text(title)}", f"{text(head['model'])}: {text(head['described'])}. Data: {code(head['data'])}."]
     parts += [f"- {text(told.summary(one))}" for one in found]
     parts += [f"![{name}](plots/{name}.png)\n\n{SEEN[name]}" for name in drawn]
-    parts += [_table(told.table(one)) for one in found]
+    parts += [as_markdown(told.table(one)) for one in found]
     said = [line for one in found for line in told.left_out(one)]
     parts += ["## What is not used", "\n".join(f"- {text(line)}" for line in said)] if said else []
     return "\n\n".join([*parts, "## What the columns mean", MEANT]) + "\n"
 
 
-def _table(table: Table) -> str:
+def as_markdown(table: Table) -> str:
+    """A table with its title as heading."""
     lines = [f"| {' | '.join(table.header)} |", "|" + "---|" * len(table.header)]
     lines += [f"| {' | '.join(text(cell(value)) for value in row)} |" for row in table.rows]
     return f"## {text(table.title)}\n\n" + "\n".join(lines)

@@ -5,9 +5,11 @@ A linear classifier is trained on the states of each layer for each --label: a c
 rows (csv, jsonl, parquet), a feature of CoNLL-U (Tense), dependency (a word and its head), root-tense, length, and
 coreference for the GAP corpus. Beside it stand a control task of random labels that hang on the word (selectivity), an
 untrained model of the same shape, and what the word alone says. A mix of all layers tells which of them are read.
+--what heads tells which attention head finds which relation of CoNLL-U, against the best fixed distance, and what heads
+look at whatever the sentence says; --what attention learns a parser of the attention of all heads.
 
 Examples: nlpkit probe minilm --data train.conllu --label upos,dependency,Tense
-nlpkit probe runs/cls --data reviews.csv --label topic --pooling cls
+nlpkit probe minilm --data train.conllu --what heads
 """
 
 from __future__ import annotations
@@ -33,11 +35,10 @@ COMMAND = "probe"
 ESSENTIAL: tuple[str, ...] = (
     "model",
     "data",
-    "train_file",
+    "what",
     "validation_file",
     "label",
     "layers",
-    "pooling",
     "max_words",
     "output",
 )
@@ -60,6 +61,10 @@ def run(config: Config) -> Report:
     config.refuse_unread()
     folder = RunFolder(config.output or RunFolder.default_path(splits.short_name(config), COMMAND))
     folder.require_usable(resume=None, overwrite=config.overwrite)
+    if config.what != "layers":
+        from nlpkit.probing.heads import operation
+
+        return operation.probe(config, COMMAND, folder, started)
     from nlpkit.probing import layers, told, written
     from nlpkit.probing.material import open_material
     from nlpkit.probing.opened import open_model

@@ -4,7 +4,12 @@ import pytest
 
 from nlpkit.probing.heads.reading import sentence
 
-ROW = {"id": ["1", "2", "3"], "tokens": ["the", "film", "ends"], "head": ["2", "3", "0"], "deprel": ["det", "nsubj", "root"]}
+ROW = {
+    "id": ["1", "2", "3"],
+    "tokens": ["the", "film", "ends"],
+    "head": ["2", "3", "0"],
+    "deprel": ["det", "nsubj", "root"],
+}
 
 
 def test_heads_are_places_of_words() -> None:
