@@ -4419,64 +4419,40 @@ def list_learn(
         topic: What to look at; without one: the list.
         model: Run folder, model folder or hub name; without one: a small random BERT. (only with the
             topic attention)
-        data: Text to learn (repeatable); or the rows themselves. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
+        data: Text to learn (repeatable); or the rows themselves. (only with the experiments,
+            compare-...)
         text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the topic
             attention)
         layer: Layer to draw, from 1. Default: all. (only with the topic attention)
-        seeds: Seeds to train each variant with. (only with the topics compare-heads, compare-positions,
-            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
-            compare-precisions)
-        max_steps: Steps of each training. Default: of the experiment. (only with the topics
-            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
-            compare-norm-places, compare-rnn, compare-precisions)
-        max_minutes: Take fewer steps, to end within N minutes. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
+        seeds: Seeds to train each variant with. (only with the experiments, compare-...)
+        max_steps: Steps of each training. Default: of the experiment. (only with the experiments,
+            compare-...)
+        max_minutes: Take fewer steps, to end within N minutes. (only with the experiments, compare-...)
         output: Folder of the pictures. Default: runs/<topic>-<model>.
         model_revision: Revision of a hub model. (only with the topic attention; only with model)
         tokenizer: Folder or hub name of the tokenizer. Default: the model's. (only with the topic
             attention; only with model)
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
-        device: auto, cpu, cuda, cuda:1, mps. (only with the topics compare-heads, compare-positions,
-            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
-            compare-precisions)
+        device: auto, cpu, cuda, cuda:1, mps. (only with the experiments, compare-...)
         precision: Arithmetic of the forward pass. (only with the topics compare-heads,
             compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
             compare-rnn)
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow. (only with
-            the topics compare-heads, compare-positions, compare-norms, compare-activations,
-            compare-warm-up, compare-norm-places, compare-rnn, compare-precisions)
-        format: Format of the files. Default: from their names. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
-        encoding: Text encoding of the files. (only with the topics compare-heads, compare-positions,
-            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
-            compare-precisions)
+            the experiments, compare-...)
+        format: Format of the files. Default: from their names. (only with the experiments, compare-...)
+        encoding: Text encoding of the files. (only with the experiments, compare-...)
         delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
-            pipe, space. Default: from the header. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
+            pipe, space. Default: from the header. (only with the experiments, compare-...)
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
-            (only with the topics compare-heads, compare-positions, compare-norms, compare-activations,
-            compare-warm-up, compare-norm-places, compare-rnn, compare-precisions)
-        columns: Names of the columns of files without a header. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
-        text_column: Column of the text in tables. Default: guessed. (only with the topics
-            compare-heads, compare-positions, compare-norms, compare-activations, compare-warm-up,
-            compare-norm-places, compare-rnn, compare-precisions)
-        data_config: Configuration of a hub data set. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
-        data_split: Split of a hub data set. (only with the topics compare-heads, compare-positions,
-            compare-norms, compare-activations, compare-warm-up, compare-norm-places, compare-rnn,
-            compare-precisions)
-        data_revision: Revision of a hub data set. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn, compare-precisions)
+            (only with the experiments, compare-...)
+        columns: Names of the columns of files without a header. (only with the experiments,
+            compare-...)
+        text_column: Column of the text in tables. Default: guessed. (only with the experiments,
+            compare-...)
+        data_config: Configuration of a hub data set. (only with the experiments, compare-...)
+        data_split: Split of a hub data set. (only with the experiments, compare-...)
+        data_revision: Revision of a hub data set. (only with the experiments, compare-...)
         seed: Seed of weights that are drawn. (only with a piece)
         overwrite: Replace what is in output.
         config: YAML recipe, or the nlpkit.json of a run to repeat.

@@ -54,4 +54,6 @@ def only_where_read(option: str) -> OnlyWith:
     """That an option is refused where the topic does not read it."""
     topics = reading(option)
     named = f"the topic {topics[0]}" if len(topics) == 1 else f"the topics {', '.join(topics)}"
+    if set(topics) == set(EXPERIMENTS):
+        named = "the experiments, compare-..."
     return OnlyWith(("topic",), topics, why=f" is read by {named}", shown=f"only with {named}")

@@ -257,6 +257,8 @@ def test_what_needs_a_gpu_or_another_topic_is_refused(tmp_path: Path) -> None:
         learn.run(learn.Config(topic="compare-precisions", output=tmp_path / "out", **CPU))
     with pytest.raises(OptionError, match="--precision is read by the topics compare-heads"):
         learn.run(learn.Config(topic="compare-precisions", precision="bf16"))
+    with pytest.raises(OptionError, match="--seeds is read by the experiments, compare-"):
+        learn.run(learn.Config(topic="attention", seeds=[1, 2]))
     with pytest.raises(OptionError, match="name one or more, and each once"):
         learn.Config(topic="compare-heads", seeds=[1, 1])
     assert not (tmp_path / "out").exists()
