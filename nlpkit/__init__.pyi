@@ -2959,7 +2959,7 @@ def explain(
     input: Data | None = None,
     method: Sequence[str] | str = ...,
     target: str | None = None,
-    by: Literal['words', 'tokens'] = 'words',
+    counterfactual: Literal['remove', 'mask', 'replace', 'synonyms'] | None = None,
     output: str | PathLike[str] | None = None,
     text_column: str | None = None,
     text_pair_column: str | None = None,
@@ -3030,6 +3030,9 @@ def explain(
     columns: Sequence[str] | str = ...,
     max_errors: float = 0,
     overwrite: bool = False,
+    by: Literal['words', 'tokens'] = 'words',
+    filler: str | PathLike[str] | None = None,
+    synonyms: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -3047,8 +3050,8 @@ def explain(
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         method: Ways to tell what words are worth: erasure, occlusion, integrated-gradients,
             weighted-rollout, masked-copies, shapley; all.
-        target: Explain this instead: a label, a word. Default: the answer.
-        by: What is hidden together.
+        target: Explain another answer: a label, a word. Default: its own.
+        counterfactual: Seek the fewest words to change the answer. Default: no.
         output: File to write: jsonl, a line for each row. Default: print.
         text_column: Column of the text. Default: guessed. For text-classification,
             token-classification, fill-mask, text-generation, text2text-generation,
@@ -3165,6 +3168,10 @@ def explain(
         columns: Names of the columns of files without a header.
         max_errors: Exit with 1 if more rows of input have no answer: a number, or a share below 1.
         overwrite: Replace output if it exists.
+        by: What is hidden together.
+        filler: Model that fills masks, for other words. (only with counterfactual replace)
+        synonyms: Table of synonyms: tabs, columns lemma and synonyms. (only with counterfactual
+            synonyms)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

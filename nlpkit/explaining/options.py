@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from nlpkit.errors import UserError
 from nlpkit.explaining.methods import DEFAULT, METHODS
 from nlpkit.nearby import nearest
-from nlpkit.options import Config, Names, option
+from nlpkit.options import Config, Names, OnlyWith, option
 
 ALL = "all"
 
@@ -23,13 +24,48 @@ class AttributionOptions(Config):
     )
     target: str | None = option(
         None,
-        "Explain this instead: a label, a word.",
+        "Explain another answer: a label, a word.",
         panel="Explanation",
         metavar="NAME",
-        shown_default="the answer",
+        shown_default="its own",
     )
     by: Literal["words", "tokens"] = option("words", "What is hidden together.", panel="Explanation")
     seed: int = option(42, "Of what methods draw.", panel="Explanation", ge=0)
+
+    counterfactual: Literal["remove", "mask", "replace", "synonyms"] | None = option(
+        None,
+        "Seek the fewest words to change the answer.",
+        panel="Explanation",
+        shown_default="no",
+    )
+    filler: str | None = option(
+        None,
+        "Model that fills masks, for other words.",
+        panel="Explanation",
+        metavar="MODEL",
+        only_with=OnlyWith(("counterfactual",), ("replace",), "is for --counterfactual replace"),
+    )
+    synonyms: Path | None = option(
+        None,
+        "Table of synonyms: tabs, columns lemma and synonyms.",
+        panel="Explanation",
+        metavar="FILE",
+        only_with=OnlyWith(("counterfactual",), ("synonyms",), "is for --counterfactual synonyms"),
+    )
+
+    def require_counterfactual(self) -> None:
+        """Raises UserError: what stands in the place of words is not named."""
+        if self.counterfactual == "replace" and self.filler is None:
+            raise UserError("--counterfactual replace: no model that proposes words is named", "Add --filler MODEL.")
+        if self.counterfactual == "synonyms" and self.synonyms is None:
+            raise UserError("--counterfactual synonyms: no table of synonyms is named", "Name one: --synonyms FILE.")
+        if self.counterfactual is not None and self.target is not None:
+            raise UserError(
+                "--counterfactual changes what the model answers, and --target explains another answer",
+                "Leave one of them out.",
+            )
+        if self.counterfactual is not None and self.by != "words":
+            raise UserError("--counterfactual changes words, not tokens", "Leave out --by tokens.")
 
     def methods(self) -> list[str]:
         """The names of --method.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.explaining.counterfactual import Sought
 from nlpkit.explaining.explanation import RANDOM, Explanation
 from nlpkit.reporting import Table
 
@@ -19,12 +20,18 @@ class Summary:
     """
 
     def __init__(self, methods: Sequence[str]) -> None:
-        self.rows = self.explained = 0
+        self.rows = self.explained = self.sought = 0
+        self._needed: list[int] = []
+        self._shares: list[float] = []
         self._figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in (*methods, RANDOM)}
 
-    def take(self, found: Iterable[Explanation]) -> None:
-        """Count those of one more row."""
+    def take(self, found: Iterable[Explanation], other: Sought | None = None) -> None:
+        """Count those of one more row, and what the search for words that change its answer came to."""
         self.rows += 1
+        if other is not None:
+            self.sought += 1
+            self._needed += [len(other.found.edits)] if other.found is not None else []
+            self._shares += [len(other.found.edits) / other.words] if other.found is not None else []
         for one in found:
             self.explained += 1
             for name, given in one.attributed.items():
@@ -39,7 +46,20 @@ class Summary:
         """JSON values."""
         names = ("comprehensiveness", "sufficiency", "seconds")
         means = {name: dict(zip(names, figures, strict=True)) for name, figures in self._means().items()}
-        return {"rows": self.rows, "explanations": self.explained, "faithfulness": means}
+        record: dict[str, Any] = {"rows": self.rows, "explanations": self.explained, "faithfulness": means}
+        if self.sought:
+            median = float(np.median(self._needed)) if self._needed else None
+            record |= {"rows_sought": self.sought, "rows_flipped": len(self._needed), "median_words": median}
+        return record
+
+    def lines(self) -> list[str]:
+        """How many words change how many answers."""
+        if not self.sought:
+            return []
+        told = f"{len(self._needed):,} of {self.sought:,} answers change"
+        if self._needed:
+            told += f", with {np.median(self._needed):g} words at the median ({np.median(self._shares):.0%} of a row's)"
+        return [told]
 
     def table(self) -> Table:
         """The means by method."""

@@ -6,7 +6,7 @@ text: how much less sure it is without the strongest words (comprehensiveness: h
 (sufficiency: low is good), both beside scores that are drawn at random. A method that is not above them tells nothing.
 
 Examples: nlpkit explain runs/reviews "A lovely film, but far too long."
-nlpkit explain runs/reviews --input runs/reviews/errors.jsonl --output why.jsonl
+nlpkit explain runs/a --input runs/a/errors.jsonl --output why.jsonl
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from nlpkit.explaining.options import AttributionOptions
 from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.options import option_like
 from nlpkit.recipes import predict
-from nlpkit.reporting import Report, Table
+from nlpkit.reporting import Marked, Report, Table
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks.roles import Explainable
 
 if TYPE_CHECKING:
+    from nlpkit.explaining.counterfactual import Sought
+    from nlpkit.explaining.edits import Proposes
     from nlpkit.explaining.explanation import Explanation
     from nlpkit.tasks.reading import Reader
 
@@ -37,7 +39,7 @@ ESSENTIAL: tuple[str, ...] = (
     "input",
     "method",
     "target",
-    "by",
+    "counterfactual",
     "output",
 )
 NEEDS = Explainable
@@ -92,7 +94,8 @@ def writes_to_stdout(config: Config) -> bool:
 
 def run(config: Config) -> Report:
     """Explain; returns the worth of words, method by method."""
-    methods = config.methods()
+    config.methods()
+    config.require_counterfactual()
     if config.output is not None:
         if config.output.suffix not in WRITTEN:
             raise UserError(f"--output {config.output}: unknown format", f"Known are: {', '.join(WRITTEN)}.")
@@ -102,54 +105,153 @@ def run(config: Config) -> Report:
     config = config.for_task(type(predictor.task))
     config.refuse_unread()
     predictor = predictor.configured(config)
-    return _of_file(predictor, config, methods) if config.input is not None else _of_texts(predictor, config, methods)
+    return _of_file(predictor, config) if config.input is not None else _of_texts(predictor, config)
 
 
-def _of_texts(predictor: Predictor[Explainable], config: Config, methods: Sequence[str]) -> Report:
+class Told(NamedTuple):
+    """What came of a row.
+
+    Attributes:
+        entry: what a file holds of it: its columns, the answer, why.
+        explanations: of the answer.
+        other: what the search for the fewest words came to; None where it was not asked for.
+        error: why nothing is explained.
+    """
+
+    entry: dict[str, Any]
+    explanations: Sequence[Explanation] = ()
+    other: Sought | None = None
+    error: str = ""
+
+
+class _Explainer:
+    """Explains row by row.
+
+    Args:
+        predictor: of the model.
+        config: what is explained, by what.
+
+    Raises:
+        UserError: what is asked for does not go with the model.
+    """
+
+    def __init__(self, predictor: Predictor[Explainable], config: Config) -> None:
+        self.predictor, self.config, self.methods = predictor, config, config.methods()
+        self.proposes = None if config.counterfactual is None else _proposing(predictor, config)
+
+    def told(self, asked: Asked) -> Told:
+        """What a row is answered, and why.
+
+        Raises:
+            UserError: what was typed cannot be explained; of a row of a file it is told with it.
+        """
+        entry = {**asked.values, **predict.answer_columns(self.predictor.task.no_answer(), asked.prefix)}
+        explanations, error = f"{asked.prefix}_explanations", f"{asked.prefix}_error"
+        entry |= {explanations: [], error: asked.error or None}
+        if asked.example is None:
+            return Told(entry, error=asked.error)
+        asking = self.predictor.reading(asked.reader)
+        ((_, computed),) = asking.computed([(None, {name: [value] for name, value in asked.example.items()})])
+        (answer,) = asking.task.decode(computed.outputs, [asked.example])
+        entry |= predict.answer_columns(answer, asked.prefix)
+        if 0 in computed.lost:
+            entry[f"{asked.prefix}_cut"] = computed.lost[0]
+            reporting.current().warn(
+                f"{asked.where}: {computed.lost[0]:,} tokens are beyond what the model reads: they have no part in this"
+            )
+        try:
+            found, other = self._why(asking, asked, computed.outputs, answer)
+        except UserError as problem:
+            if self.config.input is None:
+                raise
+            return Told({**entry, error: str(problem)}, error=str(problem))
+        entry[explanations] = [one.record() for one in found]
+        if other is not None:
+            entry[f"{asked.prefix}_counterfactual"] = other.record()
+        return Told(entry, found, other)
+
+    def _why(
+        self, asking: Predictor[Explainable], asked: Asked, outputs: Any, answer: Mapping[str, Any]
+    ) -> tuple[list[Explanation], Sought | None]:
+        from nlpkit.explaining import counterfactual
+        from nlpkit.explaining.explanation import explained
+
+        assert asked.example is not None
+        config = self.config
+        questions = asking.task.questions(asking.tokenizer, asked.example, outputs, config.target)
+        found = [explained(asking, one, self.methods, by=config.by, seed=config.seed) for one in questions]
+        if self.proposes is None or not found:
+            return found, None
+        return found, counterfactual.sought(asking, asked.reader, asked.values, answer, found, self.proposes)
+
+
+def _proposing(predictor: Predictor[Explainable], config: Config) -> Proposes:
+    """What stands in the place of words, as --counterfactual says.
+
+    Raises:
+        UserError: there is no such thing, or answers of the model are not the same or others.
+    """
+    from nlpkit.explaining import counterfactual, edits
+
+    counterfactual.require_flipping(predictor.task)
+    if config.counterfactual == "mask":
+        return edits.Masked(predictor.tokenizer)
+    if config.counterfactual == "replace":
+        assert config.filler is not None
+        return edits.filled(config.filler, config)
+    if config.counterfactual == "synonyms":
+        assert config.synonyms is not None
+        return edits.Synonyms.read(config.synonyms)
+    return edits.left_out
+
+
+def _of_texts(predictor: Predictor[Explainable], config: Config) -> Report:
     """Explain what was typed."""
     from nlpkit.data.writers import writer
 
     typed, reader = predictor.task.reader().typed(config)
-    entries, tables, errors = [], [], []
+    explainer, told, tables = _Explainer(predictor, config), [], []
     for number, values in enumerate(typed, 1):
         asked = Asked.of(f"text {number}", values, PREFIX, reader)
-        entry, found, error = _explained(predictor, asked, config, methods)
-        entries.append(entry)
-        if error:
-            errors.append(error)
-            reporting.current().warn(f"{asked.where} is not explained: {error}")
-        for explanation in found:
-            tables += _tables(explanation, f"{asked.where}: " if len(typed) > 1 else "")
+        told.append(explainer.told(asked))
+        where = f"{asked.where}: " if len(typed) > 1 else ""
+        if told[-1].error:
+            reporting.current().warn(f"{asked.where} is not explained: {told[-1].error}")
+        for explanation in told[-1].explanations:
+            tables += _tables(explanation, where)
+        if told[-1].other is not None:
+            tables.append(_table_of(told[-1].other, told[-1].explanations[0], where))
+    entries = [one.entry for one in told]
     if config.output is not None:
         with writer(config.output, overwrite=config.overwrite) as write:
             write(entries)
-    failed = len(errors) == len(entries)
-    record = {"model": config.model, "methods": list(methods), "answers": entries}
-    failure = f"no text could be explained; {errors[0]}" if failed else ""
-    return Report(record, tables, _notes(methods), exit_code=1 if failed else 0, failure=failure)
+    failed = all(one.error for one in told)
+    record = {"model": config.model, "methods": explainer.methods, "answers": entries}
+    failure = f"no text could be explained; {told[0].error}" if failed else ""
+    return Report(record, tables, _notes(explainer.methods), exit_code=1 if failed else 0, failure=failure)
 
 
-def _of_file(predictor: Predictor[Explainable], config: Config, methods: Sequence[str]) -> Report:
+def _of_file(predictor: Predictor[Explainable], config: Config) -> Report:
     """Explain the rows of a file; a line for each, and a table of how faithful the methods are on them."""
     from nlpkit.data import streams
     from nlpkit.data.writers import writer
     from nlpkit.explaining.summary import Summary
 
     assert config.input is not None
-    summary, failed, first = Summary(methods), 0, ""
+    explainer = _Explainer(predictor, config)
+    summary, failed, first = Summary(explainer.methods), 0, ""
     total = streams.row_count(config.input, named=bool(config.columns))
     with (
         writer(config.output, overwrite=config.overwrite) as write,
         reporting.current().progress("explain", total, "rows") as bar,
     ):
         for row, where, prefix, reader in predict.rows_read(predictor, config):
-            asked = Asked.of(where, row.values, prefix, reader, str(row.error or ""))
-            entry, found, error = _explained(predictor, asked, config, methods)
-            write([entry])
-            summary.take(found)
-            if error:
+            told = explainer.told(Asked.of(where, row.values, prefix, reader, str(row.error or "")))
+            write([told.entry])
+            summary.take(told.explanations, told.other)
+            if told.error:
                 failed += 1
-                first = first or f"{asked.where}: {error}"
+                first = first or f"{where}: {told.error}"
             bar.advance(1)
     if not summary.rows:
         reporting.current().warn(f"{config.input} holds no rows: there is nothing to explain")
@@ -158,46 +260,32 @@ def _of_file(predictor: Predictor[Explainable], config: Config, methods: Sequenc
     record = {"model": config.model, "input": config.input, "output": output, "failed": failed, **summary.record()}
     tables = [summary.table()] if summary.explained and config.output else []
     lines = [f"{reporting.counted(summary.rows, 'row', 'rows')} to {config.output}"] if config.output else []
-    return Report(record, tables, [*lines, *_notes(methods)], exit_code=1 if failure else 0, failure=failure)
+    lines += [*summary.lines(), *_notes(explainer.methods)]
+    return Report(record, tables, lines, exit_code=1 if failure else 0, failure=failure)
 
 
-def _explained(
-    predictor: Predictor[Explainable], asked: Asked, config: Config, methods: Sequence[str]
-) -> tuple[dict[str, Any], list[Explanation], str]:
-    """What a file holds of a row, what was found, and why nothing was."""
-    from nlpkit.explaining.explanation import explained
-
-    entry = {**asked.values, **predict.answer_columns(predictor.task.no_answer(), asked.prefix)}
-    explanations, error = f"{asked.prefix}_explanations", f"{asked.prefix}_error"
-    entry |= {explanations: [], error: asked.error or None}
-    if asked.example is None:
-        return entry, [], asked.error
-    asking = predictor.reading(asked.reader)
-    ((_, computed),) = asking.computed([(None, {name: [value] for name, value in asked.example.items()})])
-    (answer,) = asking.task.decode(computed.outputs, [asked.example])
-    entry |= predict.answer_columns(answer, asked.prefix)
-    if 0 in computed.lost:
-        entry[f"{asked.prefix}_cut"] = computed.lost[0]
-        reporting.current().warn(
-            f"{asked.where}: {computed.lost[0]:,} tokens are beyond what the model reads: they have no part in this"
-        )
-    try:
-        questions = asking.task.questions(asking.tokenizer, asked.example, computed.outputs, config.target)
-        found = [explained(asking, one, methods, by=config.by, seed=config.seed) for one in questions]
-    except UserError as problem:
-        if config.input is None:
-            raise
-        entry[error] = str(problem)
-        return entry, [], str(problem)
-    entry[explanations] = [one.record() for one in found]
-    return entry, found, ""
+def _table_of(other: Sought, explanation: Explanation, where: str) -> Table:
+    """The fewest words that change the answer, marked in the text."""
+    variants = reporting.counted(other.asked, "variant", "variants")
+    title = f"{where}the fewest words that change the answer, of {variants}"
+    found = other.found
+    if found is None:
+        return Table(f"{where}no words were found that change the answer, in {variants}", [], [])
+    rows: list[list[Any]] = []
+    for column, text in explanation.question.texts.items():
+        edits = [edit for edit in found.edits if edit.word.column == column]
+        spans = [(edit.word.start, edit.word.end, edit.instead) for edit in edits]
+        if spans:
+            labels = sorted({edit.instead for edit in edits})
+            rows.append([Marked(text, spans, labels), str(found.prediction), found.score])
+    return Table(title, ["changed words in brackets", "answer", "score"], rows)
 
 
 def _tables(found: Explanation, where: str) -> list[Table]:
     """What is shown of an explanation."""
     import numpy as np
 
-    title = f"{where}{found.question.asked} ({found.value:.3f}); hidden words are {found.hidden_as}"
+    title = f"{where}{found.question.asked} ({found.value:.3f})"
     names = list(found.attributed)
     rows: list[list[Any]] = [
         [word.text, *(found.attributed[name].scores[i] for name in names)] for i, word in enumerate(found.words)

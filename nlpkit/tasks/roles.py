@@ -192,6 +192,12 @@ class Explainable(Task):
     ability: ClassVar[str] = "whose answers can be explained"
     operations: ClassVar[Sequence[str]] = ("explain",)
 
+    @property
+    def answers_flip(self) -> bool:
+        """Whether two answers are the same or others, so that words can be sought without which it is another one; a
+        number, a vector and a text that is written are not."""
+        return not (self.embeds or self.writes)
+
     # Whether words may be taken out of an input. Of an answer that stands at places of it they are masked instead.
     movable: ClassVar[bool] = True
 

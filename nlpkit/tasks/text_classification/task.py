@@ -490,6 +490,10 @@ class TextClassification(Teachable, Explainable):
 
     # --- explaining ---
 
+    @property
+    def answers_flip(self) -> bool:
+        return self.problem.has_classes
+
     def questions(
         self, tokenizer: Any, example: Mapping[str, Any], outputs: np.ndarray, asked: str | None = None
     ) -> list[Question]:
