@@ -16,6 +16,8 @@ MOST_DRAWN = 40  # tokens of a text: more cannot be told apart
 LONGEST_TOKEN = 12  # characters of one on an axis
 PANEL = 1.65  # inches of a matrix beside others
 IN_A_ROW = 4
+ROW = 0.2  # inches of a row with a name
+LETTER = 0.07  # inches of a letter of a name
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,17 @@ def tokens_named(tokens: Sequence[str]) -> list[str]:
 
 
 def grid(
-    panels: Mapping[str, Heat], said: str, *, columns: int = IN_A_ROW, lowest: float = 0, highest: float = 1
+    panels: Sequence[tuple[str, Heat | None]],
+    said: str,
+    *,
+    columns: int = IN_A_ROW,
+    lowest: float = 0,
+    highest: float = 1,
 ) -> Plot:
     """Matrices beside each other in one scale; those of one shape share the names at their sides.
 
     Args:
-        panels: by title.
+        panels: each with its title; None leaves its place free.
         said: what the colours are.
         columns: panels in a row.
         lowest, highest: of the colours; below 0 they go both ways from white.
@@ -56,36 +63,42 @@ def grid(
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
-        heats = list(panels.values())
-        wide = min(len(heats), columns)
-        rows = -(-len(heats) // wide)
-        names = max((len(name) for heat in heats for name in heat.rows), default=2) * 0.07
-        below = max((len(name) for heat in heats for name in heat.columns), default=2) * 0.07
-        width = min(max(PANEL * wide + names, 4.0), WIDTH * 1.6)
-        side = (width - names - 0.4) / wide
-        tall = max(heat.values.shape[0] / heat.values.shape[1] for heat in heats)
+        heats = [heat for _, heat in panels if heat is not None]
+        wide = min(len(panels), columns)
+        rows = -(-len(panels) // wide)
+        beside, below = (
+            LETTER * max((len(name) for heat in heats for name in names(heat)), default=2)
+            for names in (lambda heat: heat.rows, lambda heat: heat.columns)
+        )
+        width = min(max(PANEL * wide + beside, 4.0), WIDTH * 1.6)
+        side = (width - beside - 0.4) / wide
         figure, axes = pyplot.subplots(
             rows,
             wide,
-            figsize=(width, rows * (side * min(tall, 1.6) + 0.3) + below + 0.7),
+            figsize=(width, rows * (max(_height(heat, side) for heat in heats) + 0.3) + below + 0.7),
             layout="constrained",
             squeeze=False,
         )
         shown: Any = None
         for number, place in enumerate(axes.flat):
-            if number >= len(heats):
+            title, heat = panels[number] if number < len(panels) else ("", None)
+            if heat is None:
                 place.set_visible(False)
                 continue
-            heat = heats[number]
-            colours = "RdBu_r" if lowest < 0 else "Blues"
             shown = place.imshow(
-                heat.values, cmap=colours, vmin=lowest, vmax=highest, aspect="auto", interpolation="nearest"
+                heat.values,
+                cmap="RdBu_r" if lowest < 0 else "Blues",
+                vmin=lowest,
+                vmax=highest,
+                aspect="auto",
+                interpolation="nearest",
             )
-            place.set_title(list(panels)[number], fontsize=SMALL)
-            _name(place.yaxis, heat.rows if number % wide == 0 else (), len(heat.rows) > 0)
-            _name(place.xaxis, heat.columns if number + wide >= len(heats) else (), len(heat.columns) > 0)
-            place.set_ylabel(heat.row_title if number % wide == 0 else "", fontsize=SMALL, color=QUIET_TEXT)
-            last = number + wide >= len(heats)
+            under = number + wide
+            first, last = number % wide == 0, under >= len(panels) or panels[under][1] is None
+            place.set_title(title, fontsize=SMALL)
+            _name(place.yaxis, heat.rows if first else (), len(heat.rows) > 0)
+            _name(place.xaxis, heat.columns if last else (), len(heat.columns) > 0)
+            place.set_ylabel(heat.row_title if first else "", fontsize=SMALL, color=QUIET_TEXT)
             place.set_xlabel(heat.column_title if last else "", fontsize=SMALL, color=QUIET_TEXT)
         bar = figure.colorbar(shown, ax=axes, location="top", shrink=0.5, aspect=40)
         bar.set_label(said, fontsize=SMALL)
@@ -93,6 +106,13 @@ def grid(
         save_figure(figure, path)
 
     return draw
+
+
+def _height(heat: Heat, side: float) -> float:
+    """Inches of a matrix that is so many wide: as wide as high, but for rows that need no more to be read."""
+    rows, columns = heat.values.shape
+    square = side * min(rows / columns, 1.6)
+    return min(square, max(ROW * rows, 1.0)) if heat.rows else square
 
 
 def _name(axis: Any, names: Sequence[str], named: bool) -> None:

@@ -129,17 +129,8 @@ def subject_of(options: LearnOptions, default: Sequence[str] = (SENTENCE,)) -> S
         RunError: the pieces do not give what the model does.
     """
     texts = list(options.text) or list(default)
-    require_texts(options.text, 'Its text: nlpkit learn TOPIC --text "$(cat FILE)".')
-    if not all(text.strip() for text in texts):
-        raise UserError("--text: a text is empty", "Give one with words in it.")
-    name, model, tokenizer = _opened(options, texts)
-    encoded = tokenizer(texts, padding=True, return_tensors="pt", return_special_tokens_mask=True, verbose=False)
-    length = encoded["input_ids"].shape[1]
-    reads = opening.max_positions(model.config, tokenizer, model)
-    most = min(reads or MOST_TOKENS, MOST_TOKENS)
-    if length > most:
-        what = name if reads is not None and reads <= MOST_TOKENS else "learn"
-        raise UserError(f"--text: a text has {length:,} tokens, and {what} reads {most:,}", "Give a shorter one.")
+    name, model, tokenizer = opened(options, texts)
+    encoded = tokens_of(tokenizer, texts, model, name)
     inputs = {key: encoded[key] for key in ("input_ids", "attention_mask")}
     with torch.no_grad():
         own = model(**inputs, output_hidden_states=True)  # by the kernels that it runs with
@@ -157,7 +148,7 @@ def subject_of(options: LearnOptions, default: Sequence[str] = (SENTENCE,)) -> S
         name=name,
         model=model,
         inputs=inputs,
-        tokens=[_words(tokenizer, ids) for ids in inputs["input_ids"].tolist()],
+        tokens=encoded["tokens"],
         special=encoded["special_tokens_mask"].bool() | ~inputs["attention_mask"].bool(),
         layers=layers,
         weights=list(attentions),
@@ -168,8 +159,39 @@ def subject_of(options: LearnOptions, default: Sequence[str] = (SENTENCE,)) -> S
     return subject
 
 
-def _opened(options: LearnOptions, texts: Sequence[str]) -> tuple[str, Any, Any]:
-    """Name, model in float64 and tokenizer; without a model a random one that knows the words of the texts."""
+def tokens_of(tokenizer: Any, texts: Sequence[str], model: Any, name: str) -> dict[str, Any]:
+    """Texts as a model is given them.
+
+    Returns:
+        `input_ids`, `attention_mask` and `special_tokens_mask`, tensors of shape (texts, length), and `tokens`, of each
+        text as people read them.
+
+    Raises:
+        UserError: a text is empty, the name of a file, or too long.
+    """
+    require_texts(texts, 'Its text: nlpkit learn TOPIC --text "$(cat FILE)".')
+    if not all(text.strip() for text in texts):
+        raise UserError("--text: a text is empty", "Give one with words in it.")
+    encoded = tokenizer(list(texts), padding=True, return_tensors="pt", return_special_tokens_mask=True, verbose=False)
+    ids = encoded["input_ids"]
+    reads = opening.max_positions(model.config, tokenizer, model)
+    most = min(reads or MOST_TOKENS, MOST_TOKENS)
+    if ids.shape[1] > most:
+        what = name if reads is not None and reads <= MOST_TOKENS else "learn"
+        raise UserError(f"--text: a text has {ids.shape[1]:,} tokens, and {what} reads {most:,}", "Give a shorter one.")
+    return {
+        **{key: encoded[key] for key in ("input_ids", "attention_mask", "special_tokens_mask")},
+        "tokens": [_words(tokenizer, row) for row in ids.tolist()],
+    }
+
+
+def opened(options: LearnOptions, texts: Sequence[str]) -> tuple[str, Any, Any]:
+    """Name, model in float64 and tokenizer, of an encoder and a decoder the encoder; without a model a random BERT that
+    knows the words of the texts.
+
+    Raises:
+        UserError: the model cannot be opened, or has no attention.
+    """
     if options.model is None:
         model, tokenizer = random_model(texts, options.seed)
         reporting.current().note(
@@ -177,29 +199,37 @@ def _opened(options: LearnOptions, texts: Sequence[str]) -> tuple[str, Any, Any]
             f"{options.seed}); each word is a token"
         )
         return "a random BERT", model, tokenizer
-    place = opening.resolve(options.model, "RUN")
+    name, model, tokenizer = opened_whole(options)
+    if model.config.is_encoder_decoder:
+        reporting.current().note(f"{name} reads with an encoder and writes with a decoder: the encoder is shown")
+        model = model.get_encoder()
+    return name, model, tokenizer
+
+
+def opened_whole(options: LearnOptions) -> tuple[str, Any, Any]:
+    """Name, model in float64 and tokenizer of the model that was named.
+
+    Raises:
+        UserError: it cannot be opened, or has no attention.
+    """
+    name = str(options.model)
     model, new = opening.load_model(
-        place,
+        opening.resolve(name, "RUN"),
         "AutoModel",
         revision=options.model_revision,
         trust_remote_code=options.trust_remote_code,
         allow_pickle=options.allow_pickle,
     )
-    attention.require(model, options.model)
+    attention.require(model, name)
     if drawn := [weight for weight in new if not weight.split(".")[0].startswith(NOT_READ)]:
-        raise UserError(f"{options.model} has no weights for {drawn[0]}", "The folder is damaged; copy it again.")
+        raise UserError(f"{name} has no weights for {drawn[0]}", "The folder is damaged; copy it again.")
     tokenizer = opening.load_tokenizer(
-        opening.resolve(options.tokenizer or options.model, "--tokenizer"),
+        opening.resolve(options.tokenizer or name, "--tokenizer"),
         revision=None if options.tokenizer else options.model_revision,
         trust_remote_code=options.trust_remote_code,
     )
-    if model.config.is_encoder_decoder:
-        reporting.current().note(
-            f"{options.model} reads with an encoder and writes with a decoder: the encoder is shown"
-        )
-        model = model.get_encoder()
     fitting.fit(model, tokenizer)
-    return options.model, model.double().eval(), tokenizer
+    return name, model.double().eval(), tokenizer
 
 
 def random_model(texts: Sequence[str], seed: int) -> tuple[Any, Any]:
@@ -209,17 +239,10 @@ def random_model(texts: Sequence[str], seed: int) -> tuple[Any, Any]:
     all others alike.
     """
     import transformers
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    normal, cut = normalizers.Lowercase(), pre_tokenizers.BertPreTokenizer()
-    words = [word for text in texts for word, _ in cut.pre_tokenize_str(normal.normalize_str(text))]
-    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    vocabulary = {word: number for number, word in enumerate(dict.fromkeys([*marks, *words]))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normal, cut
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer = words_tokenizer(texts)
     config = transformers.BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(tokenizer),
         hidden_size=RANDOM["width"],
         num_hidden_layers=RANDOM["layers"],
         num_attention_heads=RANDOM["heads"],
@@ -230,10 +253,24 @@ def random_model(texts: Sequence[str], seed: int) -> tuple[Any, Any]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = transformers.BertModel(config, add_pooling_layer=False)
-    fast = transformers.PreTrainedTokenizerFast(
+    return model.double().eval(), tokenizer
+
+
+def words_tokenizer(texts: Sequence[str]) -> Any:
+    """A tokenizer with a token for each word of the texts in small letters, behind [PAD], [UNK], [CLS] and [SEP]."""
+    import transformers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    normal, cut = normalizers.Lowercase(), pre_tokenizers.BertPreTokenizer()
+    words = [word for text in texts for word, _ in cut.pre_tokenize_str(normal.normalize_str(text))]
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    vocabulary = {word: number for number, word in enumerate(dict.fromkeys([*marks, *words]))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normal, cut
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     )
-    return model.double().eval(), fast
 
 
 def _words(tokenizer: Any, ids: Sequence[int]) -> list[str]:
@@ -267,11 +304,11 @@ def _replaced(model: Any) -> Iterator[list[Attended]]:
 
     before = model.config._attn_implementation
     ALL_ATTENTION_FUNCTIONS[PIECES] = by_pieces
-    ALL_MASK_ATTENTION_FUNCTIONS[PIECES] = ALL_MASK_ATTENTION_FUNCTIONS["eager"]
+    # for good, as transformers makes no masks for what is registered for a while
+    ALL_MASK_ATTENTION_FUNCTIONS.register(PIECES, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     try:
         model.set_attn_implementation(PIECES)
         yield seen
     finally:
         model.set_attn_implementation(before)
         del ALL_ATTENTION_FUNCTIONS[PIECES]
-        del ALL_MASK_ATTENTION_FUNCTIONS[PIECES]

@@ -79,7 +79,7 @@ def picture(subject: Subject, layer: int, text: int = 0) -> Plot:
         :length
     ]
     weights = subject.layers[layer].weights[text][:, there][:, :, there][:, :length, :length].numpy()
-    panels = {f"head {head + 1}": Heat(matrix, names, names, "query", "key") for head, matrix in enumerate(weights)}
+    panels = [(f"head {head + 1}", Heat(matrix, names, names, "query", "key")) for head, matrix in enumerate(weights)]
     return grid(panels, f"weight of a key (columns) for a query (rows), layer {layer + 1}")
 
 
