@@ -4425,22 +4425,24 @@ def list_learn(
     Args:
         topic: What to look at; without one: the list.
         model: Run folder, model folder or hub name; without one: a small random BERT. (only with the
-            topic attention)
+            topics attention, masks, multi-head, positions, feed-forward, norms, encoder, decoder)
         data: Text to learn (repeatable); or the rows themselves. (only with the experiments,
             compare-...)
-        text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the topic
-            attention)
-        layer: Layer to draw, from 1. Default: all. (only with the topic attention)
+        text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the
+            topics attention, masks, multi-head, feed-forward, norms, encoder, decoder)
+        layer: Layer to draw, from 1. Default: all. (only with the topics attention, masks, multi-head)
         seeds: Seeds to train each variant with. (only with the experiments, compare-...)
         max_steps: Steps of each training. Default: of the experiment. (only with the experiments,
             compare-...)
         max_minutes: Take fewer steps, to end within N minutes. (only with the experiments, compare-...)
         output: Folder of the pictures. Default: runs/<topic>-<model>.
-        model_revision: Revision of a hub model. (only with the topic attention; only with model)
-        tokenizer: Folder or hub name of the tokenizer. Default: the model's. (only with the topic
-            attention; only with model)
-        allow_pickle: Load weights stored as pickle (they can run code).
-        trust_remote_code: Run model code that comes with the weights.
+        model_revision: Revision of a hub model. (only with the topics attention, masks, multi-head,
+            positions, feed-forward, norms, encoder, decoder; only with model)
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's. (only with the topics
+            attention, masks, multi-head, positions, feed-forward, norms, encoder, decoder; only with
+            model)
+        allow_pickle: Load weights stored as pickle (they can run code). (only with model)
+        trust_remote_code: Run model code that comes with the weights. (only with model)
         device: auto, cpu, cuda, cuda:1, mps. (only with the experiments, compare-...)
         precision: Arithmetic of the forward pass. (only with the topics compare-heads,
             compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,

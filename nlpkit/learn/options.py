@@ -60,6 +60,8 @@ class LearnOptions(ExperimentOptions, OpeningOptions):
     tokenizer: str | None = option_like(
         OpeningOptions, "tokenizer", only_with=(only_where_read("model"), OnlyWith(("model",)))
     )
+    allow_pickle: bool = option_like(OpeningOptions, "allow_pickle", only_with="model")
+    trust_remote_code: bool = option_like(OpeningOptions, "trust_remote_code", only_with="model")
     seed: int = option_like(
         SeedOptions, "seed", help="Seed of weights that are drawn.", panel="Input", only_with=OF_PIECES
     )

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nlpkit.runs import plots
 from nlpkit.runs.plot_style import COLOURS, HEIGHT, QUIET_TEXT, SMALL, WIDTH
-from nlpkit.runs.plots import DASHES, Plot, save_figure, with_style
 
 MOST_DRAWN = 40  # tokens of a text: more cannot be told apart
 LONGEST_TOKEN = 12  # characters of one on an axis
@@ -49,7 +49,7 @@ def grid(
     columns: int = IN_A_ROW,
     lowest: float = 0,
     highest: float = 1,
-) -> Plot:
+) -> plots.Plot:
     """Matrices beside each other in one scale; those of one shape share the names at their sides.
 
     Args:
@@ -59,7 +59,7 @@ def grid(
         lowest, highest: of the colours; below 0 they go both ways from white.
     """
 
-    @with_style
+    @plots.with_style
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
@@ -103,7 +103,7 @@ def grid(
         bar = figure.colorbar(shown, ax=axes, location="top", shrink=0.5, aspect=40)
         bar.set_label(said, fontsize=SMALL)
         bar.ax.tick_params(labelsize=SMALL)
-        save_figure(figure, path)
+        plots.save_figure(figure, path)
 
     return draw
 
@@ -126,14 +126,14 @@ def _name(axis: Any, names: Sequence[str], named: bool) -> None:
 
 def lines(
     drawn: Mapping[str, tuple[Sequence[float], Sequence[float]]], xlabel: str, ylabel: str, *, marked: bool = False
-) -> Plot:
+) -> plots.Plot:
     """Lines by name, each its x and its y.
 
     Args:
         marked: whether each point has a mark.
     """
 
-    @with_style
+    @plots.with_style
     def draw(path: Path) -> None:
         from matplotlib import pyplot
 
@@ -144,12 +144,12 @@ def lines(
                 y,
                 label=name,
                 color=COLOURS[number % len(COLOURS)],
-                linestyle=DASHES[number // len(COLOURS) % len(DASHES)],
+                linestyle=plots.DASHES[number // len(COLOURS) % len(plots.DASHES)],
                 marker="o" if marked else None,
             )
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.grid()
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        save_figure(figure, path)
+        plots.save_figure(figure, path)
 
     return draw

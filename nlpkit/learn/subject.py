@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -130,7 +130,21 @@ def subject_of(options: LearnOptions, default: Sequence[str] = (SENTENCE,)) -> S
     """
     texts = list(options.text) or list(default)
     name, model, tokenizer = opened(options, texts)
-    encoded = tokens_of(tokenizer, texts, model, name)
+    return seen(name, model, tokens_of(tokenizer, texts, model, name))
+
+
+def seen(name: str, model: Any, encoded: Mapping[str, Any]) -> Subject:
+    """Have a model read texts, by itself and by the pieces.
+
+    Args:
+        name: of the model.
+        model: in float64, without a head and without dropout.
+        encoded: of `tokens_of`.
+
+    Raises:
+        UserError: its attention cannot be replaced.
+        RunError: the pieces do not give what the model does.
+    """
     inputs = {key: encoded[key] for key in ("input_ids", "attention_mask")}
     with torch.no_grad():
         own = model(**inputs, output_hidden_states=True)  # by the kernels that it runs with
