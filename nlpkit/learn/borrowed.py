@@ -66,13 +66,13 @@ class BertEmbeddings(nn.Module):
         positions.table = nn.Embedding.from_pretrained(rows)
         self.vectors.table = theirs.word_embeddings
         types = getattr(theirs, "token_type_embeddings", None)  # DistilBERT has none
-        self.type = 0 if types is None else types.weight[0]
+        self.first_type = 0 if types is None else types.weight[0]
         self.project = getattr(model, "embeddings_project", nn.Identity())
         _take_norm(self.norm, theirs.LayerNorm)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of shape (texts, length), padded on the right, to vectors of shape (texts, length, width)."""
-        vectors: Tensor = self.project(self.norm(self.vectors(ids) + self.type))
+        vectors: Tensor = self.project(self.norm(self.vectors(ids) + self.first_type))
         return vectors
 
 

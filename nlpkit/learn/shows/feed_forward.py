@@ -81,6 +81,7 @@ def show(options: LearnOptions) -> Shown:
 def _inputs(encoder: Encoder, vectors: Tensor, visible: Tensor) -> list[Tensor]:
     """What goes into the feed-forward network of each layer."""
     found = []
+    layer: Any
     for layer in encoder.layers:
         seen, _ = layer.attention(vectors, visible=visible)
         found.append(layer.attention_norm(vectors + seen))

@@ -32,9 +32,10 @@ def show(options: LearnOptions) -> Shown:
     embeddings, encoder = encoder_of(subject.model, subject.name)
     visible = padding(subject.there)
     figures: list[dict[str, Any]] = []
+    layers: list[Any] = list(encoder.layers)
     with torch.no_grad():
         vectors = embeddings(subject.inputs["input_ids"])
-        for number, layer in enumerate(encoder.layers, 1):
+        for number, layer in enumerate(layers, 1):
             summed = vectors + layer.attention(vectors, visible=visible)[0]
             figures.append({"layer": number, **_figures(summed, layer.attention_norm, subject.there)})
             vectors, _ = layer(vectors, visible=visible)

@@ -105,7 +105,7 @@ def _by_distance(cosines: Tensor) -> dict[int, float]:
 def _turned(size: int) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
     """The score of a query and a key that are the same vector of ones, by their distance and base."""
     one = torch.ones(MOST, size).double() / size**0.5
-    found = {}
+    found: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for base in BASES:
         turned = rotate(one, rotary_angles(MOST, size, base).double())
         found[f"base {base:,.0f}"] = (range(MOST), (turned @ turned[0]).tolist())
