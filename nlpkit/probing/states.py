@@ -49,7 +49,8 @@ class Pass(NamedTuple):
         words: for each token the index of its word; -1 for special tokens and those of no word; shape (tokens,).
         cut: words of which a token lies beyond what the model reads.
         hidden: float32 of shape (layers + 1, tokens, width), that of the embeddings first; None where not asked for.
-        attentions: float32 of shape (layers, heads, tokens, tokens), from the first to the second; None likewise.
+        attentions: of each layer float32 of shape (heads, tokens, tokens), from the first to the second, as layers may
+            have different numbers of heads; None likewise.
     """
 
     sentence: int
@@ -57,7 +58,7 @@ class Pass(NamedTuple):
     words: np.ndarray
     cut: np.ndarray
     hidden: np.ndarray | None
-    attentions: np.ndarray | None
+    attentions: Sequence[np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _passes(
             batch["attention_mask"] = torch.from_numpy(mask).to(device)
         given = _given(opened, batch, want)
         hidden = _numbers(given["hidden_states"], layers) if "hidden" in want else None
-        attentions = _numbers(given["attentions"], None) if "attentions" in want else None
+        attentions = [_numbers([layer], None)[0] for layer in given["attentions"]] if "attentions" in want else None
         for i, row in enumerate(rows):
             size = len(tokenized[row].ids)
             yield Pass(
@@ -226,7 +227,7 @@ def _passes(
                 tokenized[row].words,
                 tokenized[row].cut,
                 hidden=None if hidden is None else hidden[:, i, :size],
-                attentions=None if attentions is None else attentions[:, i, :, :size, :size],
+                attentions=None if attentions is None else [layer[i, :, :size, :size] for layer in attentions],
             )
         if bar is not None:
             bar.advance(len(rows))

@@ -56,7 +56,7 @@ def test_attentions_are_those_of_each_sentence_alone(opened: Opened) -> None:
     (alone,) = passes(opened, SENTENCES[:1], ["attentions"])
     together = {one.sentence: one for one in passes(opened, SENTENCES, ["attentions"])}
     assert alone.attentions is not None and together[0].attentions is not None
-    np.testing.assert_allclose(together[0].attentions, alone.attentions, atol=1e-5)
+    np.testing.assert_allclose(np.stack(together[0].attentions), np.stack(alone.attentions), atol=1e-5)
     assert together[0].hidden is None
     opened.model.set_attn_implementation("sdpa")
 

@@ -90,9 +90,12 @@ class Attention:
                 if len(one.cut):
                     self.too_long += 1
                     continue
-                layers, heads, tokens, _ = one.attentions.shape
-                self.heads = self.heads or [Head(i // heads + 1, i % heads + 1) for i in range(layers * heads)]
-                yield Observed(one.sentence, one.ids, one.words, one.attentions.reshape(-1, tokens, tokens))
+                self.heads = self.heads or [
+                    Head(layer, number)
+                    for layer, of_layer in enumerate(one.attentions, start=1)
+                    for number in range(1, len(of_layer) + 1)
+                ]
+                yield Observed(one.sentence, one.ids, one.words, np.concatenate(one.attentions))
 
 
 def between_words(attention: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from nlpkit.inference.weights import Weights
+from nlpkit.models import surgery
 from nlpkit.probing.heads import study
-from nlpkit.probing.heads.observed import Head, Sentence
+from nlpkit.probing.heads.observed import Attention, Head, Sentence
 from nlpkit.probing.heads.relations import ALL
 from nlpkit.probing.opened import LookedIntoOptions, Opened, open_model
 
@@ -87,3 +91,14 @@ def test_all_heads_together_find_what_single_ones_do_not(opened: Opened) -> None
     assert (parsed.learnt_on, parsed.judged_on) == (60, 60)
     strongest = parsed.weights.max(axis=1).argsort()[::-1][:2]
     assert {parsed.heads[i] for i in strongest} == {parsed.heads[0], parsed.heads[-1]}
+
+
+def test_layers_may_have_different_numbers_of_heads(opened: Opened) -> None:
+    pruned = copy.deepcopy(opened.model)
+    surgery.keep_heads(pruned, {0: [1]})
+    weights = Weights(pruned, opened.weights.device, lent=True)
+    attention = Attention(dataclasses.replace(opened, weights=weights), sentences(2))
+    one = next(attention.observed())
+    assert list(attention.heads[:2]) == [Head(1, 1), Head(2, 1)]
+    assert len(one.attention) == len(attention.heads)
+    np.testing.assert_allclose(one.attention.sum(axis=2), 1, atol=1e-5)
