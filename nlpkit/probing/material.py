@@ -223,7 +223,7 @@ def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> 
     if not value or not _as_text(value).strip():
         raise ValueError("no words")
     if properties.is_gap(list(row)):
-        return _spans(row)
+        return spans(row)
     if isinstance(value, str):
         return Sentence(value, [])
     for one in wanted:
@@ -233,8 +233,12 @@ def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> 
     return Sentence(*words.joined(["" if word is None else str(word) for word in value]))
 
 
-def _spans(row: Mapping[str, Any]) -> Sentence:
-    """Pronoun and names of a row of GAP, each as one word."""
+def spans(row: Mapping[str, Any]) -> Sentence:
+    """Pronoun and names of a row of GAP, each as one word.
+
+    Raises:
+        ValueError: they do not stand where the row says, or in one another, in a few words.
+    """
     found: list[words.Place] = []
     for name in properties.spans_of(row):
         start = int(row[f"{name}-offset"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,6 +29,21 @@ class Head(NamedTuple):
         return f"{self.layer}-{self.number}"
 
 
+class Asked(Protocol):
+    """A text with something to find in it.
+
+    Attributes:
+        text: with the places of the words, or names, that attention is looked at between.
+        relations: what is to be found, by name.
+    """
+
+    @property
+    def text(self) -> states.Sentence: ...
+
+    @property
+    def relations(self) -> Sequence[str]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Sentence:
     """A sentence whose dependencies are known.
@@ -42,6 +57,11 @@ class Sentence:
     words: Sequence[str]
     heads: np.ndarray
     relations: Sequence[str]
+
+    @property
+    def text(self) -> states.Sentence:
+        """With one blank between two words."""
+        return states.Sentence.of_words(self.words)
 
 
 class Observed(NamedTuple):
@@ -66,14 +86,14 @@ class Attention:
 
     Attributes:
         opened: the model.
-        sentences: each read as a text with one blank between two words.
+        sentences: or longer texts.
         heads: of all layers, in the order of `Observed.attention`.
         too_long: sentences that the model cannot read whole, of those that were gone through; they are left out, as of
             a part of a sentence the attention would be another.
     """
 
     opened: Opened
-    sentences: Sequence[Sentence]
+    sentences: Sequence[Asked]
     heads: Sequence[Head] = ()
     too_long: int = 0
 
@@ -83,7 +103,7 @@ class Attention:
         Raises:
             UserError: the architecture has no attention, or it gives what is no number.
         """
-        made = [states.Sentence.of_words(sentence.words) for sentence in self.sentences]
+        made = [sentence.text for sentence in self.sentences]
         with attention.eager(self.opened.model, self.opened.name):
             for one in states.passes(self.opened, made, ["attentions"], bar=bar):
                 assert one.attentions is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from nlpkit.markdown import code, text
 from nlpkit.models import attention
 from nlpkit.nearby import nearest
 from nlpkit.probing.heads import pictures, reading, study, told
-from nlpkit.probing.heads.relations import ALL
+from nlpkit.probing.heads.relations import FEWEST
 from nlpkit.probing.opened import Opened, open_model
 from nlpkit.probing.told import unread_lines
 from nlpkit.probing.written import as_markdown
@@ -26,6 +27,7 @@ from nlpkit.runs.folder import RunFolder, versions
 
 if TYPE_CHECKING:
     from nlpkit.probing.heads.reading import Split
+    from nlpkit.probing.heads.relations import Kind
     from nlpkit.probing.heads.study import Heads, Parsed
     from nlpkit.probing.options import ProbeOptions
     from nlpkit.runs.plots import Plot
@@ -61,22 +63,22 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
     """
     opened = open_model(config)
     attention.require(opened.model, config.model)
-    loaded, train, validation = reading.open_sentences(config)
-    if config.what == "heads":
-        _require_relations(config.label, train, validation)
+    given = reading.open_texts(config) if config.what == "heads" else reading.open_sentences(config)
+    train, validation = given.train, given.validation
+    _require_relations(config.label, train, validation)
     reporting.current().plan(command, _plan(config, opened, train, validation, folder))
     for split, part in (("train", train), ("validation", validation)):
         for line in unread_lines(split, part.unread):
             reporting.current().warn(line)
         if (usable := part.rows - sum(map(len, part.unread.values()))) > len(part.sentences):
             reporting.current().note(
-                f"{split}: {len(part.sentences):,} of {usable:,} sentences drawn, with {part.words:,} words "
+                f"{split}: {len(part.sentences):,} of {usable:,} rows drawn, with {part.words:,} words "
                 f"(--max-words {config.max_words:,})"
             )
     sentences = [*train.sentences, *validation.sentences]
     of_train = np.arange(len(sentences)) < len(train.sentences)
     if config.what == "heads":
-        shown = _heads(study.heads(opened, sentences, of_train), config)
+        shown = _heads(study.heads(opened, sentences, of_train, given.kind), given.kind, config)
     else:
         shown = _parsed(study.attention(opened, sentences, of_train, config.seed))
     head = {
@@ -90,7 +92,7 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
         "command": command,
         "config": config.record(),
         "parents": {"model": {"given": config.model, "revision": config.model_revision}},
-        "data": loaded.source.to_record(),
+        "data": given.loaded.source.to_record(),
         "metrics": {"validation": shown.metrics},
         "rows": {"train": _counts(train), "validation": _counts(validation)},
         "device": opened.weights.device.described,
@@ -111,15 +113,22 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
     return Report({**report, "output": str(folder.path)}, list(shown.tables), lines)
 
 
-def _require_relations(named: Sequence[str], *parts: Split) -> None:
-    """Raises UserError: there is no such relation in the data."""
-    known = {relation for part in parts for sentence in part.sentences for relation in sentence.relations}
+def _require_relations(named: Sequence[str], train: Split[Any], validation: Split[Any]) -> None:
+    """Raises UserError: there is no such relation in the data, or there is too little of it."""
+    counts = [Counter(name for one in part.sentences for name in one.relations) for part in (train, validation)]
+    known = counts[0].keys() | counts[1].keys()
     for name in named:
         if name not in known:
             meant = nearest(name, known)
             raise UserError(
-                f"--label {name}: no word has this relation to its head{f'; did you mean {meant}?' if meant else ''}",
-                f"The relations are {', '.join(sorted(known))}.",
+                f"--label {name}: there is nothing of this name to find{f'; did you mean {meant}?' if meant else ''}",
+                f"There are {', '.join(sorted(known))}.",
+            )
+        if min(of_part[name] for of_part in counts) < FEWEST:
+            words = " and ".join(f"{of_part[name]:,}" for of_part in counts)
+            raise UserError(
+                f"--label {name}: {words} words in train and validation are too few to judge by; {FEWEST} are needed",
+                "Give more sentences, or a larger --max-words.",
             )
 
 
@@ -144,27 +153,27 @@ def _plan(
     ]
 
 
-def _heads(found: Heads, config: ProbeOptions) -> Shown:
+def _heads(found: Heads, kind: Kind, config: ProbeOptions) -> Shown:
     drawings: dict[str, tuple[Plot, str]] = {
         "relations": (
             pictures.against_distance(found.best),
-            "The best head of each relation beside the best fixed distance, with 95 % intervals.",
+            "The best head of each relation beside the best fixed guess, with 95 % intervals.",
         ),
         "relation-heads": (
             pictures.heat_maps(found.heads, found.best),
-            "What each head finds of the relations in which heads gain most; white is what the best distance finds.",
+            "What each head finds of the relations in which heads gain most; white is what the best fixed guess finds.",
         ),
         "patterns": (pictures.by_layer(found.patterns), "What heads look at, whatever the sentence says."),
     }
     known = {best.relation: best for best in found.best}
-    for name in config.label:
-        if name not in known:
-            reporting.current().warn(f"--label {name}: too few words for a picture")
-            continue
+    for name in (name for name in config.label if name in known):
         safe = "".join(letter if letter.isalnum() else "-" for letter in name)
         drawings[f"heads-{safe}"] = (pictures.heat_map(found.heads, known[name]), f"How often each head finds {name}.")
-    metrics = {f"{best.relation}_found": round(best.found.value, 5) for best in found.best if best.relation != ALL}
-    metrics |= {"found": round(known[ALL].found.value, 5)} if ALL in known else {}
+    metrics = {
+        f"{best.relation}_found": round(best.found.value, 5) for best in found.best if best.relation != kind.everything
+    }
+    if (every := known.get(kind.everything)) is not None:
+        metrics["found"] = round(every.found.value, 5)
     return Shown(
         [told.relations_table(found), told.patterns_table(found)],
         [*told.relations_lines(found), *told.left_lines(found.left)],

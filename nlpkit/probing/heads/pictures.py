@@ -32,7 +32,7 @@ def table_of(heads: Sequence[Head], values: np.ndarray) -> np.ndarray:
 
 
 def heat_map(heads: Sequence[Head], best: Best) -> plots.Plot:
-    """How often each head finds a relation, with the best distance as the middle of the colours."""
+    """How often each head finds a relation, with the best fixed guess as the middle of the colours."""
 
     @plots.with_style
     def draw(path: Path) -> None:
@@ -48,15 +48,15 @@ def heat_map(heads: Sequence[Head], best: Best) -> plots.Plot:
                 axes.text(number, layer, f"{100 * value:.0f}", ha="center", va="center", color=colour, fontsize=SMALL)
         axes.set_xticks(range(columns), range(1, columns + 1))
         axes.set_yticks(range(rows), range(1, rows + 1))
-        title = f"{best.relation}: % of {best.chosen_on + best.words:,} words whose head is found; "
-        axes.set(xlabel="head", ylabel="layer", title=title + f"best distance {100 * best.baseline_on_all:.0f}")
+        title = f"{best.relation}: % of {best.chosen_on + best.words:,} words found; "
+        axes.set(xlabel="head", ylabel="layer", title=title + f"best fixed guess {100 * best.baseline_on_all:.0f} %")
         plots.save_figure(figure, path)
 
     return draw
 
 
 def heat_maps(heads: Sequence[Head], found: Sequence[Best]) -> plots.Plot:
-    """The relations in which heads gain most over the best distance, a small heat map each."""
+    """The relations in which heads gain most over the best fixed guess, a small heat map each."""
 
     @plots.with_style
     def draw(path: Path) -> None:
@@ -77,7 +77,7 @@ def heat_maps(heads: Sequence[Head], found: Sequence[Best]) -> plots.Plot:
 
 
 def _image(axes: Any, table: np.ndarray, middle: float) -> Any:
-    """White is what the best distance finds, blue is more, grey less."""
+    """White is what the best fixed guess finds, blue is more, grey less."""
     from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 
     colours = LinearSegmentedColormap.from_list("around", [BELOW, "white", COLOURS[0]])
@@ -102,7 +102,7 @@ def _panels(count: int, height: float) -> tuple[Any, list[Any]]:
 
 
 def against_distance(found: Sequence[Best]) -> plots.Plot:
-    """The best head of each relation beside the best distance, with intervals, by the gain."""
+    """The best head of each relation beside the best fixed guess, with intervals, by the gain."""
 
     @plots.with_style
     def draw(path: Path) -> None:
@@ -111,12 +111,12 @@ def against_distance(found: Sequence[Best]) -> plots.Plot:
         for y, best in enumerate(some):
             axes.plot([best.baseline.value, best.found.value], [y, y], color=QUIET, linewidth=0.8, zorder=1)
         for name, parts, colour, shift in (
-            ("best distance", [best.baseline for best in some], COLOURS[1], -0.12),
+            ("best fixed guess", [best.baseline for best in some], COLOURS[1], -0.12),
             ("best head", [best.found for best in some], COLOURS[0], 0.12),
         ):
             _with_intervals(axes, parts, np.arange(len(some)) + shift, colour, name)
         axes.set_yticks(range(len(some)), [f"{best.relation}  {best.head}" for best in some])
-        axes.set(xlim=(0, 1), xlabel="share of the words whose head is found, on sentences that it was not chosen on")
+        axes.set(xlim=(0, 1), xlabel="share of words found, on texts that heads and guesses were not chosen on")
         axes.set_ylim(-0.6, len(some) - 0.4)
         axes.grid(axis="x")
         axes.legend(loc="lower right")

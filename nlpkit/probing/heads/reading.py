@@ -1,28 +1,32 @@
-"""Sentences with their dependencies, from the rows of CoNLL-U."""
+"""Sentences with dependencies, of rows of CoNLL-U; texts with a pronoun and two names, of rows of GAP."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from nlpkit.data import conll, places
 from nlpkit.errors import UserError
-from nlpkit.probing import material
-from nlpkit.probing.heads.observed import ROOT, Sentence
+from nlpkit.probing import material, properties
+from nlpkit.probing.heads import coreference
+from nlpkit.probing.heads.coreference import Pronoun
+from nlpkit.probing.heads.observed import ROOT, Asked, Sentence
+from nlpkit.probing.heads.relations import DEPENDENCIES, Kind
 from nlpkit.probing.properties import HEAD, RELATION
 
 if TYPE_CHECKING:
     from nlpkit.data.sources import LoadedData
     from nlpkit.probing.options import ProbeOptions
 
+T = TypeVar("T", bound=Asked)
 NEEDED = (conll.TOKENS, HEAD, RELATION)
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Generic[T]):
     """The sentences of a split, as many as are asked for.
 
     Attributes:
@@ -31,23 +35,56 @@ class Split:
         unread: why rows cannot be used, with where they stand.
     """
 
-    sentences: Sequence[Sentence]
+    sentences: Sequence[T]
     rows: int
     unread: Mapping[str, Sequence[str]]
 
     @property
     def words(self) -> int:
-        """Of the sentences."""
-        return sum(len(sentence.words) for sentence in self.sentences)
+        """Of the sentences; of texts with a pronoun, it and the names."""
+        return sum(len(sentence.text.places) for sentence in self.sentences)
 
 
-def open_sentences(config: ProbeOptions) -> tuple[LoadedData, Split, Split]:
-    """Read the sentences to choose by and those to judge by; some are held out where there is no validation split.
+@dataclass(frozen=True)
+class Given(Generic[T]):
+    """What is looked at.
+
+    Attributes:
+        loaded: where the rows come from.
+        kind: what is to be found in them.
+        train, validation: to choose or to learn by, and to judge by.
+    """
+
+    loaded: LoadedData
+    kind: Kind
+    train: Split[T]
+    validation: Split[T]
+
+
+def open_texts(config: ProbeOptions) -> Given[Any]:
+    """Read sentences with dependencies, or pronouns with names, whichever the data have.
 
     Raises:
-        UserError: there are no dependencies, or none that can be read.
+        UserError: they have neither.
     """
     loaded = material.load(config)
+    if properties.is_gap(places.user_columns(loaded.splits["train"].column_names)):
+        material.hold_out(loaded, "Text", config)
+        read = [_read(loaded, split, config, _pronoun) for split in material.SPLITS]
+        return Given(loaded, coreference.PRONOUNS, *read)
+    return _sentences(loaded, config)
+
+
+def open_sentences(config: ProbeOptions) -> Given[Sentence]:
+    """Read sentences with dependencies; some are held out where there is no validation split.
+
+    Raises:
+        UserError: there are none, or none that can be read.
+    """
+    return _sentences(material.load(config), config)
+
+
+def _sentences(loaded: LoadedData, config: ProbeOptions) -> Given[Sentence]:
     names = places.user_columns(loaded.splits["train"].column_names)
     if missing := [name for name in NEEDED if name not in names]:
         raise UserError(
@@ -55,24 +92,28 @@ def open_sentences(config: ProbeOptions) -> tuple[LoadedData, Split, Split]:
             f"Give CoNLL-U (https://universaldependencies.org/format.html); the columns are {', '.join(names)}.",
         )
     material.hold_out(loaded, conll.TOKENS, config)
-    return loaded, _read(loaded, "train", config), _read(loaded, "validation", config)
+    return Given(loaded, DEPENDENCIES, *(_read(loaded, split, config, sentence) for split in material.SPLITS))
 
 
-def _read(loaded: LoadedData, split: str, config: ProbeOptions) -> Split:
+def _read(loaded: LoadedData, split: str, config: ProbeOptions, made_of: Callable[[Mapping[str, Any]], T]) -> Split[T]:
     rows = loaded.splits[split].to_list()
     unread: dict[str, list[str]] = {}
-    made: dict[int, Sentence] = {}
+    made: dict[int, T] = {}
     for number, row in enumerate(rows):
         try:
-            made[number] = sentence(row)
+            made[number] = made_of(row)
         except ValueError as error:
             unread.setdefault(str(error), []).append(loaded.where(split, number))
     if not made:
         why, where = next(iter(unread.items()), ("no rows", [split]))
-        raise UserError(f"no row of {split} has dependencies: {where[0]}: {why}")
-    sizes = {number: len(of_one.words) for number, of_one in made.items()}
+        raise UserError(f"nothing in {split} can be used: {where[0]}: {why}")
+    sizes = {number: len(of_one.text.places) for number, of_one in made.items()}
     drawn = material.draw(sizes, config.max_words, config.seed)
     return Split([made[number] for number in drawn], len(rows), unread)
+
+
+def _pronoun(row: Mapping[str, Any]) -> Pronoun:
+    return coreference.pronoun(row, material.spans(row))
 
 
 def sentence(row: Mapping[str, Any]) -> Sentence:

@@ -12,10 +12,10 @@ from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.probing import opened as models
 from nlpkit.probing.heads import observed, parser, relations
-from nlpkit.probing.heads.observed import Attention, Head, Sentence
+from nlpkit.probing.heads.observed import Asked, Attention, Head, Sentence
 from nlpkit.probing.heads.parser import Kept
 from nlpkit.probing.heads.patterns import Patterns, Tally
-from nlpkit.probing.heads.relations import ALL, Best, Found
+from nlpkit.probing.heads.relations import ALL, Best, Found, Kind
 from nlpkit.probing.heads.shares import Part, difference, share
 from nlpkit.probing.opened import Opened
 
@@ -31,14 +31,12 @@ class Left:
         sentences: that were read.
         too_long: that the model cannot read whole.
         words: whose head was looked for.
-        roots: words that depend on none.
         unseen: words that have no token of their own, or whose head has none.
     """
 
     sentences: int
     too_long: int
     words: int
-    roots: int
     unseen: int
 
 
@@ -61,36 +59,37 @@ class Heads:
     left: Left
 
 
-def heads(opened: Opened, sentences: Sequence[Sentence], choosing: np.ndarray) -> Heads:
+def heads(
+    opened: Opened, sentences: Sequence[Asked], choosing: np.ndarray, kind: Kind = relations.DEPENDENCIES
+) -> Heads:
     """Find the best head for each relation, and what each head looks at.
 
     Args:
         opened: the model.
-        sentences: with their dependencies.
+        sentences: with what is to be found in them.
         choosing: for each sentence whether heads are chosen on it; on the others they are judged.
+        kind: what that is.
 
     Raises:
         UserError: the architecture has no attention, or there are too few words of every relation.
     """
     attention = Attention(opened, sentences)
-    tally, found = Tally(_special(opened)), Found()
+    tally, found = Tally(_special(opened)), Found(kind)
     with reporting.current().progress("attention", len(sentences), "sentences") as bar:
         for one in attention.observed(bar):
             tally.add(one.attention)
-            count = len(sentences[one.place].words)
+            sentence = sentences[one.place]
+            count = len(sentence.text.places)
             between = observed.between_words(one.attention, one.words, count)
-            found.add(one.place, sentences[one.place], between, observed.with_tokens(one.words, count))
-    best = relations.best(found, attention.heads, choosing)
+            found.add(one.place, sentence, between, observed.with_tokens(one.words, count))
+    best = relations.best(found, attention.heads, choosing) if found.guesses else []
     if not best:
         raise UserError(
-            f"no relation has {relations.FEWEST} words in both halves of the {len(sentences):,} sentences",
-            "Give more sentences.",
+            f"no relation has {relations.FEWEST} words both in train and in validation", "Give more sentences."
         )
     known = {of_one.relation for of_one in best}
     rare = [name for name in found.relations if name not in known]
-    left = Left(
-        len(sentences) - attention.too_long, attention.too_long, len(found.relations), found.roots, found.unseen
-    )
+    left = Left(len(sentences) - attention.too_long, attention.too_long, len(found.relations), found.unseen)
     return Heads(attention.heads, best, (sorted(set(rare)), len(rare)), tally.patterns(attention.heads), left)
 
 
@@ -172,7 +171,7 @@ def attention(opened: Opened, sentences: Sequence[Sentence], learning: np.ndarra
     by_both = judge.hits(learnt(kept.examples, words=True), kept.examples)
     without = np.concatenate([random[place] for place in judged_on]) == judge.heads
     ways = [
-        Way("distance", f"the word at distance {one.offset:+d}", one.baseline),
+        Way("distance", f"the word at distance {one.rule}", one.baseline),
         Way("head", f"the best single head, {one.head} {one.direction}", one.found),
         Way("untrained", "attention without training", judge.share(without)),
         Way("distances_words", "distances and words", judge.share(by_distance)),
@@ -220,7 +219,7 @@ def _guesses_of(
 
 def _examples(opened: Opened, sentences: Sequence[Sentence], said: str) -> tuple[Attention, Kept, Found]:
     """The sentences with their attention, as a parser takes them, and what single heads guess in them."""
-    attention, kept, found = Attention(opened, sentences), Kept(), Found()
+    attention, kept, found = Attention(opened, sentences), Kept(), Found(relations.DEPENDENCIES)
     table = opened.model.get_input_embeddings().weight.detach().float().cpu().numpy()
     table = (table - table.mean(axis=0)) / np.maximum(table.std(axis=0), 1e-6)
     with reporting.current().progress(said, len(sentences), "sentences") as bar:

@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from nlpkit.probing.heads.relations import DIRECTIONS, FEWEST, OFFSETS, Best
+from nlpkit.probing.heads.relations import DIRECTIONS, FEWEST, Best
 from nlpkit.probing.heads.shares import Part
 from nlpkit.probing.heads.study import Heads, Left, Parsed
 from nlpkit.reporting import Estimate, Table, counted
 
 STRONGEST = 3  # heads of a pattern that a table names
 
-HEADS_MEAN = """A head finds the head of a word where the word attends to it most of all other words (*to its head*),
-or where it is the word that attends to this one most (*from its head*); what goes to special tokens does not count.
-Attention to the tokens of a word is summed, that from them averaged. *Distance* is the fixed distance in words, from
--5 to 5, at which heads stand most often: a head that does no better may look at places and not at syntax. Layers and
-heads count from 1. Of the many heads one is the best by chance too: it is chosen on train and judged on validation.
-Intervals (95 %) are over sentences.
+HEADS_MEAN = """A head of attention finds the syntactic head of a word where the word attends to it most of all other
+words (*from the word*), or where it is the word that attends to this one most (*to the word*); of a pronoun, where
+that holds of the name that is meant and not of the other one. What goes to special tokens does not count. Attention
+to the tokens of a word is summed, that from them averaged. *Fixed guess* is the one that is right most often and
+knows no attention: a distance in words, from -5 to 5, or the nearer, the first, the second name: a head that does no
+better may look at places and not at syntax. Layers and heads count from 1. Of the many heads one is the best by
+chance too: it is chosen on train and judged on validation. Intervals (95 %) are over sentences.
 
 A head that finds a relation holds it in a form that is easy to read; whether the model uses it is not shown."""
 PARSED_MEAN = """The head of a word is chosen by a softmax over the other words of the sentence, in which each
@@ -45,24 +46,24 @@ def relations_table(study: Heads) -> Table:
                 str(best.head),
                 best.direction,
                 _estimate(best.found),
-                f"{best.offset:+d}",
+                best.rule,
                 best.baseline.value,
                 _estimate(best.gain),
                 f"{best.on_all:.3f} / {best.baseline_on_all:.3f}",
             )
         )
-    header = ("relation", "words", "head", "attention", "finds", "distance", "finds", "gain", "on all")
-    return Table("Which head finds which relation", header, rows)
+    header = ("relation", "words", "head", "attention", "finds", "fixed guess", "finds", "gain", "on all")
+    return Table("Which head finds what", header, rows)
 
 
 def relations_lines(study: Heads) -> list[str]:
     """What the table does not say."""
     beaten = [best for best in study.best if best.gain.low > 0]
     lines = [
-        f"{len(beaten)} of {counted(len(study.best), 'relation', 'relations')} are found by a head more often than by "
-        "any fixed distance, beyond chance.",
-        "Heads and distances are chosen on train and judged on validation; 'on all' is head / distance chosen and "
-        "judged on all words, as in Clark et al. 2019.",
+        f"{len(beaten)} of {counted(len(study.best), 'relation', 'relations')} are found by a head more often than "
+        "by any fixed guess, beyond chance.",
+        "Heads and fixed guesses are chosen on train and judged on validation; 'on all' is head / fixed guess chosen "
+        "and judged on all words, as in Clark et al. 2019.",
     ]
     names, words = study.rare
     if names:
@@ -143,9 +144,7 @@ def heads_record(study: Heads) -> dict[str, Any]:
         "sentences": study.left.sentences,
         "too_long": study.left.too_long,
         "words": study.left.words,
-        "roots": study.left.roots,
         "unseen": study.left.unseen,
-        "distances": list(OFFSETS),
     }
 
 
@@ -157,7 +156,7 @@ def _of_best(best: Best) -> dict[str, Any]:
         "head": str(best.head),
         "attention": best.direction,
         "found": best.found._asdict(),
-        "distance": best.offset,
+        "fixed": best.rule,
         "baseline": best.baseline._asdict(),
         "gain": best.gain._asdict(),
         "on_all": best.on_all,

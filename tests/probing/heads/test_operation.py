@@ -34,9 +34,9 @@ def test_heads_of_a_model_in_a_folder(tiny_model: Path, data: dict[str, Any], tm
     written = json.loads((output / "heads.json").read_text())
     by_name = {one["relation"]: one for one in written["relations"]}
     # each word stands beside its head: no head finds more than the next word
-    assert (by_name["det"]["words"], by_name["det"]["distance"], by_name["det"]["baseline"]["value"]) == (60, 1, 1.0)
+    assert (by_name["det"]["words"], by_name["det"]["fixed"], by_name["det"]["baseline"]["value"]) == (60, "+1", 1.0)
     assert len(by_name["det"]["by_head"]) == len(written["heads"])
-    assert (written["words"], written["roots"]) == (240, 120)
+    assert (written["sentences"], written["words"]) == (120, 240)
     assert report.record["rows"]["validation"]["left_out"] == {"head 7, which is no word of the sentence": 1}
     assert {path.stem for path in (output / "plots").iterdir()} == {
         "relations",

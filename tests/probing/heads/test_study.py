@@ -68,7 +68,7 @@ def test_the_head_that_finds_a_relation_is_named(opened: Opened) -> None:
     assert 0.3 < best[ALL].found.value < 0.8
     assert found.patterns.shares["next token"][0] == 1.0
     assert found.patterns.shares["previous token"][found.heads.index(last)] == pytest.approx(1.0)
-    assert (found.left.sentences, found.left.roots, found.left.too_long) == (120, 120, 0)
+    assert (found.left.sentences, found.left.too_long) == (120, 0)
 
 
 @pytest.mark.usefixtures("made_by_hand")
