@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.forward import Forward, Part
 
 BATCH_TOKENS = 2_048  # per forward pass, with padding
+OF_TOKENS = ("input_ids", "token_type_ids")  # columns of features with an entry for each token
 By = Literal["words", "tokens"]
 
 
@@ -65,10 +66,14 @@ class Variants:
 
     @cached_property
     def mask(self) -> int | None:
-        """The token that stands for a hidden one; None: the tokenizer has none, and words are left out."""
+        """The token that stands for a hidden one; None: the tokenizer has none, and words are left out.
+
+        One that begins or ends texts, as GPT-2's for unknown ones, would part the text in two.
+        """
         tokenizer = self.predictor.tokenizer
+        parting = (tokenizer.bos_token_id, tokenizer.eos_token_id)
         for token in (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id):
-            if token is not None:
+            if token is not None and token not in parting:
                 return int(token)
         if not self.task.movable:
             raise UserError(
@@ -111,8 +116,8 @@ class Variants:
             self._known[key] = value
         return np.array([self._known[key] for key in keys])
 
-    def _variant(self, kept: np.ndarray, left_out: bool) -> dict[str, list[int]]:
-        feature = {name: list(column) for name, column in self.reading.feature.items()}
+    def _variant(self, kept: np.ndarray, left_out: bool) -> dict[str, Any]:
+        feature = dict(self.reading.feature)
         hidden = {place for keep, unit in zip(kept, self.units, strict=True) if not keep for place in unit}
         if not hidden:
             return feature
@@ -120,19 +125,19 @@ class Variants:
             assert self.mask is not None
             feature["input_ids"] = [self.mask if i in hidden else token for i, token in enumerate(feature["input_ids"])]
             return feature
-        return {
-            name: [entry for i, entry in enumerate(column) if i not in hidden] if len(column) == self.tokens else column
-            for name, column in feature.items()
-        }
+        for name in feature.keys() & set(OF_TOKENS):
+            feature[name] = [entry for i, entry in enumerate(feature[name]) if i not in hidden]
+        return feature
 
-    def _asked(self, rows: list[dict[str, list[int]]]) -> Iterator[float]:
+    def _asked(self, rows: list[dict[str, Any]]) -> Iterator[float]:
         """How sure the model is of each, in batches of like lengths."""
         self.asked += len(rows)
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]["input_ids"]))
         found: dict[int, float] = {}
         start = 0
         while start < len(order):
-            some = order[start : start + max(BATCH_TOKENS // len(rows[order[start]]["input_ids"]), 1)]
+            tokens = max(len(rows[order[start]]["input_ids"]), 1)
+            some = order[start : start + max(BATCH_TOKENS // tokens, 1)]
             batch = self.predictor.batch([rows[i] for i in some])
             values = self.task.explained(self.predictor.run(batch), self.question.target)
             found.update(zip(some, values.double().cpu().tolist(), strict=True))
@@ -144,7 +149,7 @@ class Variants:
     @cached_property
     def batch(self) -> dict[str, torch.Tensor]:
         """The whole input, as the model is given it."""
-        return self.predictor.batch([{name: list(column) for name, column in self.reading.feature.items()}])
+        return self.predictor.batch([dict(self.reading.feature)])
 
     def embedded(self, *, masked: bool = False) -> torch.Tensor:
         """The embeddings of the input's tokens, shape (1, tokens, width).
@@ -155,7 +160,7 @@ class Variants:
         import torch
 
         ids = self.batch["input_ids"].clone()
-        table = self.predictor.model.get_input_embeddings()
+        table = table_of(self.predictor.model)
         places = [place for unit in self.units for place in unit]
         if masked and self.mask is not None:
             ids[0, places] = self.mask
@@ -202,7 +207,7 @@ class Variants:
 def replaced(model: Any, embedded: torch.Tensor | None) -> Iterator[None]:
     """Have the first look into the table of token embeddings give these instead.
 
-    In a model of encoder and decoder the encoder looks first.
+    Where encoder and decoder share a table, the encoder looks first.
     """
     if embedded is None:
         yield
@@ -212,11 +217,17 @@ def replaced(model: Any, embedded: torch.Tensor | None) -> Iterator[None]:
     def instead(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         return waiting.pop().to(output.dtype) if waiting else output
 
-    hook = model.get_input_embeddings().register_forward_hook(instead)
+    hook = table_of(model).register_forward_hook(instead)
     try:
         yield
     finally:
         hook.remove()
+
+
+def table_of(model: Any) -> Any:
+    """The module that gives the embeddings of the tokens of a text, in a model with an encoder the encoder's."""
+    reads = model.get_encoder() if getattr(model.config, "is_encoder_decoder", False) else model
+    return reads.get_input_embeddings()
 
 
 Attribution = Callable[["Variants", int], np.ndarray]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nlpkit.data import words
+from nlpkit.data import pieces, words
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.nearby import nearest
 from nlpkit.tasks.contract import BOOKKEEPING
+
+if TYPE_CHECKING:
+    import torch
 
 SHOWN = 20  # names that a message lists
 
@@ -39,11 +44,12 @@ class Reading:
     """One input of the model, with the words that may be hidden in it.
 
     Attributes:
-        feature: a row of what `Task.features` gives, without bookkeeping: `input_ids` and what goes with them.
+        feature: a row of what `Task.features` gives, without bookkeeping: `input_ids` and what goes with them; `labels`
+            may say what the number is of, as the task's own collator takes them.
         words: in the order of the text; special tokens, and what the answer is about (a mask), are in none.
     """
 
-    feature: Mapping[str, Sequence[int]]
+    feature: Mapping[str, Any]
     words: Sequence[Word]
 
 
@@ -102,6 +108,74 @@ def words_in(
         start, end = spans[column][word]
         made.append(Word(column, start, end, texts[column][start:end], tuple(positions)))
     return made
+
+
+def words_of_owners(column: str, text: str, spans: Sequence[words.Place], owners: Sequence[int]) -> list[Word]:
+    """The words of one text by the word that each token of an input belongs to.
+
+    Args:
+        spans: places of the words.
+        owners: of each token of the input the index of its word; -1 of special tokens.
+    """
+    positions: dict[int, list[int]] = {}
+    for position, owner in enumerate(owners):
+        if owner >= 0:
+            positions.setdefault(owner, []).append(position)
+    return [
+        Word(column, start, end, text[start:end], tuple(positions[owner]))
+        for owner, (start, end) in enumerate(spans)
+        if owner in positions
+    ]
+
+
+class Placed(NamedTuple):
+    """The tokens of a text without special ones, and where they stand in it.
+
+    Attributes:
+        ids: of the tokens.
+        spans: characters of each, first and behind the last; of a tokenizer that does not tell, those of the word
+            between blanks that it is a piece of.
+        words: places of the words that can be told apart; None: as `data.words.split` has them.
+    """
+
+    ids: list[int]
+    spans: list[words.Place]
+    words: list[words.Place] | None = None
+
+
+def placed(tokenizer: Any, text: str) -> Placed:
+    """Where the tokens of a text stand.
+
+    A slow tokenizer (Marian's, Japanese BERT's) is given each word between blanks by itself; where its tokens are not
+    those of the whole text then, nothing is guessed.
+
+    Raises:
+        UserError: they cannot be told.
+    """
+    (tokens,) = pieces.tokenized(tokenizer, [text], offsets=tokenizer.is_fast)
+    if tokenizer.is_fast:
+        return Placed(tokens.ids.tolist(), [(int(start), int(end)) for start, end in tokens.offsets])
+    between = [(match.start(), match.end()) for match in re.finditer(r"\S+", text)]
+    ids, spans = list[int](), list[words.Place]()
+    for start, end in between:
+        made = tokenizer(text[start:end], add_special_tokens=False, verbose=False)["input_ids"]
+        ids += made
+        spans += [(start, end)] * len(made)
+    if ids != tokens.ids.tolist():
+        require_places(tokenizer)
+    return Placed(ids, spans, between)
+
+
+def sureness_of_written(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """How probable written tokens are, each behind those before it: their geometric mean, shape (rows,).
+
+    Args:
+        logits: by which each is foretold, shape (rows, tokens, vocabulary).
+        labels: the tokens, shape (rows, tokens), IGNORED where there is none; as many in each row.
+    """
+    rows, places = (labels != IGNORED).nonzero(as_tuple=True)
+    chances = logits[rows, places].float().log_softmax(-1).gather(1, labels[rows, places][:, None])
+    return chances.view(len(labels), -1).mean(1).exp()
 
 
 def readings_of(

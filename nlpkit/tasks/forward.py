@@ -25,12 +25,16 @@ class Forward:
         hidden: hidden states, the embeddings first, each of shape (rows, tokens, width); None unless requested.
         attentions: attention probabilities per layer, each of shape (rows, heads, tokens, tokens); None unless
             requested.
+        read: attention probabilities per layer of what reads the text, where that is another part than the one of
+            `attentions` (an encoder, whose decoder looks at it): shape (rows, heads, tokens, tokens); None elsewhere,
+            and unless attentions are requested.
     """
 
     batch: Mapping[str, torch.Tensor]
     logits: torch.Tensor
     hidden: Sequence[torch.Tensor] | None = None
     attentions: Sequence[torch.Tensor] | None = None
+    read: Sequence[torch.Tensor] | None = None
 
     def first(self, rows: int) -> Forward:
         """The same of the first rows alone."""
@@ -40,6 +44,7 @@ class Forward:
             logits=self.logits[:rows],
             hidden=None if self.hidden is None else [states[:rows] for states in self.hidden],
             attentions=None if self.attentions is None else [shares[:rows] for shares in self.attentions],
+            read=None if self.read is None else [shares[:rows] for shares in self.read],
         )
 
 

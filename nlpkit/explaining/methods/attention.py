@@ -19,7 +19,7 @@ UNITS = 1_000_000  # of flow, which is counted in whole numbers, for an attentio
 
 @dataclass(frozen=True)
 class Seen:
-    """Attention of one input.
+    """Attention of one input; in a model of encoder and decoder that of the encoder.
 
     Attributes:
         shares: of each layer, shape (heads, tokens, tokens); a row is what a token looks at.
@@ -46,7 +46,7 @@ def seen(variants: Variants) -> Seen:
     with attention.eager(model):
         forward = variants.forward(variants.batch, ["attentions"])
         value = variants.task.explained(forward, variants.question.target).sum()
-    given = list(forward.attentions or ())
+    given = list(forward.read or forward.attentions or ())
     if not given or any(shares.shape[-1] != shares.shape[-2] for shares in given):
         raise UserError(
             f"{type(model).__name__} has no attention of a text to itself from which words could be judged",

@@ -19,8 +19,9 @@ from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks import arrays
+from nlpkit.tasks.explained import Question
 from nlpkit.tasks.forward import Forward, Loss, Part
-from nlpkit.tasks.masked_lm import features
+from nlpkit.tasks.masked_lm import explaining, features
 from nlpkit.tasks.masked_lm.options import (
     MLM_PROBABILITY,
     SEED,
@@ -33,7 +34,7 @@ from nlpkit.tasks.masked_lm.record import MaskedRecord
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Teachable
+from nlpkit.tasks.roles import Explainable, Teachable
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +51,7 @@ CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaskedLanguageModeling(Teachable):
+class MaskedLanguageModeling(Teachable, Explainable):
     """See the module's docstring.
 
     Evaluation masks as training does (`nlpkit.tasks.masked_lm.masking`), single tokens, and the masks of a text depend
@@ -353,6 +354,24 @@ class MaskedLanguageModeling(Teachable):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), "candidates": None}
+
+    # --- explaining ---
+
+    movable: ClassVar[bool] = False
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: Sequence[np.ndarray], asked: str | None = None
+    ) -> list[Question]:
+        """How probable the best word is in the place of each mask, or one that is asked for."""
+        text, hint = example["text"], example.get("hint")
+        made = self.features(tokenizer, {name: [value] for name, value in example.items()})
+        tokens = outputs[0]["id"][:, 0].tolist()
+        if asked is not None:
+            tokens = [explaining.token_of(tokenizer, asked)] * len(tokens)
+        return explaining.questions(tokenizer, text, hint, made, tokens)
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return explaining.explained(forward, target)
 
 
 def _has_modules(model: Any) -> bool:

@@ -22,9 +22,10 @@ from nlpkit.reporting import counted
 from nlpkit.tasks import arrays
 from nlpkit.tasks.abstaining import Abstaining
 from nlpkit.tasks.classical import Classical
+from nlpkit.tasks.explained import Question, require_places
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.question_answering import answers as question_answers
-from nlpkit.tasks.question_answering import question_reader, windows
+from nlpkit.tasks.question_answering import explaining, question_reader, windows
 from nlpkit.tasks.question_answering.options import (
     ANSWERS_GIVEN,
     DOC_STRIDE,
@@ -39,7 +40,7 @@ from nlpkit.tasks.question_answering.options import (
 )
 from nlpkit.tasks.question_answering.record import QuestionRecord
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Teachable
+from nlpkit.tasks.roles import Explainable, Teachable
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +59,7 @@ ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.te
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class QuestionAnswering(Teachable):
+class QuestionAnswering(Teachable, Explainable):
     """See the module's docstring.
 
     A context that does not fit beside its question is read in windows. Training points at the first and the last token
@@ -433,6 +434,30 @@ class QuestionAnswering(Teachable):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
+
+    # --- explaining ---
+
+    movable: ClassVar[bool] = False
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: Sequence[np.ndarray], asked: str | None = None
+    ) -> list[Question]:
+        """How sure the model is of its answer, or of there being none."""
+        from nlpkit.tasks.question_answering import spans
+
+        require_places(tokenizer)
+        question, context, candidates = example["question"], example["context"], outputs[0]
+        if asked is not None:
+            span = explaining.span_asked(asked, context, candidates)
+        elif len(candidates) == 1 or question_answers.refused(spans.null_margin(candidates), self.null_threshold):
+            span = None
+        else:
+            span = int(candidates["start"][1]), int(candidates["end"][1])
+        made = self.features(tokenizer, {"question": [question], "context": [context]})
+        return explaining.questions(tokenizer, question, context, made, span)
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return explaining.explained(forward, target)
 
     def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
         """The sentence with most of the question's rare words, and in it what such questions usually ask for."""

@@ -34,14 +34,17 @@ from nlpkit.runs.records import RECORD
 from nlpkit.tasks import arrays
 from nlpkit.tasks.asking import Ask
 from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.explained import Question, require_places
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Teachable
+from nlpkit.tasks.roles import Explainable, Teachable
 from nlpkit.tasks.sentence_embedding import (
     batches,
+    explaining,
     features,
     figures,
+    prompts,
     recognition,
     shapes,
     teaching,
@@ -84,7 +87,7 @@ FINISHED = "sentence_embedding"  # what sentence-transformers calls the vectors 
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SentenceEmbedding(Teachable):
+class SentenceEmbedding(Teachable, Explainable):
     """See the module's docstring.
 
     Args:
@@ -589,3 +592,30 @@ class SentenceEmbedding(Teachable):
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """The vector of each text, as a list of numbers."""
         return ({"prediction": vector.tolist(), "score": None} for vector in outputs[:, 0])
+
+    # --- explaining ---
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: np.ndarray, asked: str | None = None
+    ) -> list[Question]:
+        """How like two texts are, by the words of each: two questions.
+
+        Raises:
+            UserError: there is one text alone, whose vector says nothing by itself.
+        """
+        require_places(tokenizer)
+        texts = {name: str(example[name]) for name in ("text", "text_pair") if example.get(name) is not None}
+        if len(texts) < 2:
+            raise UserError(
+                "an embedder gives a vector, and what is explained is how like two texts are",
+                "Give a second text for each: --text-pair, or of a file --text-pair-column.",
+            )
+        if asked is not None:
+            raise UserError(f"--target {asked}: of two texts their likeness is explained alone", "Leave it out.")
+        columns = {name: [text] for name, text in texts.items()}
+        made = self.features(tokenizer, columns)
+        before = prompts.of_texts(self.vectors, [list(texts.values())], columns)
+        return explaining.questions(tokenizer, texts, before, made, self.vectors, outputs[0])
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return explaining.explained(forward, target)

@@ -28,12 +28,13 @@ from nlpkit.models import opening
 from nlpkit.options import Config
 from nlpkit.reporting import Writing
 from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.explained import Question, sureness_of_written
 from nlpkit.tasks.features import FREE_LENGTH, PERCENTILE
 from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Teachable
-from nlpkit.tasks.text2text_generation import judging, languages, token_ids
+from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.text2text_generation import explaining, judging, languages, token_ids
 from nlpkit.tasks.text2text_generation.options import (
     AnsweringOptions,
     LearnedOptions,
@@ -50,6 +51,7 @@ from nlpkit.tasks.text_generation.task import (
     collected,
     ends_of,
     from_array,
+    likeliest,
     nothing_written,
     packed,
     probabilities,
@@ -74,7 +76,7 @@ SEPARATOR = "\n"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Text2Text(Teachable):
+class Text2Text(Teachable, Explainable):
     """See the module's docstring.
 
     Args:
@@ -535,6 +537,7 @@ class Text2Text(Teachable):
             logits,
             hidden=outputs[hidden] if "hidden" in want else None,
             attentions=outputs[attentions] if "attentions" in want else None,
+            read=outputs["encoder_attentions"] if "attentions" in want and self.separator is None else None,
         )
 
     def _teaching(self, model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -777,6 +780,28 @@ class Text2Text(Teachable):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **nothing_written(self.settings.sequences, self.shows_probabilities)}
+
+    # --- explaining ---
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: Outputs, asked: str | None = None
+    ) -> list[Question]:
+        """How probable what was written is, or another text: the geometric mean over its tokens, without the one that
+        ends it."""
+        text, before = example["text"], self.prefix + (example.get("prefix") or "")
+        made = self.features(tokenizer, {"text": [text], "prefix": [example.get("prefix") or ""]})
+        if asked is None:
+            written = likeliest(outputs[0] if self.runners_up else from_array(outputs[0])).ids
+        else:
+            written = explaining.unended(tokenizer, self._written(tokenizer, [asked], None).ids[0])
+        if not written:
+            raise UserError("there is nothing written that could be explained", "Name a text: --target TEXT.")
+        around = (before, self.separator or "")
+        reading = explaining.reading(tokenizer, text, around, made, encoder=self.separator is None)
+        return [explaining.question(reading, text, written, repr(self._words(written, None)))]
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return sureness_of_written(forward.logits, forward.batch["labels"])
 
 
 def _settle_writing(own: Any, beams: int) -> None:

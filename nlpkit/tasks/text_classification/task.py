@@ -505,10 +505,10 @@ class TextClassification(Teachable, Explainable):
         readings = readings_of(made, placed, texts)
         return [
             Question(name, readings, {"label": label}, texts)
-            for label, name in self._asked_labels(outputs, asked).items()
+            for label, name in self.asked_labels(outputs, asked).items()
         ]
 
-    def _asked_labels(self, outputs: np.ndarray, asked: str | None) -> dict[int, str]:
+    def asked_labels(self, outputs: np.ndarray, asked: str | None) -> dict[int, str]:
         """The columns of the logits that are explained, with the names of their labels."""
         names = list(self.model_arguments()["id2label"].values())
         if asked is not None:

@@ -13,6 +13,8 @@ from nlpkit.data.collating import Collator
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 
+CONTINUED = "continued"  # in features: tokens that stand behind a prompt, which are foretold
+
 
 def first_token(tokenizer: Any) -> int:
     """What stands before a text: the token for its beginning, else that which ends the text before it."""
@@ -120,17 +122,23 @@ def judged(
 class PromptCollator(Collator):
     """Pads prompts on the left, as what is written stands behind them; texts that are judged as `judged` does.
 
+    Prompts with `continued`, the tokens behind each, become texts that are judged at these alone, padded on the right.
+
     Args:
         judged: pads those, which have labels.
         pad_id: of the token that pads.
+        first: stands in the place of a prompt without tokens.
     """
 
     judged: Collator
     pad_id: int
+    first: int
 
     def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         if "labels" in features[0]:
             return self.judged.arrays(features)
+        if CONTINUED in features[0]:
+            return self._continued(features)
         width = max(len(row["input_ids"]) for row in features)
         ids = np.full((len(features), width), self.pad_id, dtype=np.int64)
         mask = np.zeros((len(features), width), dtype=np.int64)
@@ -138,3 +146,13 @@ class PromptCollator(Collator):
             ids[i, width - len(row["input_ids"]) :] = row["input_ids"]
             mask[i, width - len(row["input_ids"]) :] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+    def _continued(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        texts = [[*(row["input_ids"] or [self.first]), *row[CONTINUED][:-1]] for row in features]
+        shape = (len(features), max(map(len, texts)))
+        ids, mask = np.full(shape, self.pad_id, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        labels = np.full(shape, IGNORED, dtype=np.int64)
+        for i, (text, row) in enumerate(zip(texts, features, strict=True)):
+            ids[i, : len(text)], mask[i, : len(text)] = text, 1
+            labels[i, len(text) - len(row[CONTINUED]) : len(text)] = row[CONTINUED]
+        return {"input_ids": ids, "attention_mask": mask, "labels": labels}

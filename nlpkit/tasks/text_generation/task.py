@@ -18,12 +18,13 @@ from nlpkit.generation.settings import Settings
 from nlpkit.generation.words import Growing, continuation, said, unfolded
 from nlpkit.options import Config
 from nlpkit.reporting import Writing
+from nlpkit.tasks.explained import Question, require_places, sureness_of_written
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Judged
-from nlpkit.tasks.text_generation import features, pairs
+from nlpkit.tasks.roles import Explainable, Judged
+from nlpkit.tasks.text_generation import explaining, features, pairs
 from nlpkit.tasks.text_generation.options import (
     TextGenerationAnswerOptions,
     TextGenerationJudgeOptions,
@@ -45,7 +46,7 @@ METRICS = ("perplexity", "bits_per_byte", "loss", "accuracy", "tokens")  # of ru
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TextGeneration(Judged):
+class TextGeneration(Judged, Explainable):
     """See the module's docstring.
 
     A text that is judged is a document as those of pre-training: the token that begins it is read before it, and the
@@ -204,7 +205,7 @@ class TextGeneration(Judged):
     def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         """Prompts are padded on the left, as what is written stands behind them."""
         right = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
-        return features.PromptCollator(right, tokenizer.pad_token_id)
+        return features.PromptCollator(right, tokenizer.pad_token_id, features.first_token(tokenizer))
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is written behind each prompt, see `packed`."""
@@ -364,6 +365,30 @@ class TextGeneration(Judged):
 
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **nothing_written(self.settings.sequences, self.shows_probabilities)}
+
+    # --- explaining ---
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: Outputs, asked: str | None = None
+    ) -> list[Question]:
+        """How probable the first token is that was written, or the tokens of a text behind the prompt."""
+        require_places(tokenizer)
+        prompt = example["prompt"]
+        made = self.features(tokenizer, {"prompt": [prompt]})
+        whole = self.prefix + prompt
+        if self.chat:
+            whole = features.said_by_user(tokenizer, whole)
+        reading = explaining.reading(tokenizer, whole, prompt, made, templated=self.chat)
+        if asked is None:
+            written = likeliest(outputs[0]).ids[:1] or [tokenizer.eos_token_id]
+            name = repr(said(tokenizer, written[0]))
+        else:
+            written, name = explaining.continued(tokenizer, whole, asked, templated=self.chat)
+        return [explaining.question(reading, prompt, written, name)]
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        """The geometric mean of the probabilities of the tokens behind the prompt."""
+        return sureness_of_written(forward.logits, forward.batch["labels"])
 
 
 # --- what is written, for every task that writes ---

@@ -23,12 +23,13 @@ from nlpkit.tasks import arrays, heads
 from nlpkit.tasks.abstaining import ABSTAINED, Abstaining
 from nlpkit.tasks.classical import Classical
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.explained import Question
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import MinScoreOptions, PerClassOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Teachable
-from nlpkit.tasks.token_classification import baseline, features, merging, tagged
+from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.token_classification import baseline, explaining, features, merging, tagged
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.options import (
     AggregationOptions,
@@ -56,7 +57,7 @@ RARE = 10  # entities under which a type is called rare
 
 
 @dataclass(frozen=True, eq=False)
-class TokenClassification(Teachable):
+class TokenClassification(Teachable, Explainable):
     """See the module's docstring.
 
     A word's tag is predicted at its first token, and only that is trained unless `label_all_tokens`. Texts beyond
@@ -459,6 +460,26 @@ class TokenClassification(Teachable):
     @property
     def listed(self) -> str:
         return "entities"
+
+    # --- explaining ---
+
+    movable: ClassVar[bool] = False
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: Sequence[np.ndarray], asked: str | None = None
+    ) -> list[Question]:
+        """How sure the model is of the tags of each entity; none where it finds none."""
+        (tags,), _ = self.predicted(outputs)
+        places = list(zip(example["starts"], example["ends"], strict=True))
+        sentence = explaining.Sentence(example["text"], places, tags, self.tag_set.entities_of(tags))
+        made = self.features(tokenizer, {name: [example[name]] for name in ("text", "starts", "ends")})
+        averages = self.aggregation == "average"
+        return explaining.questions(
+            tokenizer, sentence, made, self.tag_set, asked, max_length=self.max_length, averages=averages
+        )
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return explaining.explained(forward, target)
 
     def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
         return baseline.MostFrequentTag(train, self.tag_set.ids)

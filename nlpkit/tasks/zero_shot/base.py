@@ -17,7 +17,7 @@ from nlpkit.data.labels import Labels, Problem
 from nlpkit.errors import UserError
 from nlpkit.options import Config
 from nlpkit.tasks.options import MarginOptions, PerClassOptions
-from nlpkit.tasks.roles import Judged
+from nlpkit.tasks.roles import Explainable, Judged
 from nlpkit.tasks.text_classification.options import AllScoresOptions
 from nlpkit.tasks.text_classification.task import TextClassification
 from nlpkit.tasks.zero_shot import candidates
@@ -39,7 +39,7 @@ NAME_THEM = "Name them: --labels sports,politics or --labels-file FILE."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ZeroShot(Judged):
+class ZeroShot(Judged, Explainable):
     """See the module's docstring.
 
     Args:

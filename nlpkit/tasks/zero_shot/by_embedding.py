@@ -22,9 +22,11 @@ from nlpkit.options import Config
 from nlpkit.tasks import arrays
 from nlpkit.tasks.claims import Claim
 from nlpkit.tasks.contract import BOOKKEEPING
+from nlpkit.tasks.explained import Question, require_places
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.forward import Part as Wanted
 from nlpkit.tasks.recorded import TaskRecord
+from nlpkit.tasks.sentence_embedding import explaining
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
 from nlpkit.tasks.sentence_embedding.vectors import Vectors
 from nlpkit.tasks.zero_shot.base import ZeroShot
@@ -143,7 +145,10 @@ class ZeroShotByEmbedding(ZeroShot):
         """One forward pass, and the logit of each label, shape (rows, labels)."""
         texts = self.embedder.run(model, batch, want)
         vectors = arrays.normalized(arrays.widest(texts.logits))
-        return replace(texts, logits=SCALE * (vectors @ self._labels_by(model, vectors).T))
+        labels = self._labels_by(model, vectors)
+        if getattr(vectors, "requires_grad", False) and labels.is_inference():  # made where no gradients are kept
+            labels = labels.clone()
+        return replace(texts, logits=SCALE * (vectors @ labels.T))
 
     def graph(self, forward: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
         """The vectors alone: whoever opens the graph may name other labels."""
@@ -195,6 +200,23 @@ class ZeroShotByEmbedding(ZeroShot):
     def merge(self, outputs: np.ndarray, features: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """Logits of the labels, shape (examples, labels): their softmax is the probability of each."""
         return outputs
+
+    # --- explaining ---
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: np.ndarray, asked: str | None = None
+    ) -> list[Question]:
+        """How sure the model is of its label, among all labels."""
+        require_places(tokenizer)
+        text, vectors = example["text"], self.embedder.vectors
+        made = self.features(tokenizer, {"text": [text]})
+        read = text.lower() if vectors.lower_case else text
+        reading = explaining.reading(tokenizer, "text", read, vectors.prompt, made, 0, vectors)
+        labels = self.classifier.asked_labels(outputs, asked).items()
+        return [Question(name, [reading], {"label": label}, {"text": read}) for label, name in labels]
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        return self.classifier.problem.sureness_of(forward.logits.float(), target["label"])
 
     def extra_files(self, folder: Path, config: PreTrainedConfig) -> None:
         """Those of an embedder: the folder is one, whatever labels are named."""

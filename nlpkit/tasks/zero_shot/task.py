@@ -20,6 +20,8 @@ from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import Config, DeviceOptions, OpeningOptions
 from nlpkit.tasks.claims import Claim
+from nlpkit.tasks.explained import Question, readings_of, require_places
+from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.recorded import TaskRecord
 from nlpkit.tasks.zero_shot.base import ZeroShot
 from nlpkit.tasks.zero_shot.options import (
@@ -31,6 +33,7 @@ from nlpkit.tasks.zero_shot.options import (
 from nlpkit.tasks.zero_shot.record import ZeroShotRecord
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
     from transformers import PreTrainedConfig
 
@@ -211,6 +214,40 @@ class ZeroShotClassification(ZeroShot):
         logits = np.full((examples, self.classifier.labels.size), NOT_ASKED, outputs.dtype)
         logits[example, np.asarray(features[ASKED], int)] = found
         return logits
+
+    # --- explaining ---
+
+    def questions(
+        self, tokenizer: Any, example: Mapping[str, Any], outputs: np.ndarray, asked: str | None = None
+    ) -> list[Question]:
+        """How sure the model is that the text entails the sentence of its label, and does not contradict it: what the
+        label is worth by itself, whatever others there are."""
+        require_places(tokenizer)
+        text, found = example["text"], []
+        made = self.features(tokenizer, {"text": [text]})
+        for label, name in self.classifier.asked_labels(outputs, asked).items():
+            if label not in made[ASKED]:
+                raise UserError(
+                    f"--target {name}: the model was not asked about this label, which --embedder has not chosen",
+                    "Raise --shortlist, or leave it out.",
+                )
+            row, sentence = list(made[ASKED]).index(label), self.sentences[label]
+            (encoding,) = tokenizer(
+                pieces.readable(tokenizer, text, self.max_length),
+                sentence,
+                truncation="only_first" if self.max_length else False,
+                max_length=self.max_length,
+            ).encodings
+            sides = zip(encoding.sequence_ids, encoding.offsets, strict=True)
+            places = [("text", *offsets) if side == 0 else None for side, offsets in sides]
+            one = {column: [values[row]] for column, values in made.items()}
+            readings = readings_of(one, [places], {"text": text})
+            found.append(Question(f"{name}: {sentence!r} follows", readings, {}, {"text": text}))
+        return found
+
+    def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
+        logits = forward.logits.float()
+        return (logits[:, self.entailment] - logits[:, self.contradiction]).sigmoid()
 
     # --- judging ---
 

@@ -1,0 +1,180 @@
+"""What each task gives to be explained: the number is that of the model opened by Transformers, with words there and with
+words hidden, and every method that applies gives each word a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from every_task import kinds
+from transformers import AutoTokenizer
+
+from nlpkit.errors import UserError
+from nlpkit.explaining.methods import METHODS
+from nlpkit.explaining.variants import Variants
+from nlpkit.hardware import devices
+from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_trained
+from nlpkit.tasks.explained import Question
+from nlpkit.tasks.roles import Explainable
+
+TEXT = "the film was lovely and the room was cold"
+OTHER = "a kind clerk and a bright shop"
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "pairs": {"text": TEXT, "text_pair": OTHER},
+    "embedding": {"text": TEXT, "text_pair": OTHER},
+    "question-answering": {"question": "what is bad", "context": TEXT},
+    "masked-lm": {"text": "the film was [MASK] and the room was cold", "masks": 1},
+    "causal-lm": {"prompt": TEXT},
+    "text-to-text": {"text": TEXT, "prefix": ""},
+}
+Asked = Callable[[str], tuple[Predictor[Explainable], dict[str, Any], Question]]
+WORDS = TEXT.split()
+
+
+def explained(run: Path, example: dict[str, Any], asked: str | None = None) -> tuple[Predictor[Explainable], Any]:
+    """The predictor of a run, and what it gives to be explained of a row."""
+    options = TrainedModelOptions(model=str(run), device="cpu", threads=1)
+    opened = open_trained(str(run), options, Explainable, "explain", exported=False)
+    predictor = Predictor(opened.task, opened.model, opened.tokenizer, devices.choose(options), lent=False)
+    ((_, computed),) = predictor.computed([(None, {name: [value] for name, value in example.items()})])
+    return predictor, opened.task.questions(opened.tokenizer, example, computed.outputs, asked)
+
+
+def example_of(kind: str) -> dict[str, Any]:
+    if kind == "token-classification":
+        ends = np.cumsum([len(word) + 1 for word in WORDS]) - 1
+        starts = [end - len(word) for end, word in zip(ends.tolist(), WORDS, strict=True)]
+        return {"text": TEXT, "starts": starts, "ends": ends.tolist()}
+    return EXAMPLES.get(kind, {"text": TEXT})
+
+
+@pytest.fixture(scope="module")
+def asked(run_of: Callable[[str], Path]) -> Asked:
+    """What is explained of a kind of data, made once."""
+    made: dict[str, Any] = {}
+
+    def ask(kind: str) -> tuple[Predictor[Explainable], dict[str, Any], Question]:
+        if kind not in made:
+            example = example_of(kind)
+            target = "lovely" if kind == "token-classification" else None
+            predictor, questions = explained(run_of(kind), example, target)
+            made[kind] = predictor, example, questions[0]
+        return made[kind]
+
+    return ask
+
+
+@pytest.mark.parametrize("kind", kinds(Explainable))
+def test_every_method_gives_each_word_a_score(asked: Asked, kind: str) -> None:
+    predictor, example, question = asked(kind)
+    reading = question.readings[0]
+    for column, text in question.texts.items():
+        covered = [text[word.start : word.end] for word in reading.words if word.column == column]
+        assert covered == [word for word in text.split() if word != "[MASK]"]
+        assert text == example[column]
+    taken = [position for word in reading.words for position in word.positions]
+    assert len(taken) == len(set(taken)) and max(taken) < len(reading.feature["input_ids"])
+    variants = Variants(predictor, question, reading, "words")
+    for name, method in METHODS.items():
+        scores = method.function(variants, 0)
+        assert scores.shape == (len(reading.words),), name
+        assert np.isfinite(scores).all() and np.abs(scores).max() > 0, name
+
+
+def stock(kind: str, predictor: Predictor[Explainable], folder: Path) -> Callable[[dict[str, Any], Question], float]:
+    """The number of a question by the model and the tokenizer as Transformers opens them."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = getattr(transformers, predictor.task.auto_class).from_pretrained(folder).eval()
+
+    def logits(*texts: str, **more: Any) -> Any:
+        return model(**tokenizer(*texts, return_tensors="pt"), **more)
+
+    def vector(text: str) -> torch.Tensor:
+        return logits(text).last_hidden_state.mean(1)
+
+    def tag(example: dict[str, Any], question: Question) -> float:
+        label = model.config.label2id[f"B-{question.asked.split(':')[0]}"] if "O:" not in question.asked else 0
+        return logits(example["text"]).logits.softmax(-1)[0, 1 + WORDS.index("lovely"), label]
+
+    def answer(example: dict[str, Any], question: Question) -> float:
+        start, end = question.readings[0].feature["labels"]
+        found = logits(example["question"], example["context"])
+        return found.start_logits.softmax(-1)[0, start] * found.end_logits.softmax(-1)[0, end]
+
+    def mask(example: dict[str, Any], question: Question) -> float:
+        place = question.readings[0].feature["positions"][0]
+        return logits(example["text"]).logits[0, place].softmax(-1)[tokenizer.convert_tokens_to_ids(question.asked)]
+
+    def following(example: dict[str, Any], question: Question) -> float:
+        return logits(example["prompt"]).logits[0, -1].softmax(-1)[question.readings[0].feature["continued"][0]]
+
+    def written(example: dict[str, Any], question: Question) -> float:
+        labels = torch.tensor([question.readings[0].feature["labels"]])
+        return (-logits(example["text"], labels=labels).loss).exp()
+
+    def entailed(example: dict[str, Any], question: Question) -> float:
+        found = logits(example["text"], f"This example is {question.asked.split(':')[0]}.").logits[0]
+        return (found[0] - found[2]).sigmoid()
+
+    def likeness(example: dict[str, Any], question: Question) -> float:
+        return torch.cosine_similarity(vector(example["text"]), vector(example["text_pair"]))[0]
+
+    def nearest(example: dict[str, Any], question: Question) -> float:
+        names = ["negative", "positive"]
+        text = vector(example["text"])
+        cosines = torch.cat([torch.cosine_similarity(text, vector(f"This example is {name}.")) for name in names])
+        return (20 * cosines).softmax(0)[names.index(question.asked)]
+
+    ways = {
+        "token-classification": tag,
+        "question-answering": answer,
+        "masked-lm": mask,
+        "causal-lm": following,
+        "text-to-text": written,
+        "zero-shot": entailed,
+        "embedding": likeness,
+        "zero-shot-embedding": nearest,
+    }
+
+    def number(example: dict[str, Any], question: Question) -> float:
+        with torch.no_grad():
+            return float(ways[kind](example, question))
+
+    return number
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "token-classification",
+        "question-answering",
+        "masked-lm",
+        "causal-lm",
+        "text-to-text",
+        "zero-shot",
+        "embedding",
+        "zero-shot-embedding",
+    ],
+)
+def test_numbers_are_those_of_transformers_with_and_without_a_word(
+    asked: Asked, run_of: Callable[[str], Path], kind: str
+) -> None:
+    predictor, example, question = asked(kind)
+    number = stock(kind, predictor, run_of(kind))
+    variants = Variants(predictor, question, question.readings[0], "words")
+    assert variants.whole == pytest.approx(number(example, question), abs=2e-6)
+    (column,) = {word.column for word in variants.reading.words} - {"question"}
+    hidden = next(i for i, word in enumerate(variants.reading.words) if word.text == "cold")
+    kept = np.arange(len(variants))[None] != hidden
+    if variants.mask is not None:
+        said = predictor.tokenizer.convert_ids_to_tokens(variants.mask)
+        masked = {**example, column: example[column].replace("cold", said)}
+        assert variants.masked(kept)[0] == pytest.approx(number(masked, question), abs=2e-6)
+    if variants.task.movable:
+        without = {**example, column: example[column].replace(" cold", "")}
+        assert variants.removed(kept)[0] == pytest.approx(number(without, question), abs=2e-6)
