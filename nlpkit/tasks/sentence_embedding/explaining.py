@@ -69,7 +69,7 @@ def questions(
     read = {column: text.lower() if vectors.lower_case else text for column, text in texts.items()}
     out = []
     for row, (column, text) in enumerate(read.items()):
-        other = [said for name, said in texts.items() if name != column][0]
+        other = next(said for name, said in texts.items() if name != column)
         shown = other if len(other) <= SHOWN else f"{other[:SHOWN]}..."
         target = {"vector": found[1 - row], "similarity": vectors.similarity}
         one = reading(tokenizer, column, text, before[row], made, row, vectors)
@@ -78,8 +78,8 @@ def questions(
 
 
 def explained(forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
-    """How near the vector of each row is to another, by the similarity of the model, shape (rows,): a cosine, a product,
-    or the negative of a distance."""
+    """How near the vector of each row is to another, by the similarity of the model, shape (rows,): a cosine, a
+    product, or the negative of a distance."""
     import torch
 
     vectors = forward.logits.float()

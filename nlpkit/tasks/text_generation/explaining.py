@@ -10,9 +10,7 @@ from nlpkit.tasks.explained import Question, Reading, words_in
 from nlpkit.tasks.text_generation.features import CONTINUED
 
 
-def reading(
-    tokenizer: Any, whole: str, prompt: str, made: Mapping[str, Sequence[Any]], *, templated: bool
-) -> Reading:
+def reading(tokenizer: Any, whole: str, prompt: str, made: Mapping[str, Sequence[Any]], *, templated: bool) -> Reading:
     """A prompt as the model reads it: words of a prefix and of a chat template are not hidden.
 
     Args:

@@ -93,9 +93,7 @@ def questions(
     before, after = words.frame(tokenizer)
     room = max(max_length - len(before) - len(after), 1) if max_length else None
     readings = []
-    for window, ids, read in zip(
-        words.windows(len(tokens.ids), room), made["input_ids"], made["read"], strict=True
-    ):
+    for window, ids, read in zip(words.windows(len(tokens.ids), room), made["input_ids"], made["read"], strict=True):
         inside = [*[-1] * len(before), *owners[window.start : window.stop].tolist(), *[-1] * len(after)]
         found = words_of_owners("text", sentence.text, sentence.places, inside)
         readings.append(Reading({"input_ids": ids, "read": read}, found))
