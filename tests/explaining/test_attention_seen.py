@@ -12,8 +12,8 @@ from writers import byte_tokenizer, make_writer
 
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention import seen, vectors
-from nlpkit.explaining.attention.seen import Seen, tokens_of
-from nlpkit.inference.predictor import Trained, open_trained
+from nlpkit.explaining.attention.seen import Row, Seen, tokens_of
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import predict
 
 TEXT = "the clerk was kind and the room was cold"
@@ -61,21 +61,22 @@ def text_to_text(folder: Path) -> Path:
     return folder
 
 
-def opened(folder: Path) -> Trained[Any]:
-    return open_trained(str(folder), predict.Config(model=str(folder)), exported=False)
+def opened(folder: Path) -> Predictor[Any]:
+    return open_predictor(predict.Config(model=str(folder), device="cpu", threads=1))
 
 
-def look(model: Trained[Any], *texts: str, **typed: Any) -> list[Seen]:
-    config = predict.Config(model=model.name, texts=list(texts), **typed).for_task(type(model.task))
-    rows, reader = model.task.reader().typed(config)
-    return seen.look(model, rows, reader)
+def look(predictor: Predictor[Any], text: str) -> Seen:
+    options = predict.Config(model="MODEL", texts=[text]).for_task(type(predictor.task))
+    (row,), reader = predictor.task.reader().typed(options)
+    (found,) = seen.look(predictor, "MODEL", Row("text 1", row, reader))
+    return found
 
 
-def stock(model: Trained[Any], **given: Any) -> Any:
+def stock(model: Predictor[Any], **given: Any) -> Any:
     """What Transformers' own model gives for the same input, opened anew with eager attention."""
     import torch
 
-    fresh = type(model.model).from_pretrained(model.place, attn_implementation="eager").eval()
+    fresh = type(model.model).from_pretrained(model.folder, attn_implementation="eager").eval()
     with torch.inference_mode():
         return fresh(**given, output_attentions=True)
 
@@ -111,7 +112,7 @@ def explained(found: seen.Stack) -> bool:
 def test_an_encoder_is_seen_as_it_computes(model_type: str, tmp_path: Path) -> None:
     model = opened(encoder(tmp_path, model_type))
     before = model.model.config._attn_implementation
-    (found,) = look(model, TEXT)
+    found = look(model, TEXT)
     (stack,) = found.stacks
     assert close(stack, stock(model, **model.tokenizer(TEXT, return_tensors="pt"))["attentions"])
     assert explained(stack)
@@ -125,7 +126,7 @@ def test_masks_are_filled_for_each_word_in_its_turn(tmp_path: Path) -> None:
     import torch
 
     model = opened(encoder(tmp_path, "bert"))
-    (found,) = look(model, TEXT)
+    found = look(model, TEXT)
     assert found.masked is not None and list(found.masked) == list(range(1, 10))
     ids = model.tokenizer(TEXT.replace("kind", "[MASK]"), return_tensors="pt")
     with torch.inference_mode():
@@ -140,7 +141,7 @@ def test_masks_are_filled_for_each_word_in_its_turn(tmp_path: Path) -> None:
 
 def test_a_model_that_writes_sees_nothing_behind_a_token(tmp_path: Path) -> None:
     model = opened(make_writer(tmp_path / "run"))
-    (found,) = look(model, "the film was")
+    found = look(model, "the film was")
     (stack,) = found.stacks
     ids = model.tokenizer("the film was", return_tensors="pt")
     assert close(stack, stock(model, **ids)["attentions"])
@@ -150,7 +151,7 @@ def test_a_model_that_writes_sees_nothing_behind_a_token(tmp_path: Path) -> None
 
 
 def test_queries_that_are_turned_by_their_positions_are_not_claimed(tmp_path: Path) -> None:
-    (found,) = look(opened(make_writer(tmp_path / "run", "llama")), "the film was good")
+    found = look(opened(make_writer(tmp_path / "run", "llama")), "the film was good")
     assert found.stacks[0].vectors == (None, None)
 
 
@@ -158,7 +159,7 @@ def test_encoder_decoder_and_cross_attention_of_what_was_written(tmp_path: Path)
     import torch
 
     model = opened(text_to_text(tmp_path))
-    (found,) = look(model, "the film was good")
+    found = look(model, "the film was good")
     assert [stack.name for stack in found.stacks] == ["encoder", "decoder", "cross"]
     inputs = model.tokenizer("the film was good", return_tensors="pt")
     written = model.tokenizer(text_target=found.answer)["input_ids"]
@@ -182,8 +183,8 @@ def test_two_texts_are_told_apart_as_their_tokenizer_parts_them() -> None:
 
 def test_a_text_that_is_longer_than_the_model_is_refused(tmp_path: Path) -> None:
     model = opened(encoder(tmp_path / "mlm", "bert"))
-    with pytest.raises(UserError, match="text 2 has 92 tokens, more than the 64 that the model reads at a time"):
-        look(model, TEXT, " ".join([TEXT] * 10))
+    with pytest.raises(UserError, match="text 1 has 92 tokens, more than the 64 that the model reads at a time"):
+        look(model, " ".join([TEXT] * 10))
     labels = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
     classes = opened(encoder(tmp_path / "cls", "bert", "AutoModelForSequenceClassification", **labels))
     with pytest.raises(UserError, match="text 1 has 92 tokens, more than the 64"):

@@ -13,8 +13,9 @@ from PIL import Image
 
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention.options import AttentionOptions
+from nlpkit.explaining.attention.seen import Row
 from nlpkit.explaining.attention.view import attention_view
-from nlpkit.inference.predictor import Trained, open_trained
+from nlpkit.inference.predictor import Predictor, open_predictor
 from nlpkit.recipes import predict
 from nlpkit.reporting import Report
 
@@ -22,18 +23,19 @@ TEXT = "the clerk was kind and the room was cold"
 
 
 @pytest.fixture(scope="module")
-def model(trained: Path) -> Iterator[Trained[Any]]:
-    yield open_trained(str(trained), predict.Config(model=str(trained)), exported=False)
+def model(trained: Path) -> Iterator[Predictor[Any]]:
+    yield open_predictor(predict.Config(model=str(trained), device="cpu", threads=1))
 
 
-def view(model: Trained[Any], output: Path, *texts: str, overwrite: bool = False, **asked: Any) -> Report:
-    config = predict.Config(model=model.name, texts=list(texts) or [TEXT]).for_task(type(model.task))
-    rows, reader = model.task.reader().typed(config)
-    return attention_view(model, rows, reader, AttentionOptions(**asked), output, overwrite=overwrite)
+def view(model: Predictor[Any], output: Path, *texts: str, overwrite: bool = False, **asked: Any) -> Report:
+    options = predict.Config(model="MODEL", texts=list(texts) or [TEXT]).for_task(type(model.task))
+    values, reader = model.task.reader().typed(options)
+    rows = [Row(f"text {number}", row, reader) for number, row in enumerate(values, 1)]
+    return attention_view(model, "MODEL", rows, AttentionOptions(**asked), output, overwrite=overwrite)
 
 
 def test_a_page_and_a_picture_beside_it(
-    model: Trained[Any], tmp_path: Path, drawing: Callable[[], AbstractContextManager[None]]
+    model: Predictor[Any], tmp_path: Path, drawing: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with drawing():
         report = view(model, tmp_path / "look.html", layer=1)
@@ -47,7 +49,7 @@ def test_a_page_and_a_picture_beside_it(
     assert height > width > 400  # the map above, the grid of heads below
 
 
-def test_pictures_alone_a_number_for_each_text(model: Trained[Any], tmp_path: Path) -> None:
+def test_pictures_alone_a_number_for_each_text(model: Predictor[Any], tmp_path: Path) -> None:
     view(model, tmp_path / "look.png", TEXT, "a good film", head=2)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["look-1.png", "look-2.png"]
     with pytest.raises(UserError, match=r"look-1\.png"):
@@ -63,14 +65,14 @@ def test_pictures_alone_a_number_for_each_text(model: Trained[Any], tmp_path: Pa
         ({"stack": "cross"}, "--stack cross: the model has one stack"),
     ],
 )
-def test_what_is_not_there_is_named(model: Trained[Any], tmp_path: Path, asked: dict[str, Any], said: str) -> None:
+def test_what_is_not_there_is_named(model: Predictor[Any], tmp_path: Path, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         view(model, tmp_path / "look.html", **asked)
     assert not list(tmp_path.iterdir())
 
 
-def test_other_files_and_too_many_texts_are_refused(model: Trained[Any], tmp_path: Path) -> None:
+def test_other_files_and_too_many_texts_are_refused(model: Predictor[Any], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a page or a picture"):
         view(model, tmp_path / "look.csv")
-    with pytest.raises(UserError, match="9 texts: a page of attention takes at most 8"):
+    with pytest.raises(UserError, match="a page of attention takes at most 8 texts"):
         view(model, tmp_path / "look.html", *[TEXT] * 9)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nlpkit.data import columns as column_names
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention import masked, vectors
-from nlpkit.inference.predictor import Trained
+from nlpkit.inference.predictor import Predictor
 from nlpkit.models import attention
 from nlpkit.tasks.contract import BOOKKEEPING, NAN
 
@@ -105,67 +105,80 @@ class Seen:
         return replace(self, stacks=tuple(stack.first(count) for stack in self.stacks), masked=shown)
 
 
-def look(opened: Trained[Any], rows: Sequence[Mapping[str, Any]], reader: Reader[Any]) -> list[Seen]:
-    """Read each row and note the attention; a row that a model reads in several parts gives one for each of them.
+class Row(NamedTuple):
+    """What is to be read.
+
+    Attributes:
+        where: it stands, for messages: `text 1`, `line 7`.
+        values: by column.
+        reader: of the model's task, for these columns.
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    reader: Reader[Any]
+
+
+def look(predictor: Predictor[Any], name: str, row: Row) -> list[Seen]:
+    """Read a row and note the attention; one that a model reads in several parts (for each label) gives several.
 
     Args:
-        opened: a model in torch.
-        rows: what is to be read.
-        reader: of the model's task, for the columns of the rows.
+        predictor: of a model in torch.
+        name: of the model, for messages.
+        row: what is to be read.
 
     Raises:
-        UserError: the model has no attention of each token to each other, a row cannot be read, or it is longer than
+        UserError: the model has no attention of each token to each other, the row cannot be read, or it is longer than
             the model reads at a time.
     """
-    attention.require(opened.model, opened.name)
-    return [seen for number, row in enumerate(rows, 1) for seen in _row(opened, row, reader, f"text {number}")]
-
-
-def _row(opened: Trained[Any], row: Mapping[str, Any], reader: Reader[Any], where: str) -> list[Seen]:
-    if masked.fills_masks(opened.model):
-        texts = _texts_with_masks(row, reader)
-        inputs = dict(opened.tokenizer(*texts, return_tensors="pt", verbose=False))
-        _require_room(inputs["input_ids"].shape[1], opened, where)
-        return [_seen(opened, inputs, _title(texts), None)]
+    attention.require(predictor.model, name)
+    task, tokenizer = predictor.task, predictor.tokenizer
+    if masked.fills_masks(predictor.model):
+        texts = _texts_with_masks(row)
+        inputs = dict(tokenizer(*texts, return_tensors="pt", verbose=False))
+        tokens = inputs["input_ids"].shape[1]
+        if task.max_length is not None and tokens > task.max_length:
+            _too_long(tokens, task.max_length, row.where)
+        return [_seen(predictor, name, inputs, _title(texts), None)]
     try:
-        example = reader.inputs(row)
+        example = row.reader.inputs(row.values)
     except ValueError as error:
-        raise UserError(f"{where}: {error}") from error
-    task = opened.task
-    made = task.features(opened.tokenizer, {name: [value] for name, value in example.items()})
+        raise UserError(f"{row.where}: {error}") from error
+    made = task.features(tokenizer, {name: [value] for name, value in example.items()})
     lengths, lost = list(made["length"]), list(made.get("lost") or [0])
     parts = len(lengths)
     in_windows = parts > 1 and task.max_length is not None and max(lengths) >= task.max_length
     if max(lost) or in_windows:
-        _too_long(max(lengths) + max(lost) if max(lost) else None, max(lengths), where)
-    collate = task.collate(opened.tokenizer)
+        _too_long(max(lengths) + max(lost) if max(lost) else None, max(lengths), row.where)
     title = _title([value for value in example.values() if isinstance(value, str)])
     seen = []
     for part in range(parts):
-        entries = {name: column[part] for name, column in made.items() if name not in BOOKKEEPING and column}
-        inputs = task.model_inputs(collate([entries]))
-        answer = _written(opened, inputs, example) if _writes_from_encoder(opened.model) else None
+        entries = {key: column[part] for key, column in made.items() if key not in BOOKKEEPING and column}
+        inputs = task.model_inputs(predictor.batch([entries]))
+        answer = _written(predictor, inputs, example) if _writes_from_encoder(predictor.model) else None
         numbered = f"{title} ({part + 1} of {parts})" if parts > 1 else title
-        seen.append(_seen(opened, inputs, numbered, answer))
+        seen.append(_seen(predictor, name, inputs, numbered, answer))
     return seen
 
 
-def _texts_with_masks(row: Mapping[str, Any], reader: Reader[Any]) -> list[str]:
-    """What a model that fills masks reads of a row: also a text without masks, which has nothing to be filled."""
+def _texts_with_masks(row: Row) -> list[str]:
+    """What a model that fills masks reads of a row: also a text without masks, which has nothing to be filled.
+
+    Raises:
+        UserError: there is no text.
+    """
     try:
-        example = reader.inputs(row)
+        example = row.reader.inputs(row.values)
     except ValueError:
-        return [column_names.cell(row, reader.input_columns[0], column_names.TEXT_NAMES)]
+        try:
+            return [column_names.cell(row.values, row.reader.input_columns[0], column_names.TEXT_NAMES)]
+        except ValueError as error:
+            raise UserError(f"{row.where}: {error}") from error
     return [example[name] for name in ("hint", "text") if name in example]
 
 
 def _title(texts: Sequence[str]) -> str:
     return " / ".join(texts)
-
-
-def _require_room(tokens: int, opened: Trained[Any], where: str) -> None:
-    if opened.task.max_length is not None and tokens > opened.task.max_length:
-        _too_long(tokens, opened.task.max_length, where)
 
 
 def _too_long(tokens: int | None, most: int, where: str) -> None:
@@ -180,13 +193,14 @@ def _writes_from_encoder(model: Any) -> bool:
     return bool(model.config.is_encoder_decoder) and model.can_generate()
 
 
-def _written(opened: Trained[Any], inputs: Mapping[str, Any], example: Mapping[str, Any]) -> str:
+def _written(predictor: Predictor[Any], inputs: Mapping[str, Any], example: Mapping[str, Any]) -> str:
     """What a model with encoder and decoder writes for one input."""
     import torch
 
-    task = opened.task
+    task = predictor.task
     with torch.inference_mode():
-        reduced = {name: value for name, value in task.answer(opened.model, inputs).items() if name != NAN}
+        given = predictor.weights.call(lambda: task.answer(predictor.model, inputs))
+    reduced = {name: value.cpu() for name, value in given.items() if name != NAN}
     outputs = task.merge(task.collect(reduced), {"example": [0]})
     (answer,) = task.decode(outputs, [example])
     return str(answer["prediction"])
@@ -202,17 +216,17 @@ def _read_by_decoder(model: Any, tokenizer: Any, answer: str) -> Any:
     return model.prepare_decoder_input_ids_from_labels(torch.tensor([labels], device=model.device))
 
 
-def _seen(opened: Trained[Any], inputs: Mapping[str, Any], title: str, answer: str | None) -> Seen:
+def _seen(predictor: Predictor[Any], name: str, inputs: Mapping[str, Any], title: str, answer: str | None) -> Seen:
     """One forward pass with its attentions."""
     import torch
 
-    model, tokenizer = opened.model, opened.tokenizer
+    model, tokenizer = predictor.model, predictor.tokenizer
     more: dict[str, Any] = {}
     if answer is not None:
         more["decoder_input_ids"] = _read_by_decoder(model, tokenizer, answer)
-    given = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-    with attention.eager(model, opened.name), vectors.recorded(model) as calls, torch.inference_mode():
-        outputs = model(**given, **more, output_attentions=True)
+    given = {key: tensor.to(model.device) for key, tensor in inputs.items()}
+    with attention.eager(model, name), vectors.recorded(model) as calls, torch.inference_mode():
+        outputs = predictor.weights.call(lambda: model(**given, **more, output_attentions=True))
     read = inputs["input_ids"][0].tolist()
     sides = {"read": tokens_of(tokenizer, read)}
     if model.config.is_encoder_decoder:
@@ -220,19 +234,19 @@ def _seen(opened: Trained[Any], inputs: Mapping[str, Any], title: str, answer: s
         written = more["decoder_input_ids"][0].tolist() if more else begun
         sides["written"] = replace(tokens_of(tokenizer, written), second=(False,) * len(written))
         parts = [("encoder", "read", "read"), ("decoder", "written", "written"), ("cross", "written", "read")]
-        named = {name: outputs[f"{name}_attentions"] for name, _, _ in parts}
+        named = {part: outputs[f"{part}_attentions"] for part, _, _ in parts}
     else:
         parts, named = [("", "read", "read")], {"": outputs["attentions"]}
     stacks = []
-    for name, rows, columns in parts:
-        attentions = _as_arrays(opened, named[name], len(sides[rows]), len(sides[columns]))
+    for part, rows, columns in parts:
+        attentions = _as_arrays(named[part], len(sides[rows]), len(sides[columns]), f"{name} ({type(model).__name__})")
         found = vectors.found(calls, attentions)
-        stacks.append(Stack(name, sides[rows], sides[columns], attentions, found))
+        stacks.append(Stack(part, sides[rows], sides[columns], attentions, found))
     hidden = masked.predictions(model, tokenizer, given) if masked.fills_masks(model) else None
     return Seen(title, answer, tuple(stacks), hidden)
 
 
-def _as_arrays(opened: Trained[Any], attentions: Any, rows: int, columns: int) -> tuple[np.ndarray, ...]:
+def _as_arrays(attentions: Any, rows: int, columns: int, what: str) -> tuple[np.ndarray, ...]:
     """The attention of one text, each layer of shape (heads, rows, columns).
 
     Raises:
@@ -241,8 +255,7 @@ def _as_arrays(opened: Trained[Any], attentions: Any, rows: int, columns: int) -
     whole = attentions and all(layer is not None and layer.shape[2:] == (rows, columns) for layer in attentions)
     if not whole:
         raise UserError(
-            f"{opened.name} ({type(opened.model).__name__}) has no attention of each token to each other that could "
-            "be looked at",
+            f"{what} has no attention of each token to each other that could be looked at",
             "Its architecture computes it in windows, in blocks, or not at all.",
         )
     return tuple(layer[0].float().cpu().numpy() for layer in attentions)

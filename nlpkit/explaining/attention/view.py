@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,13 @@ import numpy as np
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention import page, pictures, seen
 from nlpkit.explaining.attention.options import AttentionOptions
-from nlpkit.inference.predictor import Trained
+from nlpkit.inference.predictor import Predictor
 from nlpkit.reporting import Report
 from nlpkit.runs.files import ornament, require_writable, whole, writing
 from nlpkit.runs.folder import human_bytes
 
 if TYPE_CHECKING:
-    from nlpkit.explaining.attention.seen import Seen, Stack
-    from nlpkit.tasks.reading import Reader
+    from nlpkit.explaining.attention.seen import Row, Seen, Stack
 
 PAGE = Path("attention.html")
 MOST_TEXTS = 8  # of a page
@@ -33,9 +32,9 @@ ABOUT = (
 
 
 def attention_view(
-    opened: Trained[Any],
-    rows: Sequence[Mapping[str, Any]],
-    reader: Reader[Any],
+    predictor: Predictor[Any],
+    name: str,
+    rows: Sequence[Row],
     options: AttentionOptions,
     output: Path | None,
     *,
@@ -44,9 +43,9 @@ def attention_view(
     """Write the page of these rows, and a picture of each beside it; or, where `output` ends in .png, pictures alone.
 
     Args:
-        opened: a model in torch.
+        predictor: of a model in torch.
+        name: of the model, as the user gave it.
         rows: what is read, at most `MOST_TEXTS`.
-        reader: of the model's task.
         options: which attention is drawn.
         output: of the page or the picture; None: attention.html.
         overwrite: replace what is there.
@@ -59,12 +58,10 @@ def attention_view(
     if output.suffix not in (".html", ".htm", ".png"):
         raise UserError(f"--output {output}: attention is a page or a picture", "End its name in .html or .png.")
     if len(rows) > MOST_TEXTS:
-        raise UserError(
-            f"{len(rows):,} texts: a page of attention takes at most {MOST_TEXTS}", "Name those that matter."
-        )
+        raise UserError(f"a page of attention takes at most {MOST_TEXTS} texts", "Name those that matter.")
     with_page = output.suffix != ".png"
     require_writable(output, overwrite=overwrite)
-    texts = seen.look(opened, rows, reader)
+    texts = [each for row in rows for each in seen.look(predictor, name, row)]
     files = [_picture(output, number, len(texts)) for number in range(1, len(texts) + 1)]
     for file in files:
         if file != output:
@@ -74,7 +71,7 @@ def attention_view(
     if with_page:
         stack, layer = drawn[0]
         head = None if options.head is None else options.head - 1
-        made = page.made(_name(opened), texts, page.Opening(stack.name, layer, head), ABOUT)
+        made = page.made(_named(name), texts, page.Opening(stack.name, layer, head), ABOUT)
         with writing(output), whole(output, overwrite=overwrite) as partial:
             partial.write_text(made.html, encoding="utf-8")
         size = len(made.html.encode())
@@ -85,17 +82,17 @@ def attention_view(
         lines.append(f"{'pictures' if len(files) > 1 else 'picture'}: {', '.join(filter(None, pictured))}")
     lines.append(ABOUT)
     record |= {
-        "model": opened.name,
+        "model": name,
         "pictures": [name for name in pictured if name],
         "texts": [_recorded(each, *which, options) for each, which in zip(texts, drawn, strict=True)],
     }
     return Report(record, lines=lines)
 
 
-def _name(opened: Trained[Any]) -> str:
+def _named(model: str) -> str:
     """Of a folder its own name: whoever is sent a page need not know where it lay."""
-    place = Path(opened.place)
-    return place.resolve().name if place.is_dir() else opened.name
+    place = Path(model)
+    return place.resolve().name if place.is_dir() else model
 
 
 def _picture(output: Path, number: int, count: int) -> Path:
