@@ -2960,6 +2960,7 @@ def explain(
     method: Sequence[str] | str = ...,
     target: str | None = None,
     counterfactual: Literal['remove', 'mask', 'replace', 'synonyms'] | None = None,
+    show: Literal['words', 'attention'] = 'words',
     output: str | PathLike[str] | None = None,
     text_column: str | None = None,
     text_pair_column: str | None = None,
@@ -3033,6 +3034,9 @@ def explain(
     by: Literal['words', 'tokens'] = 'words',
     filler: str | PathLike[str] | None = None,
     synonyms: str | PathLike[str] | None = None,
+    layer: int | None = None,
+    head: int | None = None,
+    stack: Literal['encoder', 'decoder', 'cross'] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -3050,9 +3054,10 @@ def explain(
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         method: Ways to tell what words are worth: erasure, occlusion, integrated-gradients,
             weighted-rollout, masked-copies, shapley; all.
-        target: Explain another answer: a label, a word. Default: its own.
+        target: Explain this: a label, a word. Default: its answer.
         counterfactual: Seek the fewest words to change the answer. Default: no.
-        output: File to write: jsonl, a line for each row. Default: print.
+        show: Words, or attention of heads.
+        output: File to write: jsonl, a line for each row; of attention html, png. Default: print.
         text_column: Column of the text. Default: guessed. For text-classification,
             token-classification, fill-mask, text-generation, text2text-generation,
             zero-shot-classification, sentence-embedding, zero-shot-by-embedding.
@@ -3172,6 +3177,11 @@ def explain(
         filler: Model that fills masks, for other words. (only with counterfactual replace)
         synonyms: Table of synonyms: tabs, columns lemma and synonyms. (only with counterfactual
             synonyms)
+        layer: Layer to draw, counted from 1. Default: the last. (only with show attention)
+        head: Head to draw, counted from 1. Default: the mean of all, and a grid of every head. (only
+            with show attention)
+        stack: Of a model with encoder and decoder: whose attention to draw. Default: cross: what the
+            decoder reads of the text. (only with show attention)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

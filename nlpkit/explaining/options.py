@@ -24,10 +24,10 @@ class AttributionOptions(Config):
     )
     target: str | None = option(
         None,
-        "Explain another answer: a label, a word.",
+        "Explain this: a label, a word.",
         panel="Explanation",
         metavar="NAME",
-        shown_default="its own",
+        shown_default="its answer",
     )
     by: Literal["words", "tokens"] = option("words", "What is hidden together.", panel="Explanation")
     seed: int = option(42, "Of what methods draw.", panel="Explanation", ge=0)

@@ -11,19 +11,22 @@ nlpkit explain runs/a --input runs/a/errors.jsonl --output why.jsonl
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
+from nlpkit.explaining.attention.options import AttentionOptions
 from nlpkit.explaining.methods import METHODS
 from nlpkit.explaining.options import AttributionOptions
 from nlpkit.inference.predictor import Predictor, open_predictor
-from nlpkit.options import option_like
+from nlpkit.options import flag_of, option_like
 from nlpkit.recipes import predict
 from nlpkit.reporting import Marked, Report, Table
 from nlpkit.runs.files import require_writable
+from nlpkit.tasks.contract import Task
 from nlpkit.tasks.roles import Explainable
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ ESSENTIAL: tuple[str, ...] = (
     "method",
     "target",
     "counterfactual",
+    "show",
     "output",
 )
 NEEDS = Explainable
@@ -48,11 +52,13 @@ WRITTEN = (".jsonl",)
 PREFIX = "prediction"
 
 
-class Config(AttributionOptions, predict.AnswerOptions):
+class Config(AttentionOptions, AttributionOptions, predict.AnswerOptions):
     """Options of `nlpkit explain`."""
 
     output: Path | None = option_like(
-        predict.AnswerOptions, "output", help="File to write: jsonl, a line for each row."
+        predict.AnswerOptions,
+        "output",
+        help="File to write: jsonl, a line for each row; of attention html, png.",
     )
 
 
@@ -89,11 +95,13 @@ class Asked(NamedTuple):
 
 def writes_to_stdout(config: Config) -> bool:
     """Whether standard output carries the explanations of a file, and nothing else may go there."""
-    return config.input is not None and config.output is None
+    return config.input is not None and config.output is None and config.show == "words"
 
 
 def run(config: Config) -> Report:
-    """Explain; returns the worth of words, method by method."""
+    """Explain; returns the worth of words, method by method, or what was written of attention."""
+    if config.show == "attention":
+        return _attention(config)
     config.methods()
     config.require_counterfactual()
     if config.output is not None:
@@ -106,6 +114,37 @@ def run(config: Config) -> Report:
     config.refuse_unread()
     predictor = predictor.configured(config)
     return _of_file(predictor, config) if config.input is not None else _of_texts(predictor, config)
+
+
+def _attention(config: Config) -> Report:
+    """Write which tokens each head attends to, for any task: nothing is asked of its answer.
+
+    Raises:
+        UserError: an option is set that is of the worth of words; see `attention_view` and `look`.
+    """
+    from nlpkit.explaining.attention import view
+    from nlpkit.explaining.attention.seen import Row
+
+    if unread := sorted(AttributionOptions.model_fields.keys() & config.given):
+        raise UserError(f"{flag_of(unread[0])} is for what words are worth, not for --show attention", "Leave it out.")
+    view.named(config.output, overwrite=config.overwrite)
+    predict.require_asked(config, COMMAND)
+    predictor = open_predictor(config, Task, COMMAND, exported=False)
+    config = config.for_task(type(predictor.task))
+    config.refuse_unread()
+    predictor = predictor.configured(config)
+    if config.input is None:
+        typed, reader = predictor.task.reader().typed(config)
+        rows = [Row(f"text {number}", values, reader) for number, values in enumerate(typed, 1)]
+    else:
+        rows = []
+        for row, where, _, reader in itertools.islice(predict.rows_read(predictor, config), view.MOST_TEXTS + 1):
+            if row.error is not None:
+                raise UserError(f"{where}: {row.error}")
+            rows.append(Row(where, row.values, reader))
+        if not rows:
+            raise UserError(f"{config.input} holds no rows: there is nothing to look at")
+    return view.attention_view(predictor, config.model, rows, config, config.output, overwrite=config.overwrite)
 
 
 class Told(NamedTuple):

@@ -282,11 +282,11 @@ function drawAll() {
   const body = stack().heads.map((heads, layer) => element("tr", {}, element("th", { scope: "row" }, String(layer + 1)), [...Array(heads).keys()].map(head => {
     let strongest = 0;
     for (const row of rows) for (const column of columns) strongest = Math.max(strongest, share(layer, head, row, column));
-    const picture = pixels(columns.length, rows.length, (x, y) => share(layer, head, rows[y], columns[x]), strongest, {});
+    const picture = pixels(columns.length, rows.length, (x, y) => Math.sqrt(share(layer, head, rows[y], columns[x])), Math.sqrt(strongest), {});
     const open = () => change({ view: "heads", layer, head, heads: new Set([head]), pinned: null, row: 0, column: null });
     return element("td", {}, element("button", { type: "button", "data-key": `map-${layer}-${head}`, "aria-label": `layer ${layer + 1}, head ${head + 1}`, title: `layer ${layer + 1}, head ${head + 1}; strongest ${shown(strongest)}`, click: open }, picture));
   })));
-  const help = element("p", { class: "help" }, "A row for each layer, a column for each head; each map goes from its tokens downwards to those it reads, and its darkest point is its strongest attention. Click one to see its tokens.");
+  const help = element("p", { class: "help" }, "A row for each layer, a column for each head; each map goes from its tokens downwards to those it reads. Shades go with the root of the attention, in each map up to its strongest. Click one to see its tokens.");
   main.replaceChildren(help, element("div", { class: "scroll" }, element("table", { class: "all-heads" }, header, body)));
 }
 

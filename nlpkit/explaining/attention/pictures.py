@@ -15,6 +15,7 @@ MOST_TOKENS = 60  # of a side that can be read in a picture
 LONGEST_TOKEN = 16  # characters
 CELL = 0.21  # inches
 TOKEN_INCHES = 0.075  # of a character
+BAR = 1.2  # inches of the bar of shades beside the map
 NARROWEST = 4.2  # inches, in which a title fits
 THUMBNAIL = 0.55  # inches of a map of the grid
 SHADES = "Blues"
@@ -37,7 +38,7 @@ def drawing(stack: Stack, layer: int, head: int | None) -> plots.Plot:
         rows, columns = (min(len(side), MOST_TOKENS) for side in (stack.rows, stack.columns))
         names = [_named(side, most) for side, most in ((stack.rows, rows), (stack.columns, columns))]
         beside, above = (TOKEN_INCHES * max(map(len, part)) for part in names)
-        width = max(CELL * columns + beside + 0.5, NARROWEST)
+        width = max(CELL * columns + beside + BAR, NARROWEST)
         height = CELL * rows + above + 1.0
         if head is not None:
             figure, axes = plots.new_figure(width, height)
@@ -96,14 +97,14 @@ def _draw_map(axes: Any, shares: np.ndarray, rows: list[str], columns: list[str]
 
 
 def _draw_grid(grid: Any, stack: Stack) -> None:
-    """Every head, each with its own darkest shade: what they have in common is where they look."""
+    """Every head, by the root of its attention and each with its own darkest shade: it is about where they look."""
     for layer, (row, attention) in enumerate(zip(grid, stack.attentions, strict=True)):
         for head, axes in enumerate(row):
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(False)
             if head < len(attention):
-                axes.imshow(attention[head], cmap=SHADES, vmin=0, aspect="auto", interpolation="nearest")
+                axes.imshow(np.sqrt(attention[head]), cmap=SHADES, vmin=0, aspect="auto", interpolation="nearest")
             if layer == 0:
                 axes.set_title(str(head + 1), fontsize=SMALL, color=QUIET_TEXT)
             if head == 0:

@@ -132,6 +132,7 @@ def look(predictor: Predictor[Any], name: str, row: Row) -> list[Seen]:
             the model reads at a time.
     """
     attention.require(predictor.model, name)
+    predictor = predictor.reading(row.reader)
     task, tokenizer = predictor.task, predictor.tokenizer
     if masked.fills_masks(predictor.model):
         texts = _texts_with_masks(row)
