@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import warnings
@@ -21,9 +22,10 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data.inputs import Input, Reading
 from nlpkit.data.rows import DecodedLines
-from nlpkit.errors import UserError
+from nlpkit.errors import UserError, first_line
 from nlpkit.nearby import expanded
 from nlpkit.runs.folder import read_record
+from nlpkit.runs.records import RECORD
 from nlpkit.word_vectors.subwords import Subwords
 from nlpkit.word_vectors.table import WordVectors
 
@@ -37,7 +39,7 @@ KNOWN = (
     "word and its numbers."
 )
 LONGEST_WORD = 1_000  # bytes of a word in a binary file: where none ends, it is another file
-_HEADER = re.compile(r"(\d+) (\d+)\s*")
+_HEADER = re.compile(r"(\d{1,12}) (\d{1,6})\s*")  # of longer numbers Python makes none
 
 
 def is_folder(name: str | Path) -> bool:
@@ -96,24 +98,33 @@ def write(folder: Path, vectors: WordVectors) -> None:
 def _of_folder(folder: Path) -> WordVectors:
     record = read_record(folder)
     if record is None or record.get("command") != COMMAND:
-        raise UserError(f"{folder} holds no word vectors", KNOWN)
+        what = "there is no nlpkit.json" if record is None else f"{folder / RECORD} tells of none"
+        raise UserError(f"{folder} holds no word vectors: {what}", KNOWN)
     if record.get("status") != "complete":
         raise UserError(f"{folder}: its training has not finished", "Train the vectors anew with --overwrite.")
-    try:
+    with _damage(folder / VOCABULARY):
         words, counts = _vocabulary(folder / VOCABULARY)
+    with _damage(folder / VECTORS):
         tensors, about = _tensors(folder / VECTORS)
         matrix = tensors[TABLE]
-        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(words) or not len(words):
-            raise ValueError(f"{matrix.shape} numbers of type {matrix.dtype} for {len(words):,} words")
+        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(words) or not matrix.size:
+            shape = " x ".join(f"{size:,}" for size in matrix.shape)
+            raise ValueError(f"{shape} numbers of type {matrix.dtype} for the {len(words):,} words of {VOCABULARY}")
         found = WordVectors(words, matrix, counts, _subwords(tensors, about))
         tables = [matrix, *([found.subwords.table] if found.subwords else [])]
         if not all(np.isfinite(table).all() for table in tables):
             raise ValueError("some numbers are NaN or infinite")
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{folder} cannot be read as word vectors: {error}", AGAIN) from None
     return found
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Name the file that cannot be read."""
+    try:
+        yield
+    except Exception as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else first_line(error)
+        raise UserError(f"{path} cannot be read: {said}", AGAIN) from None
 
 
 def _tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

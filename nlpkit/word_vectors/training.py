@@ -14,7 +14,7 @@ import numpy as np
 from nlpkit import reporting
 from nlpkit.data import words as word_places
 from nlpkit.data.corpus import Corpus
-from nlpkit.errors import UserError
+from nlpkit.errors import RunError, UserError
 from nlpkit.reporting import Progress, counted
 from nlpkit.runs.files import writing
 from nlpkit.word_vectors.options import WordVectorOptions
@@ -154,6 +154,9 @@ def train(text: Text, options: WordVectorOptions) -> WordVectors:
     """Learn vectors; with one thread the same text, options and seed give the same numbers.
 
     They are those of `gensim.models.Word2Vec` (with subwords `FastText`) with the same words, settings and seed.
+
+    Raises:
+        RunError: they have grown beyond all numbers.
     """
     from gensim.models import FastText, Word2Vec
 
@@ -178,6 +181,8 @@ def train(text: Text, options: WordVectorOptions) -> WordVectors:
     model.build_vocab_from_freq(text.counts, corpus_count=text.parts)
     with reporting.current().progress("train", options.epochs * text.size, "words") as bar:
         model.train(text.passing(bar), total_examples=text.parts, epochs=options.epochs)
+    if not np.isfinite(model.wv.vectors).all():
+        raise RunError("the vectors have grown beyond all numbers", "Give a lower --learning-rate.")
     words = list(model.wv.index_to_key)
     counts = [int(model.wv.get_vecattr(word, "count")) for word in words]
     matrix = np.ascontiguousarray(model.wv.vectors, np.float32)

@@ -70,7 +70,7 @@ RECORDS = (
     "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
     "index.json", "params.index.json", "vocab.index.json", "vectors.npy", "documents.arrow", "graph.usearch",
     "data.csc.index.npy", "indptr.csc.index.npy", "settings.json", "kept.json",
-    "topics.json", "topics.safetensors", "names.csv", "clusters.json",
+    "topics.json", "topics.safetensors", "names.csv", "clusters.json", "vectors.safetensors", "vocabulary.txt",
 )  # fmt: skip
 # lines that say something else at each call
 VARIES = re.compile(r"available|per_second|seconds|rows/(s|min|h)\b|^\s*(memory|time) ")
@@ -128,6 +128,7 @@ def make(folder: Path) -> None:
         prune,
         quantize,
         train_tokenizer,
+        train_vectors,
     )
     from nlpkit.tasks.sentence_embedding.folder import writing
     from nlpkit.tasks.sentence_embedding.vectors import Vectors
@@ -163,6 +164,11 @@ def make(folder: Path) -> None:
     text.write_text("\n".join(every_task.sentence(random.Random(n), "positive") for n in range(200)))
     _of_meaning(folder)
     train_tokenizer.run(train_tokenizer.Config(data=[str(text)], vocab_size=120, output=folder / "tokenizer"))
+    train_vectors.run(
+        train_vectors.Config(
+            data=[str(text)], vector_size=4, epochs=1, min_count=2, subwords=True, buckets=50, output=folder / "vectors"
+        )
+    )
     pretrain_mlm.run(
         pretrain_mlm.Config(
             data=[str(text)], model=str(model), output=folder / "lm", max_steps=2, max_length=16, batch_size=8,
@@ -278,6 +284,18 @@ def commands(kind: str, made: Path, run: Path) -> Iterator[list[str]]:
         yield ["tokenize", "--tokenizer", name, TEXT]
         yield ["pretrain-mlm", "--data", corpus, "--tokenizer", name, *SHORT, *dry, *QUICK]
         yield ["train-tokenizer", "--config", record, *dry]
+    if kind == "vectors":
+        yield [
+            "train-vectors",
+            "--vectors",
+            name,
+            "--neighbours",
+            "good",
+            "--analogy",
+            "good - bad + kindish",
+            "--json",
+        ]
+        yield ["train-vectors", "--config", record, *dry]
     if kind == "benchmark":
         yield ["benchmark", "--resume", "--output", name, "--dry-run"]
         yield [
@@ -300,7 +318,18 @@ RESUMED = {
 }
 """The commands that go on with runs of a kind."""
 MODELS = ("cls", "ner", "qa", "distilled", "pruned", "onnx-int8", "bf16", "lm")
-KINDS = (*EMBEDDERS, *MODELS, "writer", "tokenizer", "benchmark", "interrupted", "index", "index-begun", "topics")
+KINDS = (
+    *EMBEDDERS,
+    *MODELS,
+    "writer",
+    "tokenizer",
+    "vectors",
+    "benchmark",
+    "interrupted",
+    "index",
+    "index-begun",
+    "topics",
+)
 
 
 # --- cases ---

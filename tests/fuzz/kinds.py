@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import string
+import struct
 import threading
 import time
 import zipfile
@@ -491,6 +492,38 @@ def _corpus(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     return f"nlpkit train-tokenizer {_flags(options)}", train
 
 
+def _word_vectors(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
+    """Vectors of words, as text with or without a header or binary, and what they are measured on."""
+    words = ["good", "film", ". .", "Ångström", "good", "soup"][: rng.randint(1, 6)]
+    numbers = [[rng.uniform(-2, 2) for _ in range(3)] for _ in words]
+    name = rng.choice(["v.txt", "v.vec", "v.bin", "v.txt.gz"])
+    if name == "v.bin":
+        rows = [
+            word.replace(" ", "").encode() + b" " + struct.pack("<3f", *row)
+            for word, row in zip(words, numbers, strict=True)
+        ]
+        data = f"{len(words)} 3\n".encode() + b"\n".join(rows)
+    else:
+        lines = [" ".join([word, *map(str, row)]) for word, row in zip(words, numbers, strict=True)]
+        data = "\n".join([*rng.choice([[], [f"{len(words)} 3"]]), *lines]).encode()
+    data = spoil.spoil_bytes(rng, data) if rng.random() < 0.6 else data
+    path, asked = folder / name, folder / "asked.txt"
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    questions = rng.choice([b": one\ngood film soup soup\n", b"good\tfilm\t3\nsoup\tgood\t4\nfilm\tsoup\t1\n"])
+    asked.write_bytes(spoil.spoil_bytes(rng, questions) if rng.random() < 0.6 else questions)
+
+    def ask() -> None:
+        from nlpkit.word_vectors import evaluation, files
+
+        vectors = files.opened(path)
+        assert vectors.matrix.shape == (len(vectors), vectors.width) and len(set(vectors.words)) == len(vectors)
+        vectors.nearest(vectors.matrix[0], 3, [vectors.words[0]])
+        measured = evaluation.measured(vectors, evaluation.read(str(asked)))
+        assert 0 < measured.judged <= measured.given
+
+    return f"nlpkit train-vectors --vectors {path} --evaluate {asked}", ask
+
+
 def _predict(rng: random.Random, folder: Path, run: Path) -> tuple[str, Run]:
     """A file of the user's: a row out for each row in, whatever is in it."""
     path = _file(rng, folder)
@@ -764,6 +797,7 @@ KINDS = {
     "stream": Kind(15, _stream),
     "predict": Kind(10, _predict),
     "corpus": Kind(5, _corpus),
+    "word-vectors": Kind(5, _word_vectors),
     "documents": Kind(8, _documents_to_find),
     "questions": Kind(5, _questions),
     "prompts": Kind(5, _prompts),

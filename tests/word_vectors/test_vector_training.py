@@ -68,7 +68,7 @@ def test_pieces_give_unseen_words_the_vectors_of_gensim_and_are_kept(corpus: Pat
     np.testing.assert_array_equal(by_gensim.vectors, learned.matrix)
 
     (tmp_path / files.VECTORS).write_bytes((tmp_path / files.VECTORS).read_bytes()[:-9])
-    with pytest.raises(UserError, match=f"{tmp_path} cannot be read as word vectors"):
+    with pytest.raises(UserError, match=f"{tmp_path / files.VECTORS} cannot be read"):
         files.opened(tmp_path)
 
 
