@@ -119,9 +119,13 @@ class Lab:
     def plan(self, steps: int, seeds: list[int]) -> list[tuple[str, str]]:
         """What is about to be done, for people."""
         text, variants = self.text, self.experiment.variants
+        sizes = sorted({variant.setting.batch for variant in variants}, reverse=True)
+        rates = sorted({variant.setting.rate for variant in variants})
         return [
             ("text", f"{len(text.train):,} bytes to train on, the last {len(text.held_out):,} held out"),
             ("trainings", f"{len(variants)} variants x {counted(len(seeds), 'seed', 'seeds')}, {steps:,} steps each"),
+            ("windows", f"of {self.experiment.length} bytes, {' or '.join(map(str, sizes))} a step"),
+            ("learning rate", f"at most {' or '.join(f'{rate:g}' for rate in rates)}"),
             ("device", self.device.described),
         ]
 
