@@ -273,7 +273,7 @@ def finetune(
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
-    baseline: bool | Sequence[Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all']] | str | Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all'] = False,
+    baseline: bool | Sequence[Literal['logistic', 'svm', 'bayes', 'ridge', 'word2vec', 'lstm', 'cnn', 'all']] | str | Literal['logistic', 'svm', 'bayes', 'ridge', 'word2vec', 'lstm', 'cnn', 'all'] = False,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
@@ -352,6 +352,7 @@ def finetune(
     class_weights: str = 'none',
     label_smoothing: float = 0.0,
     oversample: bool = False,
+    word_vectors: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -370,7 +371,7 @@ def finetune(
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
-        baseline: Also train logistic|svm|bayes|ridge|lstm|cnn|all.
+        baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
@@ -466,6 +467,9 @@ def finetune(
             {label: weight}.
         label_smoothing: Share of the target spread over all classes.
         oversample: Draw rare classes as often as the most frequent one.
+        word_vectors: Vectors that word2vec, lstm, cnn begin with: of train-vectors, or a file of
+            word2vec, GloVe or fastText. Default: learnt from train. (only with baseline word2vec, lstm,
+            cnn, all)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -3203,7 +3207,7 @@ def finetune_cls(
     model: str | PathLike[str] = 'minilm',
     epochs: float = 3.0,
     learning_rate: float = 5e-05,
-    baseline: bool | Sequence[Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all']] | str | Literal['logistic', 'svm', 'bayes', 'ridge', 'lstm', 'cnn', 'all'] = False,
+    baseline: bool | Sequence[Literal['logistic', 'svm', 'bayes', 'ridge', 'word2vec', 'lstm', 'cnn', 'all']] | str | Literal['logistic', 'svm', 'bayes', 'ridge', 'word2vec', 'lstm', 'cnn', 'all'] = False,
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     dry_run: bool = False,
@@ -3282,6 +3286,7 @@ def finetune_cls(
     class_weights: str = 'none',
     label_smoothing: float = 0.0,
     oversample: bool = False,
+    word_vectors: str | PathLike[str] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -3300,7 +3305,7 @@ def finetune_cls(
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
         learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
-        baseline: Also train logistic|svm|bayes|ridge|lstm|cnn|all.
+        baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         dry_run: Check data and model, show the plan, stop.
@@ -3396,6 +3401,9 @@ def finetune_cls(
             {label: weight}.
         label_smoothing: Share of the target spread over all classes.
         oversample: Draw rare classes as often as the most frequent one.
+        word_vectors: Vectors that word2vec, lstm, cnn begin with: of train-vectors, or a file of
+            word2vec, GloVe or fastText. Default: learnt from train. (only with baseline word2vec, lstm,
+            cnn, all)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

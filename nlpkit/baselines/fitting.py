@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import process
 from nlpkit.baselines.lesson import Lesson
+from nlpkit.baselines.options import WordVectorsOptions
 from nlpkit.errors import UserError
+from nlpkit.options import Config
 from nlpkit.reporting import part
 from nlpkit.tasks.classical import Classical
+from nlpkit.word_vectors import files, training
+from nlpkit.word_vectors.table import WordVectors
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-NETWORKS = ("lstm", "cnn")
+NETWORKS, MEANS = ("lstm", "cnn"), "word2vec"
 TIMED_ROWS = 1_000  # that answers are timed on, at most
 LEAST_SECONDS = 0.2  # that they are timed for
 
@@ -51,14 +56,34 @@ class Fitted:
         }
 
 
-def require_one_process(names: Sequence[str]) -> None:
-    """Raises UserError: one of these is a network, and there are several processes."""
+def require(names: Sequence[str], config: Config) -> WordVectors | None:
+    """See that these can be trained, and open the vectors of words that they begin with; None without any.
+
+    Args:
+        names: as `Judged.require_baseline` gives them.
+        config: of the run.
+
+    Raises:
+        UserError: one of these is a network, and there are several processes; vectors are to be learnt, and gensim is
+            not there; or those that are named cannot be opened.
+    """
     network = next((name for name in names if name in NETWORKS), None)
     if network and process.world_size() > 1:
         raise UserError(
             f"--baseline {network} with several processes: the network is trained in one",
             "Leave it out, or use one process.",
         )
+    if isinstance(config, WordVectorsOptions) and config.word_vectors:
+        return opened(config.word_vectors)
+    if MEANS in names:
+        training.require_gensim()
+    return None
+
+
+@functools.lru_cache(maxsize=1)
+def opened(path: str) -> WordVectors:
+    """Vectors of words, kept for the folds of a run."""
+    return files.opened(path)
 
 
 def fitted(name: str, lesson: Lesson) -> Fitted:
@@ -70,7 +95,7 @@ def fitted(name: str, lesson: Lesson) -> Fitted:
         with part(networks.NETWORKS[name].name):
             model: Classical | None = trained.train(networks.NETWORKS[name], lesson)
     else:
-        model = lesson.task.baseline(lesson.train, lesson.config.seed, name)
+        model = lesson.task.baseline(lesson.train, lesson.config.seed, name, lesson.vectors)
     assert model is not None, "require_baseline was asked before training"
     seconds = time.monotonic() - started
     rows = lesson.validation.select(range(min(len(lesson.validation), TIMED_ROWS)))

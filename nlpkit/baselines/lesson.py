@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from nlpkit.hardware.devices import Device
     from nlpkit.tasks.roles import Trainable
+    from nlpkit.word_vectors.table import WordVectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Lesson:
         validation: examples by which a network's weights are chosen, and on which answers are timed.
         config: of the run: its seed, how a step is computed, and the metric by which weights are chosen.
         device: of the run.
+        vectors: of words, which those that are made of some begin with; None: nothing is known of words before.
         folder: where a network's checkpoints go while it trains.
     """
 
@@ -34,3 +36,4 @@ class Lesson:
     config: RunOptions
     device: Device
     folder: Path
+    vectors: WordVectors | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 MOST_WORDS = 50_000  # of a vocabulary
 LEAST_COUNT = 2  # of a word that has a vector of its own: the others teach what an unknown word is
-PADDING, UNKNOWN, END = "[PAD]", "[UNK]", "[END]"
+SPECIAL = PADDING, UNKNOWN, END = "[PAD]", "[UNK]", "[END]"
 
 
 def learned(texts: Iterable[str]) -> Any:
@@ -22,13 +22,12 @@ def learned(texts: Iterable[str]) -> Any:
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = [PADDING, UNKNOWN, END]
     trainer = trainers.WordLevelTrainer(
-        vocab_size=MOST_WORDS, min_frequency=LEAST_COUNT, special_tokens=special, show_progress=False
+        vocab_size=MOST_WORDS, min_frequency=LEAST_COUNT, special_tokens=list(SPECIAL), show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"$A {END}", pair=f"$A {END} $B {END}", special_tokens=[(END, special.index(END))]
+        single=f"$A {END}", pair=f"$A {END} $B {END}", special_tokens=[(END, SPECIAL.index(END))]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PADDING, unk_token=UNKNOWN, padding_side="right"

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from nlpkit import reporting
 from nlpkit.baselines import networks, tokens
 from nlpkit.baselines.lesson import Lesson
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from nlpkit.tasks.outputs import Outputs
     from nlpkit.tasks.roles import Trainable
+    from nlpkit.word_vectors.table import WordVectors
 
 LONGEST = 1_000  # words of a text that are read: several times as many as an LSTM remembers
 BATCH = 50  # rows of a step (Kim 2014)
@@ -78,7 +81,11 @@ def train(kind: type[networks.WordNetwork], lesson: Lesson) -> TrainedNetwork:
     supervised.cut_findings(task, ready, settable=False)
     set_seed(config.seed)
     labels = task.model_arguments()["num_labels"]
-    network = kind(len(tokenizer), labels, tokenizer.pad_token_id, networks.WIDTH)
+    width = networks.WIDTH if lesson.vectors is None else lesson.vectors.width
+    network = kind(len(tokenizer), labels, tokenizer.pad_token_id, width)
+    begun = ""
+    if lesson.vectors is not None:
+        begun = f"; {_begin_with(lesson.vectors, network, tokenizer):,} words begin with --word-vectors"
     folder = RunFolder(lesson.folder)
     folder.path.mkdir(parents=True, exist_ok=True)
     trainer, steps = supervised.make_trainer(
@@ -91,7 +98,23 @@ def train(kind: type[networks.WordNetwork], lesson: Lesson) -> TrainedNetwork:
             trainer.train()
     finally:
         shutil.rmtree(folder.path, ignore_errors=True)
-    return TrainedNetwork(network, task, tokenizer, trainer, _said(trainer, len(lesson.train)))
+    return TrainedNetwork(network, task, tokenizer, trainer, _said(trainer, len(lesson.train)) + begun)
+
+
+def _begin_with(vectors: WordVectors, network: networks.WordNetwork, tokenizer: Any) -> int:
+    """Give words the vectors that they have; of the others numbers are drawn that spread as widely (Kim 2014).
+
+    Returns:
+        How many words have one.
+    """
+    table, known = network.table.weight, 0
+    with torch.no_grad():
+        table.mul_(math.sqrt(3) * float(vectors.matrix.std()) / networks.RANGE)
+        for word, place in tokenizer.get_vocab().items():
+            if word not in tokens.SPECIAL and (vector := vectors.vector(word)) is not None:
+                table[place] = torch.from_numpy(vector)
+                known += 1
+    return known
 
 
 def _options(config: RunOptions, rows: int) -> RunOptions:

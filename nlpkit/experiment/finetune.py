@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.reading import Reader
     from nlpkit.training.trainer import Split
     from nlpkit.training.trainer_features import TrainerFeature
+    from nlpkit.word_vectors.table import WordVectors
 
 BESIDE = "baseline"  # among the checkpoints, while a network of --baseline is trained
 RATED_ROWS = 256  # of validation, on which the model is timed where others stand beside it
@@ -103,6 +104,7 @@ class Finetuning(SupervisedExperiment):
         parts: what it is made of.
         cut: the folds of --cv; None without.
         baselines: names of the classical models that are trained beside it.
+        word_vectors: that those begin with which are made of some; None: nothing is known of words before.
         by_trainer: whether a Trainer trains, and does not only judge.
         judges_train: what judges train rows whatever the options; empty where nothing does.
     """
@@ -114,6 +116,7 @@ class Finetuning(SupervisedExperiment):
     parts: Parts
     cut: folds.Folds | None = None
     baselines: Sequence[str] = ()
+    word_vectors: WordVectors | None = None
     _cross_validated: folds.CrossValidated | None = field(init=False, default=None)
     _before: dict[str, model_outputs.Outputs] = field(init=False, default_factory=dict)
 
@@ -293,7 +296,7 @@ def _made(
     """
     task = parts.task.with_loss(config, examples["train"])
     named = task.require_baseline(config.named_baselines) if config.baseline else ()
-    fitting.require_one_process(named)
+    vectors = fitting.require(named, config)
     if cut is not None and len(named) > 1:
         raise UserError(f"--cv: {len(named)} models of --baseline would be trained for each fold", "Name one of them.")
     begin, tokenizer = parts.begin, parts.begin.tokenizer
@@ -337,6 +340,7 @@ def _made(
         parts=parts,
         cut=cut,
         baselines=named,
+        word_vectors=vectors,
     ).ready(*notes, features=added)
 
 
@@ -466,6 +470,7 @@ def _baselines(experiment: Finetuning, evaluated: Evaluated) -> dict[str, Any]:
         config=config,
         device=experiment.device,
         folder=experiment.folder.checkpoints / BESIDE,
+        vectors=experiment.word_vectors,
     )
     made = []
     for name in experiment.baselines:

@@ -298,6 +298,7 @@ def _train_one(
             config=config,
             device=experiment.device,
             folder=folder.checkpoints / "baseline",
+            vectors=fitting.require(baselines, config),
         )
         with reporting.silent():
             model = fitting.fitted(name, lesson).model

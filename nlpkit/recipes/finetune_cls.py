@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nlpkit.baselines.options import WordVectorsOptions
 from nlpkit.experiment import finetune
 from nlpkit.fewshot import experiment as few_labels
 from nlpkit.options import CalibrationOptions, option_like
@@ -34,13 +35,15 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(ClassificationLossOptions, ClassificationOptions, CalibrationOptions, few_labels.FewLabelsConfig):
+class Config(
+    WordVectorsOptions, ClassificationLossOptions, ClassificationOptions, CalibrationOptions, few_labels.FewLabelsConfig
+):
     """Options of `nlpkit finetune-cls`."""
 
     baseline: Baselines = option_like(
         finetune.FinetuneOptions,
         "baseline",
-        help="Also train logistic|svm|bayes|ridge|lstm|cnn|all.",
+        help="Also train logistic|svm|bayes|word2vec|lstm|cnn|all.",
         metavar="[NAMES]",
     )
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nlpkit.metrics.calibration import Decisions
     from nlpkit.metrics.evidence import Evidence, Judgement
     from nlpkit.options import TrainingOptions
+    from nlpkit.word_vectors.table import WordVectors
 
 
 class Judged(Task):
@@ -153,13 +154,16 @@ class Judged(Task):
         below the model's. By default there are none."""
         return {}
 
-    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical | None:
+    def baseline(
+        self, train: Dataset, seed: int, name: str = "", vectors: WordVectors | None = None
+    ) -> Classical | None:
         """A classical model that has learnt from train rows, None if there is none.
 
         Args:
             train: examples.
             seed: of what is drawn.
             name: that `require_baseline` gives, of no network (see `nlpkit.baselines`); "" for the usual one.
+            vectors: of words, for a model that is made of some; by default it learns them from train.
         """
         return None
 

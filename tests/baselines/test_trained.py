@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ from datasets import Dataset
 from nlpkit.baselines import fitting, networks, tokens, trained
 from nlpkit.baselines.lesson import Lesson
 from nlpkit.errors import UserError
+from nlpkit.experiment import supervised
 from nlpkit.hardware.devices import Device
 from nlpkit.options import RunOptions
+from nlpkit.recipes import finetune_cls
 from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.word_vectors.table import WordVectors
 
 CPU = Device("cpu", "fp32", "cpu")
 # which of two words comes first: their counts tell nothing
@@ -90,8 +95,35 @@ def test_the_vocabulary_has_words_that_occur_twice() -> None:
     assert tokenizer("")["input_ids"] == [tokenizer.convert_tokens_to_ids("[END]")]
 
 
-def test_a_network_is_trained_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nlpkit.process.world_size", lambda: 2)
-    fitting.require_one_process(["svm"])
-    with pytest.raises(UserError, match="--baseline lstm with several processes"):
-        fitting.require_one_process(["svm", "lstm"])
+def test_a_network_begins_with_vectors_that_are_given(lesson: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = WordVectors(["a", "b", "elsewhere"], np.eye(3, 5, dtype=np.float32))
+    begun: dict[str, Any] = {}
+
+    def kept(config: Any, task: Any, ready: Any, network: Any, tokenizer: Any, *others: Any) -> Any:
+        begun.update(network=network, tokenizer=tokenizer)
+        raise InterruptedError
+
+    monkeypatch.setattr(supervised, "make_trainer", kept)
+    with pytest.raises(InterruptedError):
+        trained.train(networks.Recurrent, dataclasses.replace(lesson(), vectors=vectors))
+    table, ids = begun["network"].table.weight.detach().numpy(), begun["tokenizer"].get_vocab()
+    assert table.shape[1] == 5
+    assert np.array_equal(table[[ids["a"], ids["b"]]], vectors.matrix[:2])
+    assert not table[ids[tokens.PADDING]].any()
+    bound = 3**0.5 * vectors.matrix.std()
+    assert bound / 4 < np.abs(table[ids["then"]]).max() <= bound
+
+
+def test_what_cannot_be_trained_is_refused_before_the_model_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = finetune_cls.Config(baseline=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("nlpkit.process.world_size", lambda: 2)
+        fitting.require(["svm"], config)
+        with pytest.raises(UserError, match="--baseline lstm with several processes"):
+            fitting.require(["svm", "lstm"], config)
+    monkeypatch.setitem(sys.modules, "gensim.models", None)
+    with pytest.raises(UserError) as caught:
+        fitting.require(["word2vec"], config)
+    assert "nlpkit[vectors]" in str(caught.value.hint)
+    with pytest.raises(UserError, match="--word-vectors is for --baseline word2vec"):
+        finetune_cls.Config(baseline="svm", word_vectors="glove.txt").refuse_unread()

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from conftest import WORDS, make_tokenizer, write_csv
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import ComplementNB
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from nlpkit.data import splits
@@ -24,6 +26,7 @@ from nlpkit.recipes import evaluate, finetune_cls
 from nlpkit.tasks import features
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.text_classification.task import TextClassification
+from nlpkit.word_vectors.table import WordVectors
 
 
 def options(**values: Any) -> finetune_cls.Config:
@@ -501,16 +504,39 @@ def test_words_that_a_classical_model_does_not_know_are_counted() -> None:
     assert "8 words and pairs of words" in model.described
 
 
+def test_the_mean_of_vectors_is_that_of_the_words_that_have_one() -> None:
+    vectors = WordVectors(["red", "green", "film"], np.array([[1, 0], [0, 1], [2, 3]], np.float32))
+    rows = {"text": ["red film", "Green film!", "red", "green dull"], "label": ["r", "g", "r", "g"]}
+    task = task_of(rows)
+    model = task.baseline(examples_of(task, rows), 0, "word2vec", vectors)
+    means = StandardScaler().fit_transform(np.array([[1.5, 1.5], [1, 2], [1, 0], [0, 1]], np.float32))
+    expected = LogisticRegression(C=10.0, max_iter=1000).fit(means, rows["label"]).predict_log_proba(means)
+    found = model.outputs(examples_of(task, rows))
+    assert found == pytest.approx(expected[:, [task.labels.names.index(name) for name in ("g", "r")]], abs=1e-4)
+    assert vars(model.words(examples_of(task, rows))) == {"unknown": 1, "all": 7}
+
+
+def test_vectors_that_are_learnt_from_train_repeat_by_seed() -> None:
+    pytest.importorskip("gensim")
+    rows = {"text": ["a good red film", "a bad green film"] * 10, "label": ["r", "g"] * 10}
+    task = task_of(rows)
+    first, again, other = (
+        task.baseline(examples_of(task, rows), seed, "word2vec").vectors.matrix for seed in (1, 1, 2)
+    )
+    assert first.shape == (6, 100)
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
 def test_baselines_are_named_as_the_labels_allow() -> None:
     labels, numbers = (task_of({"text": ["a b", "c d"], "label": cells}) for cells in (["x", "y"], [0.5, 1.5]))
     assert labels.require_baseline() == ["logistic"]
     assert numbers.require_baseline() == ["ridge"]
     assert labels.require_baseline(["cnn", "svm", "cnn"]) == ["cnn", "svm"]
-    assert labels.require_baseline(["all"]) == ["logistic", "svm", "bayes", "lstm", "cnn"]
-    assert numbers.require_baseline(["all"]) == ["ridge", "lstm", "cnn"]
+    assert labels.require_baseline(["all"]) == ["logistic", "svm", "bayes", "word2vec", "lstm", "cnn"]
+    assert numbers.require_baseline(["all"]) == ["ridge", "word2vec", "lstm", "cnn"]
     with pytest.raises(UserError, match="--baseline svm: it is not for regression") as caught:
         numbers.require_baseline(["lstm", "svm"])
-    assert "ridge, lstm, cnn" in str(caught.value.hint)
+    assert "ridge, word2vec, lstm, cnn" in str(caught.value.hint)
 
 
 def test_baseline_for_numbers_and_for_several_labels() -> None:

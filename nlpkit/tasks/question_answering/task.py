@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.word_vectors.table import WordVectors
 
 
 LONG_MAX_LENGTH = 4096  # Longformer's (Beltagy et al. 2020)
@@ -459,7 +460,7 @@ class QuestionAnswering(Teachable, Explainable):
     def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
         return explaining.explained(forward, target)
 
-    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
+    def baseline(self, train: Dataset, seed: int, name: str = "", vectors: WordVectors | None = None) -> Classical:
         """The sentence with most of the question's rare words, and in it what such questions usually ask for."""
         from nlpkit.tasks.question_answering.lexical_reader import WordOverlap
 

@@ -15,8 +15,9 @@ from nlpkit.tasks.options import (
     UnknownLabelOptions,
 )
 
-ClassicalName = Literal["logistic", "svm", "bayes", "ridge", "lstm", "cnn", "all"]
+ClassicalName = Literal["logistic", "svm", "bayes", "ridge", "word2vec", "lstm", "cnn", "all"]
 ALL = "all"
+MEANS = "word2vec"  # of the vectors of words
 NETWORKS = ("lstm", "cnn")  # over words, which a Trainer trains, see `nlpkit.baselines`
 
 

@@ -36,6 +36,7 @@ from nlpkit.tasks.text_classification import baseline, features, label_cells, la
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
 from nlpkit.tasks.text_classification.options import (
+    MEANS,
     ClassificationAnswerOptions,
     ClassificationJudgeOptions,
     ClassificationLossOptions,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from nlpkit.metrics.calibration import Decisions
     from nlpkit.metrics.evidence import Evidence
     from nlpkit.options import TrainingOptions
+    from nlpkit.word_vectors.table import WordVectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -528,7 +530,9 @@ class TextClassification(Teachable, Explainable):
         baseline.require_few(self.labels)
         return baseline.chosen(self.problem, named)
 
-    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
+    def baseline(self, train: Dataset, seed: int, name: str = "", vectors: WordVectors | None = None) -> Classical:
+        if name == MEANS:
+            return baseline.MeanOfWords(self.problem, self._keys, train, seed, vectors)
         usual = next(iter(self.problem.estimators))
         return baseline.Linear(self.problem, name or usual, self._keys, train, seed)
 

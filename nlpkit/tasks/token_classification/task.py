@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from nlpkit.metrics.calibration import Decisions
     from nlpkit.metrics.evidence import Evidence
+    from nlpkit.word_vectors.table import WordVectors
 
 
 SURELY = 0.9  # share of the entities that a model's scheme is told by
@@ -481,5 +482,5 @@ class TokenClassification(Teachable, Explainable):
     def explained(self, forward: Forward, target: Mapping[str, Any]) -> torch.Tensor:
         return explaining.explained(forward, target)
 
-    def baseline(self, train: Dataset, seed: int, name: str = "") -> Classical:
+    def baseline(self, train: Dataset, seed: int, name: str = "", vectors: WordVectors | None = None) -> Classical:
         return baseline.MostFrequentTag(train, self.tag_set.ids)
