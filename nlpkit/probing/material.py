@@ -12,7 +12,7 @@ import numpy as np
 
 from nlpkit import reporting
 from nlpkit.data import columns as column_names
-from nlpkit.data import draws, places, splits, words
+from nlpkit.data import draws, duplicates, places, splits, words
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.probing import properties
@@ -86,18 +86,6 @@ class Material:
     validation: Part
 
 
-class _Reader:
-    """What `splits.prepare` asks of a reader: rows of one text stay together."""
-
-    balance_column = group_column = drawn_together = None
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def keys(self, rows: Dataset) -> Any:
-        return (_as_text(value) for value in rows[self.text][:])
-
-
 def open_material(config: ProbeOptions) -> Material:
     """Read the rows, hold some out where there is no validation split, and draw as many as are asked for.
 
@@ -110,7 +98,7 @@ def open_material(config: ProbeOptions) -> Material:
     text, tags = _text_column(config, rows, names), []
     if _holds_lists(rows, text):
         tags = [name for name in names if name not in (text, "id") and _holds_lists(rows, name)]
-    wanted = properties.settled(config.label, names, rows[0], text, tags)
+    wanted = properties.settled(config.label, names, text, tags)
     hold_out(loaded, text, config)
     parts = {split: _read(loaded, split, text, wanted, config) for split in SPLITS}
     _put_into_fifths(parts, wanted)
@@ -157,7 +145,7 @@ def hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
     """Hold rows of train out as validation, where there is none: rows of one text stay together."""
     if "validation" in loaded.splits:
         return
-    groups = splits.duplicates.groups(_Reader(text).keys(loaded.splits["train"]))
+    groups = duplicates.groups(_as_text(value) for value in loaded.splits["train"][text][:])
     rest, held = draws.hold_out(
         loaded.splits["train"], config.validation_share, stratify_by=None, groups=groups, seed=config.seed
     )
@@ -172,12 +160,9 @@ def hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
 
 def _read(loaded: LoadedData, split: str, text: str, wanted: Sequence[Property], config: ProbeOptions) -> Part:
     """The sentences of a split, as many as are asked for, drawn at random and in their order."""
-    table = loaded.splits[split]
-    if missing := [
-        name for name in places.user_columns(loaded.splits["train"].column_names) if name not in table.column_names
-    ]:
-        raise UserError(f"{split} lacks the columns {', '.join(missing)}", "Give both splits the same columns.")
-    rows = table.to_list()
+    rows = _rows(
+        loaded.splits[split], split, list(dict.fromkeys([text, *(name for one in wanted for name in one.columns)]))
+    )
     unread: dict[str, list[str]] = {}
     made: dict[int, Sentence] = {}
     for number, row in enumerate(rows):
@@ -213,6 +198,28 @@ def draw(sizes: Mapping[int, int], most: int, seed: int) -> list[int]:
     return np.sort(order[np.cumsum(words_of) <= most]).tolist()
 
 
+def _rows(table: Dataset, split: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The columns that are read; numbers of classes that the data name, as data sets of the hub do, by their names.
+
+    Raises:
+        UserError: the split lacks one.
+    """
+    from datasets import ClassLabel
+
+    if missing := [name for name in columns if name not in table.column_names]:
+        raise UserError(f"{split} lacks the columns {', '.join(missing)}", "Give both splits the same columns.")
+    rows = table.select_columns(list(columns)).to_list()
+    for name in columns:
+        feature = table.features[name]
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, ClassLabel):
+            named: dict[int | None, str | None] = {None: None, -1: None, **dict(enumerate(inner.names))}
+            for row in rows:
+                value = row[name]
+                row[name] = [named[one] for one in value] if isinstance(value, list) else named[value]
+    return rows
+
+
 def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> Sentence:
     """The words of a row in their text.
 
@@ -222,14 +229,14 @@ def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> 
     value = row[text]
     if not value or not _as_text(value).strip():
         raise ValueError("no words")
-    if properties.is_gap(list(row)):
+    if any(one.name == properties.COREFERENCE for one in wanted):
         return spans(row)
     if isinstance(value, str):
         return Sentence(value, [])
-    for one in wanted:
-        if one.of == "words" and one.name in row and len(row[one.name] or ()) != len(value):
-            have = counted(len(row[one.name] or ()), "label", "labels")
-            raise ValueError(f"{one.name}: {counted(len(value), 'word', 'words')}, {have}")
+    for name in dict.fromkeys(name for one in wanted if one.of != "sentences" for name in one.columns):
+        if len(row[name] or ()) != len(value):
+            have = counted(len(row[name] or ()), "label", "labels")
+            raise ValueError(f"{counted(len(value), 'word', 'words')}, {have} in {name}")
     return Sentence(*words.joined(["" if word is None else str(word) for word in value]))
 
 

@@ -49,22 +49,23 @@ class Property(NamedTuple):
         name: as the user calls it.
         of: what has the label.
         about: for people: "the column upos of each word".
+        columns: that are read besides that of the words.
         read: the labels of a row.
     """
 
     name: str
     of: Of
     about: str
+    columns: tuple[str, ...]
     read: Callable[[Row], Iterator[Labelled]]
 
 
-def settled(named: Sequence[str], columns: Sequence[str], first: Row, text: str, tags: Sequence[str]) -> list[Property]:
+def settled(named: Sequence[str], columns: Sequence[str], text: str, tags: Sequence[str]) -> list[Property]:
     """The properties that are asked for, or those that the data have.
 
     Args:
         named: by the user.
         columns: of the data.
-        first: a row.
         text: the column of the words or of the text.
         tags: columns with a label for each word.
 
@@ -72,11 +73,12 @@ def settled(named: Sequence[str], columns: Sequence[str], first: Row, text: str,
         UserError: there is no such property, or none that could be meant.
     """
     if named:
-        return [_named(name, columns, first, text, tags) for name in named]
+        found = [_named(name, columns, text, tags) for name in named]
+        return list({one.name: one for one in found}.values())
     if is_gap(columns):
         return [_coreference()]
     if is_conll_u(columns):
-        return [_named(name, columns, first, text, tags) for name in USUAL]
+        return [_named(name, columns, text, tags) for name in USUAL]
     if tags:
         return [_of_words(name) for name in tags]
     label = column_names.guess([name for name in columns if name != text], column_names.LABEL_NAMES)
@@ -103,9 +105,17 @@ def features(cell: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in cell.split("|") if "=" in part)
 
 
-def _named(name: str, columns: Sequence[str], first: Row, text: str, tags: Sequence[str]) -> Property:
+def _named(name: str, columns: Sequence[str], text: str, tags: Sequence[str]) -> Property:
+    known = {column.lower(): column for column in columns if column != text}
+    if (column := known.get(name.lower())) is not None:
+        if column == HEAD and is_conll_u(columns):
+            raise UserError(
+                "--label head: the head of a word is no class", f"--label {DEPENDENCY}: its relation to it."
+            )
+        return _of_words(column) if column in tags else _of_sentences(column)
     if name == LENGTH:
-        return Property(LENGTH, "sentences", "how many words a sentence has, in fifths", lambda row: _length(row, text))
+        about = "how many words a sentence has, in fifths"
+        return Property(LENGTH, "sentences", about, (), lambda row: _length(row, text))
     if name in (DEPENDENCY, ROOT_TENSE):
         if not is_conll_u(columns):
             raise UserError(f"--label {name} is read off CoNLL-U, and the columns are {', '.join(columns)}")
@@ -114,13 +124,6 @@ def _named(name: str, columns: Sequence[str], first: Row, text: str, tags: Seque
         if not is_gap(columns):
             raise UserError(f"--label {name} is read off the columns of GAP ({', '.join(GAP)})")
         return _coreference()
-    known = {column.lower(): column for column in columns}
-    if (column := known.get(name.lower())) is not None and column != text:
-        if column == HEAD and is_conll_u(columns):
-            raise UserError(
-                "--label head: the head of a word is no class", f"--label {DEPENDENCY}: its relation to it."
-            )
-        return _of_words(column) if column in tags else _of_sentences(column)
     if is_conll_u(columns):
         return _feature(name)
     others = [column for column in columns if column != text]
@@ -139,7 +142,7 @@ def _of_words(column: str) -> Property:
             written = "" if label is None else str(label).strip()
             yield _word(place, None if written in NO_LABEL else written, f"words without {column}")
 
-    return Property(column, "words", f"the column {column} of each word", read)
+    return Property(column, "words", f"the column {column} of each word", (column,), read)
 
 
 def _feature(name: str) -> Property:
@@ -147,7 +150,7 @@ def _feature(name: str) -> Property:
         for place, cell in enumerate(row[FEATS] or ()):
             yield _word(place, features(cell).get(name), f"words without the feature {name}")
 
-    return Property(name, "words", f"the feature {name} of each word that has it", read)
+    return Property(name, "words", f"the feature {name} of each word that has it", (FEATS,), read)
 
 
 def _word(place: int, label: str | None, why: str) -> Labelled:
@@ -170,7 +173,8 @@ def _dependency() -> Property:
                     (place, numbers[head]), None if relation in NO_LABEL else relation, "words without deprel"
                 )
 
-    return Property(DEPENDENCY, "pairs", "the relation of a word to its head, by both states", read)
+    about = "the relation of a word to its head, by both states"
+    return Property(DEPENDENCY, "pairs", about, (NUMBERS, HEAD, RELATION), read)
 
 
 def _coreference() -> Property:
@@ -181,7 +185,7 @@ def _coreference() -> Property:
             label = {"true": "same", "false": "other"}.get(same)
             yield Labelled((order.index(candidate), order.index("Pronoun")), label, f"pairs without {candidate}-coref")
 
-    return Property(COREFERENCE, "pairs", "whether a pronoun means a name (GAP), by the states of both", read)
+    return Property(COREFERENCE, "pairs", "whether a pronoun means a name (GAP), by the states of both", GAP[1:], read)
 
 
 def spans_of(row: Row) -> list[str]:
@@ -195,10 +199,12 @@ def spans_of(row: Row) -> list[str]:
 def _of_sentences(column: str) -> Property:
     def read(row: Row) -> Iterator[Labelled]:
         value = row[column]
+        if isinstance(value, list | dict):
+            raise UserError(f"--label {column}: the column holds lists, and a probe tells one class of each row")
         written = "" if value is None else str(value).strip()
         yield Labelled((), written or None, f"rows without {column}")
 
-    return Property(column, "sentences", f"the column {column} of each row", read)
+    return Property(column, "sentences", f"the column {column} of each row", (column,), read)
 
 
 def _length(row: Row, text: str) -> Iterator[Labelled]:
@@ -213,4 +219,4 @@ def _root_tense() -> Property:
         tense = features(row[FEATS][roots[0]]).get("Tense") if roots else None
         yield Labelled((), tense, "sentences whose root has no tense")
 
-    return Property(ROOT_TENSE, "sentences", "the tense of the root of a sentence", read)
+    return Property(ROOT_TENSE, "sentences", "the tense of the root of a sentence", (HEAD, FEATS), read)

@@ -77,6 +77,7 @@ def run(config: Config) -> Report:
             "Take the mean, or the last token: --pooling last",
         )
     material = open_material(config)
+    _refuse_unread(config, material)
     needed = layers.bytes_needed(model, material, chosen)
     reporting.current().plan(COMMAND, _plan(model, material, config, chosen, needed, folder))
     for split, part in (("train", material.train), ("validation", material.validation)):
@@ -120,6 +121,16 @@ def run(config: Config) -> Report:
     report = {"command": COMMAND, "metrics": record["metrics"], **head, "properties": properties}
     report |= {"rows": record["rows"], "output": str(folder.path)}
     return Report(report, [told.table(one) for one in found], told.lines(found, folder.path))
+
+
+def _refuse_unread(config: Config, material: Material) -> None:
+    """Raises UserError: it is said what stands for words or for sentences, and nothing is probed in such."""
+    of_sentences = [one.name for one in material.properties if one.of == "sentences"]
+    names = ", ".join(one.name for one in material.properties)
+    if "pooling" in config.given and not of_sentences:
+        raise UserError(f"--pooling says what stands for a sentence, and {names} is of words", "Leave it out: --word.")
+    if "word" in config.given and len(of_sentences) == len(material.properties):
+        raise UserError(f"--word says what stands for a word, and {names} is of sentences", "Leave it out: --pooling.")
 
 
 def _counts(part: Any) -> dict[str, Any]:

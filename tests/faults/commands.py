@@ -226,10 +226,15 @@ def _of_meaning(folder: Path, model: Path) -> dict[str, Case]:
         "index-update": Case(second, files, again="", index=True, before=tuple(first)),
         "cluster": Case(["cluster", *grouped, *flags(k=3, map="pca")], ("rows.csv",), "--overwrite"),
         "topics": Case(["topics", *grouped, *flags(min_size=5)], ("*.safetensors", "rows.csv"), "--overwrite"),
+        "probe": Case(
+            ["probe", str(encoder), *flags(data=few, label="length", layers=0, device="cpu", threads=1)],
+            ("probes.json",),
+            "--overwrite",
+        ),
     }
 
 
-MEANING = ("index", "index-update", "cluster", "topics")
+MEANING = ("index", "index-update", "cluster", "topics", "probe")
 EMBEDDERS = (
     "finetune-embed-cached",
     "finetune-embed-mined",

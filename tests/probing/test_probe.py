@@ -112,7 +112,7 @@ def test_words_that_are_not_read_are_counted_and_left_out() -> None:
     part.examples["x"] = Examples(np.arange(40)[:, None], np.array(["u", "v"] * 20, dtype=object))
     cut, silent = np.arange(40) < 3, np.arange(40) == 5
     states = States((0,), np.zeros((1, 40, 2), np.float32), None, np.arange(41), cut, silent, np.zeros(40, bool))
-    made = probes.task_of(Property("x", "words", "", lambda _: iter(())), (part, part), (states, states))
+    made = probes.task_of(Property("x", "words", "", (), lambda _: iter(())), (part, part), (states, states))
     assert len(made.gold[0]) == 36
     assert made.left_out[0] == {
         "words beyond what the model reads": 3,
@@ -128,6 +128,7 @@ def test_words_that_are_not_read_are_counted_and_left_out() -> None:
         ({"label": ["VerbForm"]}, "nothing in train has such a label .120 words without the feature VerbForm"),
         ({"label": ["Mood"]}, "all 30 labels of train are 'Ind'"),
         ({"label": ["head"]}, "the head of a word is no class"),
+        ({"label": ["upos"], "pooling": "cls"}, "--pooling says what stands for a sentence, and upos is of words"),
         ({"label": ["coreference"]}, "read off the columns of GAP"),
     ],
 )
