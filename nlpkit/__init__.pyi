@@ -5318,6 +5318,7 @@ def probe(
     trust_remote_code: bool = False,
     pooling: Literal['mean', 'cls', 'last'] = 'mean',
     word: Literal['mean', 'first'] = 'mean',
+    untrained: bool = True,
     text_column: str | None = None,
     validation_share: float = 0.1,
     config: str | PathLike[str] | None = None,
@@ -5371,6 +5372,8 @@ def probe(
         pooling: What stands for a sentence: the mean of its tokens, the first, the last. (only with
             what layers)
         word: What stands for a word: the mean of its tokens, or the first. (only with what layers)
+        untrained: Probe a model of the same shape with random weights too, which takes as long again.
+            (only with what layers)
         text_column: Column of the text. Default: guessed. (only with what layers)
         validation_share: Share of train held out when there is no validation split.
         config: YAML recipe, or the nlpkit.json of a run to repeat.

@@ -66,10 +66,12 @@ def profiles(found: Sequence[Found]) -> Plot:
         figure, grid = _panels(len(found), 2.6)
         for one, axes in zip(found, grid, strict=False):
             layers = [at.layer for at in one.layers]
-            lines: list[tuple[str, list[float]]] = [("model", [at.probe.figures.accuracy for at in one.layers])]
-            lines.append(("untrained", [at.untrained.figures.accuracy for at in one.layers if at.untrained]))
-            lines.append(("control task", [at.control.figures.accuracy for at in one.layers if at.control]))
-            for k, (name, values) in enumerate(lines):
+            lines = {
+                "model": [at.probe.figures.accuracy for at in one.layers],
+                "untrained": [at.untrained.figures.accuracy for at in one.layers if at.untrained],
+                "control task": [at.control.figures.accuracy for at in one.layers if at.control],
+            }
+            for k, (name, values) in enumerate(lines.items()):
                 if values:
                     axes.plot(layers, values, color=COLOURS[k], marker="os^"[k], markersize=4, label=name)
             axes.axhline(one.alone.accuracy, color=INK, linewidth=1, linestyle="--", label="words alone")

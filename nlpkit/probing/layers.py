@@ -30,7 +30,7 @@ class OfLayer:
         layer: 0 for the embeddings.
         probe: of the model.
         control: the same for random labels that hang on the word alone; None of sentences, which stand once each.
-        untrained: of a model of the same shape with random weights.
+        untrained: of a model of the same shape with random weights; None where that is not asked for.
     """
 
     layer: int
@@ -158,7 +158,7 @@ def probed(model: Opened, material: Material, layers: Sequence[int], config: Pro
     tell_of_cuts(model, material, given)
     tasks = [probes.task_of(one, parts, given) for one in material.properties]
     found = []
-    fits = sum(len(layers) * (2 if task.of == "sentences" else 3) + 1 for task in tasks)
+    fits = sum(len(layers) * (1 + (task.of != "sentences") + config.untrained) + 1 for task in tasks)
     with reporting.current().progress("probes", fits, "probes") as bar:
         for one, task in zip(material.properties, tasks, strict=True):
             by_sentence = task.of == "sentences"
@@ -175,13 +175,15 @@ def probed(model: Opened, material: Material, layers: Sequence[int], config: Pro
             result.mix = mixing.mixed(task, given, config.seed) if len(layers) > 1 else None
             bar.advance()
             found.append(result)
-        del given
-        other = opened.untrained(model, config.seed)
-        random = _states(other, material, layers, config, "untrained states")
-        for task, result in zip(tasks, found, strict=True):
-            for position, at in enumerate(result.layers):
-                at.untrained = probes.fit(_features(task, random, position), task.gold, task.units[1])
-                bar.advance()
+        del given  # the states of two models need not be in memory together
+        if config.untrained:
+            random = _states(opened.untrained(model, config.seed), material, layers, config, "untrained states")
+            for result in found:
+                for position, at in enumerate(result.layers):
+                    at.untrained = probes.fit(
+                        _features(result.task, random, position), result.task.gold, result.task.units[1]
+                    )
+                    bar.advance()
     _tell_unsettled(found)
     return found
 

@@ -128,7 +128,7 @@ def _shape(weights: Weights, tokenizer: Any, name: str) -> tuple[int, int]:
     Raises:
         UserError: the architecture gives no hidden states.
     """
-    ids = torch.tensor([tokenizer("a", return_special_tokens_mask=False)["input_ids"]], device=weights.device.name)
+    ids = torch.tensor([tokenizer("a few words")["input_ids"]], device=weights.device.name)
     with torch.inference_mode():
         given = weights.call(lambda: weights.model(input_ids=ids, output_hidden_states=True))
     hidden = getattr(given, "hidden_states", None)

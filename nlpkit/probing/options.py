@@ -72,6 +72,12 @@ class ProbeOptions(LookedIntoOptions, FolderOptions, SeedOptions, SourceOptions)
         metavar="N",
     )
     output: Path | None = option_like(FolderOptions, "output", shown_default="runs/<data>-probe")
+    untrained: bool = option(
+        True,
+        "Probe a model of the same shape with random weights too, which takes as long again.",
+        panel=PANEL,
+        only_with=OF_LAYERS,
+    )
     text_column: str | None = option_like(TextColumnOptions, "text_column", only_with=OF_LAYERS)
     validation_share: float = option_like(DataOptions, "validation_share")
     seed: int = option_like(SeedOptions, "seed", help="Seed of all that is drawn.", panel=PANEL)

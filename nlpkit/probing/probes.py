@@ -111,8 +111,10 @@ def task_of(one: Property, parts: tuple[Part, Part], states: tuple[States, State
     kept = [_kept(one, part.examples[one.name], found) for part, found in zip(parts, states, strict=True)]
     for split, examples in zip(("train", "validation"), kept, strict=True):
         if len(examples.labels) < FEWEST:
+            why = ", ".join(f"{count:,} {why}" for why, count in examples.left_out.most_common())
             raise UserError(
-                f"--label {one.name}: {split} has {len(examples.labels)} examples, and a probe needs {FEWEST} at least",
+                f"--label {one.name}: {len(examples.labels)} examples are left in {split}, and a probe needs {FEWEST}"
+                f"{f' (left out: {why})' if why else ''}",
                 "Raise --max-words, or give more rows.",
             )
     classes = sorted(set(kept[0].labels.tolist()))

@@ -128,9 +128,9 @@ def _refuse_unread(config: Config, material: Material) -> None:
     of_sentences = [one.name for one in material.properties if one.of == "sentences"]
     names = ", ".join(one.name for one in material.properties)
     if "pooling" in config.given and not of_sentences:
-        raise UserError(f"--pooling says what stands for a sentence, and {names} is of words", "Leave it out: --word.")
+        raise UserError(f"--pooling says what stands for a sentence, and {names} is of words", "Leave it out.")
     if "word" in config.given and len(of_sentences) == len(material.properties):
-        raise UserError(f"--word says what stands for a word, and {names} is of sentences", "Leave it out: --pooling.")
+        raise UserError(f"--word says what stands for a word, and {names} is of sentences", "Leave it out.")
 
 
 def _counts(part: Any) -> dict[str, Any]:
