@@ -3121,7 +3121,7 @@ def explain(
         sequences: Texts for each prompt. For text-generation, text2text-generation.
         stop: Text that ends the writing, and is left out (repeatable). For text-generation,
             text2text-generation.
-        seed: Of what methods draw. For text-generation, text2text-generation.
+        seed: Seed of what is drawn. For text-generation, text2text-generation.
         show_probabilities: Show how likely each token was. For text-generation, text2text-generation.
         runners_up: Tokens listed beside each that was written. (only with show_probabilities) For
             text-generation, text2text-generation.

@@ -8,7 +8,8 @@ from typing import Literal
 from nlpkit.errors import UserError
 from nlpkit.explaining.methods import DEFAULT, METHODS
 from nlpkit.nearby import nearest
-from nlpkit.options import Config, Names, OnlyWith, option
+from nlpkit.options import Config, Names, OnlyWith, option, option_like
+from nlpkit.tasks.text_generation.options import GenerationOptions
 
 ALL = "all"
 
@@ -30,7 +31,7 @@ class AttributionOptions(Config):
         shown_default="its answer",
     )
     by: Literal["words", "tokens"] = option("words", "What is hidden together.", panel="Explanation")
-    seed: int = option(42, "Of what methods draw.", panel="Explanation", ge=0)
+    seed: int = option_like(GenerationOptions, "seed")  # a model that writes draws by the same
 
     counterfactual: Literal["remove", "mask", "replace", "synonyms"] | None = option(
         None,

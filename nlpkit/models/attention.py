@@ -46,7 +46,8 @@ def require(model: Any, name: str = "the model") -> None:
 def heads(model: Any) -> int:
     """Attention heads of a layer, as the config of a model says; 0: it has none."""
     config = getattr(model, "config", None)
-    for name in ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads"):
-        if value := getattr(config, name, None):
-            return int(value)
+    for part in (config, getattr(config, "encoder", None)):  # of a pair of models: those of the one that reads
+        for name in ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads"):
+            if value := getattr(part, name, None):
+                return int(value)
     return 0

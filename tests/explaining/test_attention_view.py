@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import write_jsonl
 from PIL import Image
+from writers import make_writer
 
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention.options import AttentionOptions
 from nlpkit.explaining.attention.seen import Row
 from nlpkit.explaining.attention.view import attention_view
 from nlpkit.inference.predictor import Predictor, open_predictor
-from nlpkit.recipes import predict
+from nlpkit.recipes import explain, predict
 from nlpkit.reporting import Report
 
 TEXT = "the clerk was kind and the room was cold"
@@ -76,3 +78,26 @@ def test_other_files_and_too_many_texts_are_refused(model: Predictor[Any], tmp_p
         view(model, tmp_path / "look.csv")
     with pytest.raises(UserError, match="a page of attention takes at most 8 texts"):
         view(model, tmp_path / "look.html", *[TEXT] * 9)
+
+
+def test_the_command_takes_a_file_and_refuses_what_is_for_words(
+    model: Predictor[Any], trained: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"model": str(trained), "show": "attention", "device": "cpu", "threads": 1}
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"text": TEXT}, {"text": "a good film"}])
+    output = tmp_path / "look.html"
+    report = explain.run(explain.Config(**asked, input=str(data), output=output))
+    assert [text["text"] for text in report.record["texts"]] == [TEXT, "a good film"]
+    assert output.is_file()
+    with pytest.raises(UserError, match="--by is for what words are worth"):
+        explain.run(explain.Config(**asked, texts=[TEXT], output=tmp_path / "by.html", by="tokens"))
+    with pytest.raises(UserError, match="--layer is for --show attention"):
+        explain.run(explain.Config(**{**asked, "show": "words"}, texts=[TEXT], layer=1))
+
+
+def test_a_model_that_writes_is_opened_by_the_command(tmp_path: Path) -> None:
+    folder = make_writer(tmp_path / "run")
+    output = tmp_path / "look.html"
+    asked: dict[str, Any] = {"model": str(folder), "show": "attention", "device": "cpu", "threads": 1}
+    report = explain.run(explain.Config(**asked, texts=["the film was"], output=output))
+    assert report.record["layers_with_vectors"] == 2

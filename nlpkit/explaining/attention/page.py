@@ -54,13 +54,15 @@ class Page:
     Attributes:
         html: the file.
         tokens: of a side at most; None where all are there.
-        vectors: layers with queries and keys, of how many; the last come first into the page.
+        vectors: layers whose queries and keys are there; the last come first into the page.
+        found: layers that have some.
         layers: of all stacks.
     """
 
     html: str
     tokens: int | None
     vectors: int
+    found: int
     layers: int
 
 
@@ -98,7 +100,11 @@ def made(model: str, texts: Sequence[Seen], begin: Opening, about: str) -> Page:
             "There is no view of queries and keys: those of this architecture do not give its attention by their "
             "products and a bias by distance."
         )
-    elif there < found:
+    elif found < layers:
+        notes.append(
+            f"Queries and keys give the attention of {found:,} of {layers:,} layers: the others have none here."
+        )
+    if there < found:
         notes.append(
             f"Queries and keys of {there:,} of {found:,} layers, the last ones, are here: with all of them the page "
             "would have more than 2 MB."
@@ -118,9 +124,8 @@ def made(model: str, texts: Sequence[Seen], begin: Opening, about: str) -> Page:
 <script id=data type="application/json">{block}</script>
 <script>{script}</script>
 """
-    return Page(
-        page.head(f"Attention of {model}", style, script) + html, most if longest > most else None, there, layers
-    )
+    whole = page.head(f"Attention of {model}", style, script) + html
+    return Page(whole, most if longest > most else None, there, found, layers)
 
 
 def _depth(texts: Sequence[Seen]) -> int:

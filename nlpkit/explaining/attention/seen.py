@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention import masked, vectors
 from nlpkit.inference.predictor import Predictor
-from nlpkit.models import attention
+from nlpkit.models import attention, opening
 from nlpkit.tasks.contract import BOOKKEEPING, NAN
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _texts_with_masks(row: Row) -> list[str]:
 
 
 def _title(texts: Sequence[str]) -> str:
-    return " / ".join(texts)
+    return " / ".join(filter(None, texts))
 
 
 def _too_long(tokens: int | None, most: int, where: str) -> None:
@@ -214,6 +215,12 @@ def _read_by_decoder(model: Any, tokenizer: Any, answer: str) -> Any:
     labels = list(tokenizer(text_target=answer, verbose=False)["input_ids"])
     if tokenizer.eos_token_id not in labels:  # some tokenizers leave it to the task
         labels.append(tokenizer.eos_token_id)
+    most = opening.writes(model.config, model)
+    if most is not None and len(labels) > most:
+        reporting.current().warn(
+            f"what was written has {len(labels):,} tokens, more than the decoder takes: the first {most:,} are shown"
+        )
+        labels = labels[:most]
     return model.prepare_decoder_input_ids_from_labels(torch.tensor([labels], device=model.device))
 
 

@@ -167,10 +167,12 @@ def _lacking(made: page.Page) -> list[str]:
     said = []
     if made.tokens is not None:
         said.append(f"it shows the first {made.tokens} tokens of a side")
-    if made.vectors == 0:
+    if not made.found:
         said.append("it has no view of queries and keys: those of this architecture do not give its attention")
-    elif made.vectors < made.layers:
-        said.append(f"it has queries and keys of {made.vectors} of {made.layers} layers, the last ones")
+    elif made.found < made.layers:
+        said.append(f"queries and keys give the attention of {made.found} of {made.layers} layers, and stand there")
+    if made.vectors < made.found:
+        said.append(f"it has queries and keys of the last {made.vectors} of {made.found} layers, to stay below 2 MB")
     return said
 
 
