@@ -3077,7 +3077,8 @@ def explain(
         min_margin: Give no answer whose score is less than this above that of the next label. Default:
             give every answer. For text-classification, zero-shot-classification,
             zero-shot-by-embedding.
-        text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification.
+        text_pair: Second text of a pair, one for each TEXT (repeatable). For text-classification,
+            sentence-embedding.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
             token-classification.
         top_k: Masked LM: candidates for each mask. For fill-mask, text-generation,

@@ -125,7 +125,7 @@ class RecipeCommand(typer.core.TyperCommand):
 
     def config(self) -> type[Config]:
         """The config whose options `--help` shows: of the task of the model, where the command line names one."""
-        from nlpkit.tasks.deferred import DeferredOptions, settled_class
+        from nlpkit.tasks.deferred import DeferredOptions, group_of, settled_class
 
         config: type[Config] = self.module.Config
         if not issubclass(config, DeferredOptions):
@@ -137,7 +137,7 @@ class RecipeCommand(typer.core.TyperCommand):
         except UserError as error:
             print(f"nlpkit: {shown(error.message)}: the options of every task are shown", file=sys.stderr)
             return config
-        return settled_class(config, getattr(task, config.kind), task.name) if task is not None else config
+        return settled_class(config, group_of(task, config.kind), task.name) if task is not None else config
 
 
 def _command(name: str, module: Any) -> Any:

@@ -68,11 +68,13 @@ class Variants:
     def mask(self) -> int | None:
         """The token that stands for a hidden one; None: the tokenizer has none, and words are left out.
 
-        One that begins or ends texts, as GPT-2's for unknown ones, would part the text in two.
+        One that begins or ends texts, as GPT-2's for unknown ones, would part the text in two; and padding is nothing
+        that a model has read: it stands for words only where these cannot be left out.
         """
         tokenizer = self.predictor.tokenizer
         parting = (tokenizer.bos_token_id, tokenizer.eos_token_id)
-        for token in (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id):
+        padding = None if self.task.movable else tokenizer.pad_token_id
+        for token in (tokenizer.mask_token_id, tokenizer.unk_token_id, padding):
             if token is not None and token not in parting:
                 return int(token)
         if not self.task.movable:
@@ -126,8 +128,17 @@ class Variants:
             feature["input_ids"] = [self.mask if i in hidden else token for i, token in enumerate(feature["input_ids"])]
             return feature
         for name in feature.keys() & set(OF_TOKENS):
-            feature[name] = [entry for i, entry in enumerate(feature[name]) if i not in hidden]
+            left = [entry for i, entry in enumerate(feature[name]) if i not in hidden]
+            feature[name] = left or self._nothing[name]
         return feature
+
+    @property
+    def _nothing(self) -> dict[str, list[int]]:
+        """What is read where all words are left out, and the tokenizer puts nothing around a text: the token that
+        begins or ends one."""
+        tokenizer = self.predictor.tokenizer
+        known = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        return {"input_ids": [next(int(token) for token in known if token is not None)], "token_type_ids": [0]}
 
     def _asked(self, rows: list[dict[str, Any]]) -> Iterator[float]:
         """How sure the model is of each, in batches of like lengths."""
@@ -136,8 +147,7 @@ class Variants:
         found: dict[int, float] = {}
         start = 0
         while start < len(order):
-            tokens = max(len(rows[order[start]]["input_ids"]), 1)
-            some = order[start : start + max(BATCH_TOKENS // tokens, 1)]
+            some = order[start : start + max(BATCH_TOKENS // len(rows[order[start]]["input_ids"]), 1)]
             batch = self.predictor.batch([rows[i] for i in some])
             values = self.task.explained(self.predictor.run(batch), self.question.target)
             found.update(zip(some, values.double().cpu().tolist(), strict=True))

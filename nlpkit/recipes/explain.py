@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
@@ -27,6 +27,7 @@ from nlpkit.recipes import predict
 from nlpkit.reporting import Marked, Report, Table
 from nlpkit.runs.files import require_writable
 from nlpkit.tasks.contract import Task
+from nlpkit.tasks.deferred import Kind
 from nlpkit.tasks.roles import Explainable
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ PREFIX = "prediction"
 
 class Config(AttentionOptions, AttributionOptions, predict.AnswerOptions):
     """Options of `nlpkit explain`."""
+
+    kind: ClassVar[Kind] = "explain_options"
 
     output: Path | None = option_like(
         predict.AnswerOptions,
@@ -256,6 +259,8 @@ def _of_texts(predictor: Predictor[Explainable], config: Config) -> Report:
         where = f"{asked.where}: " if len(typed) > 1 else ""
         if told[-1].error:
             reporting.current().warn(f"{asked.where} is not explained: {told[-1].error}")
+        elif not told[-1].explanations:
+            reporting.current().note(f"{asked.where}: the answer is empty; --target names what to explain instead")
         for explanation in told[-1].explanations:
             tables += _tables(explanation, where)
         if told[-1].other is not None:

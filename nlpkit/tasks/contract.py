@@ -104,6 +104,7 @@ class Task(ABC):
     data_options: ClassVar[type[Config]] = Config  # check-data: what `from_data` reads
     predict_options: ClassVar[type[Config]] = Config  # predict: columns, what is typed (panel "Input"), answers
     evaluate_options: ClassVar[type[Config]] = Config  # evaluate: columns, figures
+    explain_options: ClassVar[type[Config] | None] = None  # explain: None for those of predict
     column_options: ClassVar[type[Config]] = Config  # distill, prune, quantize: where the labelled rows hold what
 
     # what `record` gives and `from_model` is given

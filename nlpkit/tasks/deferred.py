@@ -26,8 +26,14 @@ from nlpkit.tasks import registry
 if TYPE_CHECKING:
     from nlpkit.tasks.contract import Task
 
-Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options"]
+Kind = Literal["data_options", "predict_options", "evaluate_options", "column_options", "explain_options"]
 """Which of the option groups of a task a command takes; attributes of `Task`."""
+
+
+def group_of(task: type[Task], kind: Kind) -> type[Config]:
+    """The options of a task that a command takes."""
+    group: type[Config] = getattr(task, kind) or task.predict_options
+    return group
 
 
 class DeferredOptions(Config):
@@ -126,7 +132,7 @@ class DeferredOptions(Config):
         """
         if self.settled_for == task.name:
             return self
-        group = getattr(task, self.kind)
+        group = group_of(task, self.kind)
         problems: list[Problem] = []
         for name, value in self._values.items():
             declared = _declared(self.kind)[name]
@@ -193,7 +199,7 @@ def _declared(kind: Kind) -> dict[str, list[tuple[FieldInfo, list[str]]]]:
     """
     declared: dict[str, list[tuple[FieldInfo, list[str]]]] = {}
     for task in registry.classes():
-        for name, info in getattr(task, kind).model_fields.items():
+        for name, info in group_of(task, kind).model_fields.items():
             ways = declared.setdefault(name, [])
             same = next((tasks for other, tasks in ways if repr(other) == repr(info)), None)
             if same is None:
@@ -215,7 +221,7 @@ def _accepted(name: str, value: Any, kind: Kind) -> Any:
     """
     read, refused = [], []
     for _, tasks in _declared(kind)[name]:
-        group = getattr(registry.task_class(tasks[0]), kind)
+        group = group_of(registry.task_class(tasks[0]), kind)
         try:
             read.append(getattr(group(**{name: value}), name))
         except OptionError as error:

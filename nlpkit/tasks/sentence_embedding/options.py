@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from nlpkit.options import AtCommas, ColumnOptions, Config, Names, TextColumnOptions, option, option_like
+from nlpkit.options import AtCommas, ColumnOptions, Config, Names, Strings, TextColumnOptions, option, option_like
 from nlpkit.tasks.options import LengthOptions
 
 Pooling = Literal["mean", "max", "cls", "mean_sqrt_len", "weighted_mean", "last_token"]
@@ -76,6 +76,12 @@ class SidePromptOptions(Config):
 
 class EmbeddingAnswerOptions(VectorOptions, TextColumnOptions):
     """Options of `predict`."""
+
+
+class EmbeddingExplainOptions(EmbeddingAnswerOptions):
+    """Options of `explain`: how like two texts are is explained."""
+
+    text_pair: Strings = option([], "Second text of a pair, one for each TEXT (repeatable).", panel="Input")
 
 
 GivenShape = Literal[

@@ -16,7 +16,7 @@ from nlpkit.options import Config, TextColumnOptions
 from nlpkit.tasks.reading import Reader, asked
 from nlpkit.tasks.sentence_embedding import queries, recognition
 from nlpkit.tasks.sentence_embedding.layout import Layout
-from nlpkit.tasks.sentence_embedding.options import ShapeOptions
+from nlpkit.tasks.sentence_embedding.options import EmbeddingExplainOptions, ShapeOptions
 from nlpkit.tasks.sentence_embedding.prompts import SEARCHED
 from nlpkit.tasks.sentence_embedding.rows import Rows
 from nlpkit.tasks.sentence_embedding.task import SentenceEmbedding
@@ -35,10 +35,12 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
     Args:
         layout: of the rows; None until their cells are seen, see `settled`.
         named: the columns that were named, and the shape.
+        compares: whether both texts of an unlabelled row are read, as their likeness is asked for.
     """
 
     layout: Layout | None = None
     named: ShapeOptions = field(default_factory=ShapeOptions)
+    compares: bool = False
 
     @classmethod
     def of(
@@ -64,6 +66,8 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
                 f"no column looks like text; the columns are {', '.join(columns)}", "Name it with --text-column."
             )
         alone = Layout("texts", column_names.require(text, columns, "text"))
+        if isinstance(options, EmbeddingExplainOptions):
+            return cls(task, replace(alone, pair=_second(task, alone.text, columns, options)), named, compares=True)
         if isinstance(options, ShapeOptions):  # they are added to rows that are learnt from
             _tell_of_sides(task, alone, f"'{alone.text}'")
         return cls(task, alone, named)
@@ -111,11 +115,25 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
 
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:
         assert self.layout is not None
-        return {"text": column_names.cell(row, self.layout.text, recognition.ANCHORS)}
+        found = {"text": column_names.cell(row, self.layout.text, recognition.ANCHORS)}
+        if self.compares and self.layout.pair:
+            found["text_pair"] = column_names.cell(row, self.layout.pair, ())
+        return found
 
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
-        """Each text by itself, also where rows that are judged are pairs."""
-        return [{"text": text} for text in options.texts], replace(self, layout=Layout("texts", "text"))
+        """Each text by itself, also where rows that are judged are pairs; or with the one that it is compared with.
+
+        Raises:
+            UserError: there are not as many second texts, where there are some.
+        """
+        seconds = options.text_pair if isinstance(options, EmbeddingExplainOptions) else []
+        if not seconds:
+            return [{"text": text} for text in options.texts], replace(self, layout=Layout("texts", "text"))
+        if len(seconds) != len(options.texts):
+            raise UserError(f"{len(options.texts)} TEXT but {len(seconds)} --text-pair", "Give one for each TEXT.")
+        rows = zip(options.texts, seconds, strict=True)
+        compared = replace(self, layout=Layout("texts", "text", pair="text_pair"), compares=True)
+        return [{"text": text, "text_pair": other} for text, other in rows], compared
 
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         findings = findings if findings is not None else []
@@ -143,6 +161,25 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
             if known is not None and set(known.columns) <= set(columns):
                 return known
         return recognition.told(rows, split, self.named)
+
+
+def _second(task: SentenceEmbedding, text: str, columns: Sequence[str], options: EmbeddingExplainOptions) -> str | None:
+    """The column of the text that each is compared with: the one named, that of training, or a guess, which is told;
+    None: there is none.
+
+    Raises:
+        UserError: there is none of the name.
+    """
+    if options.text_pair_column:
+        return column_names.require(options.text_pair_column, columns, "second text")
+    trained = task.layout.pair if task.layout else None
+    if trained in columns and trained != text:
+        return trained
+    guessed = column_names.guess_pair(columns)
+    if guessed is None or guessed[0] != text:
+        return None
+    reporting.current().note(f"second text: column '{guessed[1]}' (guessed; --text-pair-column)")
+    return guessed[1]
 
 
 def _tell_of_sides(task: SentenceEmbedding, layout: Layout, what: str) -> None:

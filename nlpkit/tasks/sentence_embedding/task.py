@@ -60,6 +60,7 @@ from nlpkit.tasks.sentence_embedding.options import (
     EmbeddingAnswerOptions,
     EmbeddingColumnOptions,
     EmbeddingDataOptions,
+    EmbeddingExplainOptions,
     EmbeddingJudgeOptions,
     SidePromptOptions,
     VectorOptions,
@@ -127,6 +128,7 @@ class SentenceEmbedding(Teachable, Explainable):
     trained_by: ClassVar[str] = "finetune-embed"
     data_options: ClassVar[type[Config]] = EmbeddingDataOptions
     predict_options: ClassVar[type[Config]] = EmbeddingAnswerOptions
+    explain_options: ClassVar[type[Config] | None] = EmbeddingExplainOptions
     evaluate_options: ClassVar[type[Config]] = EmbeddingJudgeOptions
     column_options: ClassVar[type[Config]] = EmbeddingColumnOptions
     record_type: ClassVar[type[TaskRecord]] = EmbeddingRecord
@@ -590,7 +592,10 @@ class SentenceEmbedding(Teachable, Explainable):
         return figures.details(outputs, examples, self.vectors.similarity, self.matryoshka)
 
     def decode(self, outputs: np.ndarray, inputs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The vector of each text, as a list of numbers."""
+        """The vector of each text, as a list of numbers; of a row of two texts how like they are, as one."""
+        if inputs and "text_pair" in inputs[0]:
+            likeness = similarity.of_pairs(outputs[:, 0], outputs[:, 1], self.vectors.similarity)
+            return ({"prediction": float(one), "score": None} for one in likeness)
         return ({"prediction": vector.tolist(), "score": None} for vector in outputs[:, 0])
 
     # --- explaining ---

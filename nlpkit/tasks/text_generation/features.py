@@ -127,12 +127,10 @@ class PromptCollator(Collator):
     Args:
         judged: pads those, which have labels.
         pad_id: of the token that pads.
-        first: stands in the place of a prompt without tokens.
     """
 
     judged: Collator
     pad_id: int
-    first: int
 
     def arrays(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         if "labels" in features[0]:
@@ -148,7 +146,7 @@ class PromptCollator(Collator):
         return {"input_ids": ids, "attention_mask": mask}
 
     def _continued(self, features: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-        texts = [[*(row["input_ids"] or [self.first]), *row[CONTINUED][:-1]] for row in features]
+        texts = [[*row["input_ids"], *row[CONTINUED][:-1]] for row in features]
         shape = (len(features), max(map(len, texts)))
         ids, mask = np.full(shape, self.pad_id, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         labels = np.full(shape, IGNORED, dtype=np.int64)

@@ -205,7 +205,7 @@ class TextGeneration(Judged, Explainable):
     def collate(self, tokenizer: Any, *, multiple: int = 1) -> Collator:
         """Prompts are padded on the left, as what is written stands behind them."""
         right = PaddingCollator(tokenizer, token_labels=True, multiple=multiple, limit=self.model_length)
-        return features.PromptCollator(right, tokenizer.pad_token_id, features.first_token(tokenizer))
+        return features.PromptCollator(right, tokenizer.pad_token_id)
 
     def answer(self, model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is written behind each prompt, see `packed`."""
