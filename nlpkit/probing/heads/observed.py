@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from nlpkit.errors import UserError
 from nlpkit.models import attention
 from nlpkit.probing import states
 from nlpkit.probing.opened import Opened
@@ -110,12 +111,23 @@ class Attention:
                 if len(one.cut):
                     self.too_long += 1
                     continue
+                self._require_square(one)
                 self.heads = self.heads or [
                     Head(layer, number)
                     for layer, of_layer in enumerate(one.attentions, start=1)
                     for number in range(1, len(of_layer) + 1)
                 ]
                 yield Observed(one.sentence, one.ids, one.words, np.concatenate(one.attentions))
+
+    def _require_square(self, one: states.Pass) -> None:
+        """Raises UserError: the model gives attention that is not from every token to every one."""
+        size = len(one.ids)
+        if one.attentions is not None and any(of_layer.shape[1:] != (size, size) for of_layer in one.attentions):
+            kind = self.opened.model.config.model_type
+            raise UserError(
+                f"{self.opened.name}: {kind} does not give the attention from every token to every other one",
+                "Name a model whose layers attend to whole texts.",
+            )
 
 
 def between_words(attention: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:

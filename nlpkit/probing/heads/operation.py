@@ -27,7 +27,6 @@ from nlpkit.runs.folder import RunFolder, versions
 
 if TYPE_CHECKING:
     from nlpkit.probing.heads.reading import Split
-    from nlpkit.probing.heads.relations import Kind
     from nlpkit.probing.heads.study import Heads, Parsed
     from nlpkit.probing.options import ProbeOptions
     from nlpkit.runs.plots import Plot
@@ -78,7 +77,7 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
     sentences = [*train.sentences, *validation.sentences]
     of_train = np.arange(len(sentences)) < len(train.sentences)
     if config.what == "heads":
-        shown = _heads(study.heads(opened, sentences, of_train, given.kind), given.kind, config)
+        shown = _heads(study.heads(opened, sentences, of_train, given.kind), config)
     else:
         shown = _parsed(study.attention(opened, sentences, of_train, config.seed))
     head = {
@@ -153,7 +152,7 @@ def _plan(
     ]
 
 
-def _heads(found: Heads, kind: Kind, config: ProbeOptions) -> Shown:
+def _heads(found: Heads, config: ProbeOptions) -> Shown:
     drawings: dict[str, tuple[Plot, str]] = {
         "relations": (
             pictures.against_distance(found.best),
@@ -169,11 +168,9 @@ def _heads(found: Heads, kind: Kind, config: ProbeOptions) -> Shown:
     for name in (name for name in config.label if name in known):
         safe = "".join(letter if letter.isalnum() else "-" for letter in name)
         drawings[f"heads-{safe}"] = (pictures.heat_map(found.heads, known[name]), f"How often each head finds {name}.")
-    metrics = {
-        f"{best.relation}_found": round(best.found.value, 5) for best in found.best if best.relation != kind.everything
-    }
-    if (every := known.get(kind.everything)) is not None:
-        metrics["found"] = round(every.found.value, 5)
+    metrics = {f"{best.relation}_found": round(best.found.value, 5) for best in found.best if best is not found.every}
+    if found.every is not None:
+        metrics["found"] = round(found.every.found.value, 5)
     return Shown(
         [told.relations_table(found), told.patterns_table(found)],
         [*told.relations_lines(found), *told.left_lines(found.left)],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MEMORY = 2**30  # bytes of attention that are kept at most, in half precision
 HELD_OUT = 10  # one in so many sentences that are learnt from is held out, to see when to stop
 EPOCHS = 40
+STEPS = 800  # at least, of few sentences in more epochs
 PATIENCE = 4  # epochs without a gain on the held-out sentences, after which learning stops
 ROWS = 16  # sentences of a step
 RATE = 0.01
@@ -164,13 +165,18 @@ class Parser:
         self.weights = torch.zeros(maps, requires_grad=True)
         self.by_dependent = torch.zeros(width, maps, requires_grad=True)
         self.by_candidate = torch.zeros(width, maps, requires_grad=True)
-        self.parameters = [self.weights, *([self.by_dependent, self.by_candidate] if width else [])]
+        self.of_words = [self.by_dependent, self.by_candidate] if width else []
+
+    @property
+    def parameters(self) -> list[torch.Tensor]:
+        """What is learnt."""
+        return [self.weights, *self.of_words]
 
     def scores(self, batch: Batch) -> torch.Tensor:
         """Of each candidate for the head of each dependent, shape (guessed, words); -inf for what cannot be it."""
         import torch
 
-        if len(self.parameters) == 1:
+        if not self.of_words:
             total = torch.einsum("gmw,m->gw", batch.maps, self.weights)
         else:
             dependents = batch.vectors[batch.examples, batch.dependents] @ self.by_dependent
@@ -202,9 +208,10 @@ def learn(examples: Sequence[Example], *, words: bool = False, seed: int = 0) ->
     aside = max(len(examples) // HELD_OUT, 1)
     held_out, batches = (_batched([examples[i] for i in part]) for part in (order[:aside], order[aside:]))
     parser = Parser(examples[0].maps.shape[1], examples[0].vectors.shape[1] if words else 0)
-    optimizer = torch.optim.Adam(parser.parameters, lr=WORDS_RATE if words else RATE)
+    groups = [{"params": [parser.weights], "lr": RATE}, {"params": parser.of_words, "lr": WORDS_RATE}]
+    optimizer = torch.optim.Adam([group for group in groups if group["params"]])
     least, best, since = math.inf, _copied(parser), 0
-    for _ in range(EPOCHS):
+    for _ in range(max(EPOCHS, -(-STEPS // max(len(batches), 1)))):
         for place in generator.permutation(len(batches)):
             batch = together(batches[place])
             optimizer.zero_grad()

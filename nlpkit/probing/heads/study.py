@@ -47,6 +47,7 @@ class Heads:
     Attributes:
         heads: of all layers.
         best: the best head of each relation that there are enough words of.
+        every: the entry of all words together, which is the last of `best`; None: there are too few of them.
         rare: relations with fewer words in a part, and how many words they have together.
         patterns: what each head looks at, whatever the sentence says.
         left: what is not in the figures.
@@ -54,6 +55,7 @@ class Heads:
 
     heads: Sequence[Head]
     best: Sequence[Best]
+    every: Best | None
     rare: tuple[Sequence[str], int]
     patterns: Patterns
     left: Left
@@ -90,7 +92,8 @@ def heads(
     known = {of_one.relation for of_one in best}
     rare = [name for name in found.relations if name not in known]
     left = Left(len(sentences) - attention.too_long, attention.too_long, len(found.relations), found.unseen)
-    return Heads(attention.heads, best, (sorted(set(rare)), len(rare)), tally.patterns(attention.heads), left)
+    every = best[-1] if best[-1].relation == kind.everything else None
+    return Heads(attention.heads, best, every, (sorted(set(rare)), len(rare)), tally.patterns(attention.heads), left)
 
 
 def _special(opened: Opened) -> tuple[list[str], list[str]]:

@@ -58,9 +58,10 @@ def relations_table(study: Heads) -> Table:
 
 def relations_lines(study: Heads) -> list[str]:
     """What the table does not say."""
-    beaten = [best for best in study.best if best.gain.low > 0]
+    single = [best for best in study.best if best is not study.every]
+    beaten = [best for best in single if best.gain.low > 0]
     lines = [
-        f"{len(beaten)} of {counted(len(study.best), 'relation', 'relations')} are found by a head more often than "
+        f"{len(beaten)} of {counted(len(single), 'relation', 'relations')} are found by a head more often than "
         "by any fixed guess, beyond chance.",
         "Heads and fixed guesses are chosen on train and judged on validation; 'on all' is head / fixed guess chosen "
         "and judged on all words, as in Clark et al. 2019.",

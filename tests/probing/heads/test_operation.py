@@ -44,7 +44,7 @@ def test_heads_of_a_model_in_a_folder(tiny_model: Path, data: dict[str, Any], tm
         "patterns",
         "heads-det",
     }
-    assert "0 of 3 relations" in (output / "README.md").read_text()
+    assert "0 of 2 relations" in (output / "README.md").read_text()
     assert json.loads((output / "nlpkit.json").read_text())["metrics"]["validation"]["det_found"] <= 1
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from nlpkit.errors import UserError
 from nlpkit.inference.weights import Weights
 from nlpkit.models import surgery
 from nlpkit.probing.heads import study
@@ -102,3 +103,16 @@ def test_layers_may_have_different_numbers_of_heads(opened: Opened) -> None:
     assert list(attention.heads[:2]) == [Head(1, 1), Head(2, 1)]
     assert len(one.attention) == len(attention.heads)
     np.testing.assert_allclose(one.attention.sum(axis=2), 1, atol=1e-5)
+
+
+def test_attention_to_a_window_alone_is_refused(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = opened.model.forward
+
+    def windowed(**inputs: Any) -> Any:
+        given = forward(**inputs)
+        given["attentions"] = tuple(of_layer[..., :2] for of_layer in given.attentions or ())
+        return given
+
+    monkeypatch.setattr(opened.model, "forward", windowed)
+    with pytest.raises(UserError, match="from every token to every other one"):
+        next(Attention(opened, sentences(2)).observed())
