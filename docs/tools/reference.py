@@ -1,4 +1,5 @@
-"""Write the parts of docs/reference/ that follow from the code: `make reference`; `--check` says which are out of date.
+"""Write the parts of docs/reference/ and docs/learn/ that follow from the code: `make reference`; `--check` says which
+are out of date.
 
 A generated part stands between two comments; what is around it is written by hand and kept. The options of a command
 come from its `Config`, the fields of nlpkit.json from `nlpkit.runs.records`, where the string behind a field says what
@@ -16,6 +17,8 @@ import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import code_blocks
 
 from nlpkit.annotations import kinds_of
 from nlpkit.cli import manual
@@ -180,9 +183,14 @@ def _table(head: Row, rows: Iterable[Row]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
+def texts() -> dict[Path, str]:
+    """Each page with generated parts, as it is to be."""
+    return {**{page: renewed(page, part) for page, part in generated().items()}, **code_blocks.pages()}
+
+
 def out_of_date() -> list[Path]:
-    """The pages whose generated part is not what the code says."""
-    return [page for page, part in generated().items() if not page.exists() or page.read_text() != renewed(page, part)]
+    """The pages whose generated parts are not what the code says."""
+    return [page for page, text in texts().items() if not page.exists() or page.read_text(encoding="utf-8") != text]
 
 
 def main(arguments: list[str]) -> int:
@@ -192,9 +200,9 @@ def main(arguments: list[str]) -> int:
         for page in stale:
             print(f"{page.relative_to(PAGES.parents[1])} is out of date: run `make reference`", file=sys.stderr)
         return 1 if stale else 0
-    parts = generated()
+    written = texts()
     for page in stale:
-        page.write_text(renewed(page, parts[page]), encoding="utf-8")
+        page.write_text(written[page], encoding="utf-8")
         print(page.relative_to(PAGES.parents[1]))
     return 0
 
