@@ -84,8 +84,11 @@ def run(config: Config) -> Report:
 
 def _subject(config: Config) -> str:
     """The name of the model, or of the first text of an experiment, as the name of a folder ends."""
-    if TOPICS[str(config.topic)].kind == "experiment":
+    topic = TOPICS[str(config.topic)]
+    if topic.kind == "experiment":
         return config.data[0].removeprefix("sample:").rstrip("/").rpartition("/")[2].partition(".")[0] or "text"
+    if "model" not in topic.reads:
+        return "formula"
     return (config.model or "random").rstrip("/").rpartition("/")[2] or "model"
 
 
