@@ -2959,6 +2959,7 @@ def evaluate(
 def explain(
     model: str | PathLike[str],
     texts: Data | None = None,
+    data: str | PathLike[str] | None = None,
     *,
     input: Data | None = None,
     method: Sequence[str] | str = ...,
@@ -3038,6 +3039,9 @@ def explain(
     by: Literal['words', 'tokens'] = 'words',
     filler: str | PathLike[str] | None = None,
     synonyms: str | PathLike[str] | None = None,
+    evaluate: bool = False,
+    max_rows: int = 100,
+    bounds: int = 10,
     layer: int | None = None,
     head: int | None = None,
     stack: Literal['encoder', 'decoder', 'cross'] | None = None,
@@ -3055,6 +3059,7 @@ def explain(
     Args:
         model: Run folder, model folder or hub name.
         texts: Texts to answer for.
+        data: File whose rows methods are judged on. (only with evaluate)
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         method: Ways to tell what words are worth: erasure, occlusion, integrated-gradients,
             weighted-rollout, masked-copies, shapley; all.
@@ -3182,6 +3187,10 @@ def explain(
         filler: Model that fills masks, for other words. (only with counterfactual replace)
         synonyms: Table of synonyms: tabs, columns lemma and synonyms. (only with counterfactual
             synonyms)
+        evaluate: Judge method all on the rows of data: a table.
+        max_rows: Rows that are drawn of it. (only with evaluate)
+        bounds: Rows of which the best and the worst order of words are sought, for figures that compare
+            between models. (only with evaluate)
         layer: Layer to draw, counted from 1. Default: the last. (only with show attention)
         head: Head to draw, counted from 1. Default: the mean of all, and a grid of every head. (only
             with show attention)

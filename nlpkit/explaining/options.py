@@ -54,6 +54,19 @@ class AttributionOptions(Config):
         only_with=OnlyWith(("counterfactual",), ("synonyms",), "is for --counterfactual synonyms"),
     )
 
+    evaluate: bool = option(False, "Judge --method all on the rows of --data: a table.", panel="Evaluation")
+    data: str | None = option(
+        None, "File whose rows methods are judged on.", panel="Evaluation", metavar="FILE", only_with="evaluate"
+    )
+    max_rows: int = option(100, "Rows that are drawn of it.", panel="Evaluation", ge=2, only_with="evaluate")
+    bounds: int = option(
+        10,
+        "Rows of which the best and the worst order of words are sought, for figures that compare between models.",
+        panel="Evaluation",
+        ge=0,
+        only_with="evaluate",
+    )
+
     def require_counterfactual(self) -> None:
         """Raises UserError: what stands in the place of words is not named."""
         if self.counterfactual == "replace" and self.filler is None:
@@ -74,7 +87,7 @@ class AttributionOptions(Config):
         Raises:
             UserError: there is none of a name.
         """
-        if self.method == [ALL]:
+        if self.method == [ALL] or (self.evaluate and "method" not in self.given):
             return list(METHODS)
         for name in self.method:
             if name not in METHODS:

@@ -12,9 +12,12 @@ nlpkit explain runs/a --input runs/a/errors.jsonl --output why.jsonl
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from nlpkit import reporting
 from nlpkit.errors import UserError
@@ -51,6 +54,7 @@ NEEDS = Explainable
 SHOWN = 40  # words of a table; of longer texts those that are worth most, for or against the answer
 WRITTEN = (".jsonl",)
 PREFIX = "prediction"
+LEAST = 3  # words of a text by which methods are judged
 
 
 class Config(AttentionOptions, AttributionOptions, predict.AnswerOptions):
@@ -107,15 +111,20 @@ def run(config: Config) -> Report:
         return _attention(config)
     config.methods()
     config.require_counterfactual()
+    if config.evaluate:
+        config = _of_data(config)
     if config.output is not None:
-        if config.output.suffix not in WRITTEN:
-            raise UserError(f"--output {config.output}: unknown format", f"Known are: {', '.join(WRITTEN)}.")
+        written = (".json",) if config.evaluate else WRITTEN
+        if config.output.suffix not in written:
+            raise UserError(f"--output {config.output}: unknown format", f"Known are: {', '.join(written)}.")
         require_writable(config.output, overwrite=config.overwrite)
     predict.require_asked(config, COMMAND)
     predictor = open_predictor(config, NEEDS, COMMAND, exported=False)
     config = config.for_task(type(predictor.task))
     config.refuse_unread()
     predictor = predictor.configured(config)
+    if config.evaluate:
+        return _judged(predictor, config)
     return _of_file(predictor, config) if config.input is not None else _of_texts(predictor, config)
 
 
@@ -211,6 +220,15 @@ class _Explainer:
         if other is not None:
             entry[f"{asked.prefix}_counterfactual"] = other.record()
         return Told(entry, found, other)
+
+    def bounds(self, asked: Asked, found: Explanation) -> tuple[float, float]:
+        """The lowest and the highest comprehensiveness of the words of an explanation of one reading."""
+        from nlpkit.explaining import judging
+        from nlpkit.explaining.variants import Variants
+
+        (reading,) = found.question.readings
+        variants = Variants(self.predictor.reading(asked.reader), found.question, reading, self.config.by)
+        return judging.bound(variants, upper=False), judging.bound(variants, upper=True)
 
     def _why(
         self, asking: Predictor[Explainable], asked: Asked, outputs: Any, answer: Mapping[str, Any]
@@ -308,6 +326,69 @@ def _of_file(predictor: Predictor[Explainable], config: Config) -> Report:
     return Report(record, tables, lines, exit_code=1 if failure else 0, failure=failure)
 
 
+def _of_data(config: Config) -> Config:
+    """With the rows that methods are judged on.
+
+    Raises:
+        UserError: there are none, or something is asked for that one row is explained by.
+    """
+    if config.texts or (config.data is None) == (config.input is None):
+        raise UserError("--evaluate judges methods on many rows", "Name their file, and no TEXT: --data FILE.")
+    if config.counterfactual is not None:
+        raise UserError("--counterfactual: --evaluate judges what words are worth", "Leave one of them out.")
+    return config.changed(input=config.data or config.input)
+
+
+def _judged(predictor: Predictor[Explainable], config: Config) -> Report:
+    """How faithful the methods are on rows that are drawn."""
+    from nlpkit.explaining import judging, pictures
+    from nlpkit.runs.files import write_json
+
+    rows, drawn = _drawn(predictor, config)
+    explainer = _Explainer(predictor, config)
+    judged, left_out = judging.Judging(explainer.methods, config.seed), Counter[str]()
+    with reporting.current().progress("explain", len(drawn), "rows") as bar:
+        for asked in drawn:
+            told = explainer.told(asked)
+            if told.error or not told.explanations:
+                left_out[told.error or "nothing in the answer to explain"] += 1
+            for found in told.explanations:
+                if len(found.words) < LEAST:
+                    left_out[f"fewer than {LEAST} words"] += 1
+                    continue
+                few = len(found.words) <= judging.LONGEST and len(found.question.readings) == 1
+                judged.take(found, explainer.bounds(asked, found) if few and judged.bounded < config.bounds else None)
+            bar.advance(1)
+    if not judged.texts:
+        why = "; ".join(f"{count:,}: {why}" for why, count in left_out.items())
+        raise UserError(f"{config.input}: there is no row to judge methods on" + (f" ({why})" if why else ""))
+    lines = [f"{len(drawn):,} of {rows:,} rows, drawn (seed {config.seed})"] if len(drawn) < rows else []
+    lines += [f"left out: {reporting.counted(count, 'row', 'rows')}: {why}" for why, count in left_out.most_common()]
+    lines += judged.lines()
+    record: dict[str, Any] = {"model": config.model, "input": config.input, "rows": rows, "drawn": len(drawn)}
+    record |= {"by": config.by, "seed": config.seed, "left_out": dict(left_out), **judged.record()}
+    if config.output is not None:
+        write_json(config.output, record, overwrite=config.overwrite)
+        if len(explainer.methods) > 1:
+            drawing = pictures.agreement(explainer.methods, judged.agreement())
+            drawing(config.output.with_suffix(".png"))
+            lines.append(f"figures in {config.output}, a picture of the agreement beside them")
+    return Report(record, judged.tables(), [*lines, *_notes(explainer.methods)])
+
+
+def _drawn(predictor: Predictor[Explainable], config: Config) -> tuple[int, list[Asked]]:
+    """How many rows the file has, and those that are drawn, in their order."""
+    generator, rows = np.random.default_rng(config.seed), 0
+    kept: list[tuple[int, Asked]] = []
+    for rows, (row, where, prefix, reader) in enumerate(predict.rows_read(predictor, config), 1):
+        asked = (rows, Asked.of(where, row.values, prefix, reader, str(row.error or "")))
+        if len(kept) < config.max_rows:
+            kept.append(asked)
+        elif (place := int(generator.integers(rows))) < config.max_rows:
+            kept[place] = asked
+    return rows, [asked for _, asked in sorted(kept, key=lambda one: one[0])]
+
+
 def _table_of(other: Sought, explanation: Explanation, where: str) -> Table:
     """The fewest words that change the answer, marked in the text."""
     variants = reporting.counted(other.asked, "variant", "variants")
@@ -327,8 +408,6 @@ def _table_of(other: Sought, explanation: Explanation, where: str) -> Table:
 
 def _tables(found: Explanation, where: str) -> list[Table]:
     """What is shown of an explanation."""
-    import numpy as np
-
     title = f"{where}{found.question.asked} ({found.value:.3f})"
     names = list(found.attributed)
     rows: list[list[Any]] = [
