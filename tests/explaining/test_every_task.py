@@ -13,13 +13,16 @@ import torch
 import transformers
 from every_task import kinds
 from transformers import AutoTokenizer
+from writers import byte_tokenizer
 
+from nlpkit.errors import UserError
 from nlpkit.explaining.methods import METHODS
 from nlpkit.explaining.variants import Variants
 from nlpkit.hardware import devices
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_trained
-from nlpkit.tasks.explained import Question
+from nlpkit.tasks.explained import Question, placed
 from nlpkit.tasks.roles import Explainable
+from nlpkit.tasks.text2text_generation import explaining, token_ids
 
 TEXT = "the film was lovely and the room was cold"
 OTHER = "a kind clerk and a bright shop"
@@ -184,3 +187,122 @@ def test_numbers_are_those_of_transformers_with_and_without_a_word(
     if variants.task.movable:
         without = {**example, column: example[column].replace(" cold", "")}
         assert variants.removed(kept)[0] == pytest.approx(number(without, question), abs=2e-6)
+
+
+# --- long texts, other targets, what stands around a text ---
+
+
+def asking(
+    found: tuple[Any, ...], example: dict[str, Any], asked: str | None = None, **settings: Any
+) -> list[Variants]:
+    """What is explained with other settings of the task, each of its inputs."""
+    predictor = found[0].asking(found[0].task.with_(**settings))
+    ((_, computed),) = predictor.computed([(None, {name: [value] for name, value in example.items()})])
+    questions = predictor.task.questions(predictor.tokenizer, example, computed.outputs, asked)
+    return [Variants(predictor, question, reading, "words") for question in questions for reading in question.readings]
+
+
+def words_of(variants: Variants) -> list[str]:
+    return [word.text for word in variants.reading.words]
+
+
+def given(variants: Variants, *texts: str) -> Any:
+    """What the model gives for texts, as Transformers asks it."""
+    predictor = variants.predictor
+    with torch.no_grad():
+        return predictor.model(**predictor.tokenizer(*texts, return_tensors="pt"))
+
+
+def test_a_tag_hangs_on_the_words_of_its_window(asked: Asked) -> None:
+    found = asked("token-classification")
+    (window,) = asking(found, found[1], "cold", max_length=8)
+    assert words_of(window) == WORDS[-6:] and window.question.asked.endswith(": cold")
+    tags = given(window, " ".join(WORDS[-6:])).logits.softmax(-1)[0, 6]
+    assert window.whole == pytest.approx(tags.max().item(), abs=1e-6)
+    with pytest.raises(UserError, match="no such type of the model and no such word in the text"):
+        asking(found, found[1], "hotel")
+
+
+def test_an_answer_hangs_on_the_windows_that_hold_it(asked: Asked) -> None:
+    found, example = asked("question-answering"), {"question": "bad", "context": TEXT}
+    short = {"max_length": 12, "doc_stride": 2}  # windows of 8 tokens of the context, of which the second has 3
+    first, second = asking(found, example, "room was", **short)
+    assert [words_of(first), words_of(second)] == [["bad", *WORDS[:8]], ["bad", *WORDS[6:]]]
+    logits = given(second, "bad", " ".join(WORDS[6:]))
+    chances = logits.start_logits.softmax(-1)[0, 3] * logits.end_logits.softmax(-1)[0, 4]
+    assert second.whole == pytest.approx(chances.item(), abs=1e-6)
+    (only,) = asking(found, example, "cold", **short)
+    assert words_of(only) == words_of(second)
+    none = asking(found, example, "no answer", **short)
+    assert [one.reading.feature["labels"] for one in none] == [[0, 0], [0, 0]]
+    with pytest.raises(UserError, match="no such piece of the context"):
+        asking(found, example, "hotel", **short)
+
+
+def test_each_mask_is_explained_by_the_words_around_it_and_not_by_masks(asked: Asked) -> None:
+    found = asked("masked-lm")
+    text = "the film was [MASK] and my room was very [MASK] and late"
+    example = {"text": text, "masks": 2}
+    first, second = asking(found, example, "kind")
+    assert [first.question.asked, second.question.asked] == ["mask 1: kind", "mask 2: kind"]
+    assert words_of(first) == words_of(second) == [word for word in text.split() if word != "[MASK]"]
+    chance = given(second, text).logits[0, 10].softmax(-1)[found[0].tokenizer.convert_tokens_to_ids("kind")]
+    assert second.whole == pytest.approx(chance.item(), abs=1e-6)
+    near, far = asking(found, example, max_length=7)
+    assert words_of(far) == ["was", "very", "and", "late"] and "film" in words_of(near)
+    with pytest.raises(UserError, match="stands for one token of the model, and this is h ##o"):
+        asking(found, example, "hotel")
+
+
+def test_a_text_behind_a_prompt_is_as_probable_as_its_tokens(asked: Asked) -> None:
+    found = asked("causal-lm")
+    (variants,) = asking(found, {"prompt": TEXT}, "and late", prefix="my ")
+    assert words_of(variants) == WORDS and variants.question.asked == "next: ' and late'"
+    tokenizer = found[0].tokenizer
+    before, whole = (len(tokenizer(text)["input_ids"]) for text in (f"my {TEXT}", f"my {TEXT} and late"))
+    ids = tokenizer(f"my {TEXT} and late")["input_ids"]
+    logs = given(variants, f"my {TEXT} and late").logits[0].log_softmax(-1)
+    each = [logs[place - 1, ids[place]].item() for place in range(before, whole)]
+    assert len(each) > 1 and variants.whole == pytest.approx(np.exp(np.mean(each)), abs=1e-6)
+    nothing = variants.removed(np.zeros((1, len(WORDS)), dtype=bool))
+    assert nothing[0] != pytest.approx(variants.whole)
+    (short,) = asking(found, {"prompt": TEXT}, model_length=24)
+    assert words_of(short) == WORDS[-len(short) :] and 0 < len(short) < len(WORDS)
+
+
+def test_words_of_a_prompt_stay_and_are_no_words_of_the_text(asked: Asked) -> None:
+    found = asked("embedding")
+    vectors = found[0].task.vectors.with_prompt(text="my very ").with_(include_prompt=False)
+    first, second = asking(found, found[1], vectors=vectors)
+    assert words_of(first) == WORDS and words_of(second) == OTHER.split()
+    assert first.whole == pytest.approx(second.whole, abs=1e-6)
+    states = [given(first, f"my very {text}").last_hidden_state[0, 3:].mean(0) for text in (TEXT, OTHER)]
+    assert first.whole == pytest.approx(torch.cosine_similarity(*states, dim=0).item(), abs=1e-6)
+    (cut, _) = asking(found, found[1], max_length=6)
+    assert words_of(cut) == WORDS[:4]
+    with pytest.raises(UserError, match="how like two texts are"):
+        asking(found, {"text": TEXT})
+
+
+def test_what_stands_around_a_source_is_not_hidden_and_its_end_may_be_cut() -> None:
+    tokenizer = byte_tokenizer()
+    for limit, words in ((None, WORDS), (30, WORDS[:6])):
+        cut = token_ids.prompts(tokenizer, ["Say: "], [TEXT], "\n", limit)
+        made = {"input_ids": cut.ids, "lost": cut.lost}
+        reading = explaining.reading(tokenizer, TEXT, ("Say: ", "\n"), made, encoder=False)
+        assert [word.text for word in reading.words][: len(words)] == words
+        hidden = {position for word in reading.words for position in word.positions}
+        left = [token for i, token in enumerate(cut.ids[0]) if i not in hidden]
+        assert tokenizer.decode(left) in ("Say: \n", "Say:\n")
+
+
+def test_words_of_a_tokenizer_without_places_are_those_between_blanks_or_none(tmp_path: Path) -> None:
+    from transformers import BertJapaneseTokenizer
+
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"filmd."]))
+    slow = BertJapaneseTokenizer(
+        str(tmp_path / "vocab.txt"), word_tokenizer_type="basic", subword_tokenizer_type="character"
+    )
+    found = placed(slow, "film dim.")
+    assert slow.convert_ids_to_tokens(found.ids) == list("filmdim.")
+    assert found.spans == [(0, 4)] * 4 + [(5, 9)] * 4 and found.words == [(0, 4), (5, 9)]
