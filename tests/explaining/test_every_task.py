@@ -306,3 +306,16 @@ def test_words_of_a_tokenizer_without_places_are_those_between_blanks_or_none(tm
     found = placed(slow, "film dim.")
     assert slow.convert_ids_to_tokens(found.ids) == list("filmdim.")
     assert found.spans == [(0, 4)] * 4 + [(5, 9)] * 4 and found.words == [(0, 4), (5, 9)]
+
+
+def test_attention_of_a_decoder_is_what_it_looks_at_in_the_text(asked: Asked, run_of: Callable[[str], Path]) -> None:
+    predictor, _, question = asked("text-to-text")
+    variants = Variants(predictor, question, question.readings[0], "words")
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(run_of("text-to-text"), attn_implementation="eager")
+    read = predictor.tokenizer(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        given = model.eval()(
+            **read, labels=torch.tensor([question.readings[0].feature["labels"]]), output_attentions=True
+        )
+    shares = given.cross_attentions[0][0].mean((0, 1))  # of two layers the last but one is the first
+    assert np.allclose(METHODS["attention"].function(variants, 0), variants.of_units(shares.numpy()), atol=1e-6)

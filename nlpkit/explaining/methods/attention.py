@@ -26,11 +26,15 @@ class Seen:
         gradients: of the answer by `shares`, likewise; 0 where the answer does not hang on them.
         read: how much the answer hangs on each token of the last layer, shape (tokens,), its sum 1: of most
             classifiers on the first alone, of a mean pooling on all.
+        looked_at: how much a decoder looks at each token that the encoder read, shape (tokens,): the mean over the
+            tokens that it writes and the heads of the last layer but one, which tells best what stands for what
+            (Garg et al. 2019, https://arxiv.org/abs/1909.02074); None without an encoder.
     """
 
     shares: Sequence[np.ndarray]
     gradients: Sequence[np.ndarray]
     read: np.ndarray
+    looked_at: np.ndarray | None = None
 
 
 def seen(variants: Variants) -> Seen:
@@ -60,12 +64,19 @@ def seen(variants: Variants) -> Seen:
     ]
     weight = np.abs(slopes[-1]).sum((0, 2))
     read = weight / weight.sum() if weight.sum() > 0 else np.full(len(weight), 1 / len(weight))
-    return Seen(shares, slopes, read)
+    looked_at = None
+    if forward.read and forward.attentions:
+        crossing = forward.attentions[max(len(forward.attentions) - 2, 0)][0]
+        looked_at = crossing.detach().double().mean((0, 1)).cpu().numpy()
+    return Seen(shares, slopes, read, looked_at)
 
 
 def last_layer(variants: Variants, seed: int) -> np.ndarray:
-    """Attention of the last layer, mean of its heads, from the tokens that the answer is read from."""
+    """Attention of the last layer, mean of its heads, from the tokens that the answer is read from; of a decoder what
+    it looks at in the text."""
     found = seen(variants)
+    if found.looked_at is not None:
+        return variants.of_units(found.looked_at)
     return variants.of_units(found.read @ found.shares[-1].mean(0))
 
 
