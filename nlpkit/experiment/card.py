@@ -16,6 +16,7 @@ from nlpkit.markdown import code, text
 from nlpkit.metrics import confused
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.reporting import Estimate, counted, duration, figures, titled
+from nlpkit.runs import costs
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes, with_figures
 from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import baselines_of, files_by_split, human_bytes
@@ -238,8 +239,19 @@ def _results(record: dict[str, Any]) -> list[str]:
     return [
         *lines,
         *(line for note in said for line in ("", f"{text(note[0].upper() + note[1:])}.")),
+        *_costs(record),
         *_confused(record),
     ]
+
+
+def _costs(record: dict[str, Any]) -> list[str]:
+    """What the model and those beside it cost, where they were timed."""
+    table = costs.table(record)
+    if table is None:
+        return []
+    rows = [_row(text(str(cell)) if cell is not None else "" for cell in row) for row in table.rows]
+    learnt = (line for note in costs.lines(record) for line in ("", f"{text(note)}."))
+    return ["", "What they cost:", "", _row(map(text, table.header)), "|---|---:|---:|---:|---:|", *rows, *learnt]
 
 
 def _cell(value: float | Estimate | None) -> str:

@@ -17,6 +17,7 @@ from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
 from nlpkit.overview.run import Run, parameters
 from nlpkit.reporting import counted, duration
+from nlpkit.runs import costs
 from nlpkit.runs.few import few_rows, interval_notes, with_figures
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import baselines_of, human_bytes
@@ -159,6 +160,9 @@ def _figures(run: Run) -> Iterator[str]:
     said += calibration.lines(record)
     said += [_beside_baseline(split, found) for split, found in (record.get("differences") or {}).items()]
     yield page.listed(said, "said")
+    if (cost := costs.table(record)) is not None:
+        yield _heading("What they cost") + page.table("", cost.header, [list(row) for row in cost.rows], bars=False)
+        yield page.listed(costs.lines(record), "said")
     more = {split: {n: v for n, v in figures.items() if n not in names} for split, figures in metrics.items()}
     if others := list(dict.fromkeys(name for figures in more.values() for name in figures)):
         body = [[name, *(more[split].get(name) for split in metrics)] for name in others]

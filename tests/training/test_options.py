@@ -365,7 +365,7 @@ def test_several_baselines_stand_below_the_model_the_best_first(configured: Any)
     svm = next(base for base in beside if base["name"] == "TF-IDF + SVM")
     assert "ece" in made["metrics"]["validation"] and "ece" not in svm["metrics"]["validation"]
     card = (config.output / "README.md").read_text()
-    assert "validation: LSTM" in card and "validation: TF-IDF + SVM" in card
+    assert "validation: LSTM" in card and "validation: TF-IDF + SVM" in card and "What they cost:" in card
     assert not (config.output / "checkpoints").exists()
 
 
