@@ -47,7 +47,7 @@ def write(folder: Path, found: Sequence[Found], head: Mapping[str, Any], title: 
 
 def _card(found: Sequence[Found], head: Mapping[str, Any], title: str, drawn: Sequence[str]) -> str:
     parts = [f"# {text(title)}", f"{text(head['model'])}: {text(head['described'])}. Data: {code(head['data'])}."]
-    parts += [f"- {text(told.summary(one))}" for one in found]
+    parts.append("\n".join(f"- {text(told.summary(one))}" for one in found))
     parts += [f"![{name}](plots/{name}.png)\n\n{SEEN[name]}" for name in drawn]
     parts += [as_markdown(told.table(one)) for one in found]
     said = [line for one in found for line in told.left_out(one)]

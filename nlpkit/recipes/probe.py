@@ -80,7 +80,8 @@ def run(config: Config) -> Report:
     _refuse_unread(config, material)
     needed = layers.bytes_needed(model, material, chosen)
     reporting.current().plan(COMMAND, _plan(model, material, config, chosen, needed, folder))
-    for split, part in (("train", material.train), ("validation", material.validation)):
+    parts = (("train", material.train), ("validation", material.validation))
+    for split, part in parts:
         for line, lost in told.rows_read(split, part, config.max_words):
             (reporting.current().warn if lost else reporting.current().note)(line)
     layers.require_memory(needed)
@@ -104,9 +105,8 @@ def run(config: Config) -> Report:
         "parents": {"model": {"given": config.model, "revision": config.model_revision}},
         "data": material.loaded.source.to_record(),
         "metrics": {"validation": told.metrics(found)},
-        "rows": {
-            split: _counts(part) for split, part in (("train", material.train), ("validation", material.validation))
-        },
+        "rows": {split: part.drawn for split, part in parts},
+        "probed": {split: _counts(part) for split, part in parts},
         "layers": chosen,
         "device": model.weights.device.described,
         "seed": config.seed,
@@ -119,7 +119,7 @@ def run(config: Config) -> Report:
         folder.finish(record, staged, keep_checkpoints=False)
     properties = {one.task.name: one.record() for one in found}
     report = {"command": COMMAND, "metrics": record["metrics"], **head, "properties": properties}
-    report |= {"rows": record["rows"], "output": str(folder.path)}
+    report |= {"rows": record["rows"], "probed": record["probed"], "output": str(folder.path)}
     return Report(report, [told.table(one) for one in found], told.lines(found, folder.path))
 
 
@@ -136,7 +136,7 @@ def _refuse_unread(config: Config, material: Material) -> None:
 def _counts(part: Any) -> dict[str, Any]:
     """What became of the rows of a split."""
     unread = {why: len(places) for why, places in part.unread.items()}
-    return {"rows": part.rows, "drawn": part.drawn, "left_out": unread, "words": len(part.forms)}
+    return {"rows": part.rows, "left_out": unread, "drawn": part.drawn, "words": len(part.forms)}
 
 
 def _plan(

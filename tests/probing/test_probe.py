@@ -17,6 +17,7 @@ from nlpkit.probing.options import ProbeOptions
 from nlpkit.probing.properties import Property
 from nlpkit.probing.states import States
 from nlpkit.recipes import probe
+from nlpkit.runs.folder import read_record
 
 NOUNS, VERBS = ("film", "plot", "cast"), ("is", "was")
 
@@ -67,6 +68,9 @@ def test_what_words_have_is_found_in_every_layer(tiny_model: Path, data: dict[st
     assert control["selectivity"] == pytest.approx(1 - control["control"]["accuracy"], abs=1e-5)
     assert properties["root-tense"]["layers"][0]["control"] is None
     assert json.loads((output / "probes.json").read_text())["properties"] == properties
+    record = read_record(output)
+    assert record is not None and record["rows"] == {"train": 40, "validation": 40}
+    assert record["metrics"]["validation"]["upos_accuracy"] == 1
     assert {path.name for path in output.iterdir()} == {"README.md", "nlpkit.json", "plots", "probes.json"}
 
 

@@ -93,7 +93,8 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
         "parents": {"model": {"given": config.model, "revision": config.model_revision}},
         "data": given.loaded.source.to_record(),
         "metrics": {"validation": shown.metrics},
-        "rows": {"train": _counts(train), "validation": _counts(validation)},
+        "rows": {"train": len(train.sentences), "validation": len(validation.sentences)},
+        "probed": {"train": _counts(train), "validation": _counts(validation)},
         "device": opened.weights.device.described,
         "seed": config.seed,
         "versions": versions(),
@@ -108,7 +109,14 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
         folder.finish(record, staged, keep_checkpoints=False)
     first = next(iter(shown.drawings))
     lines = [*shown.lines, f"{config.what}.json, plots/{first}.png, {CARD} in {folder.path}"]
-    report = {"command": command, "metrics": record["metrics"], **head, **shown.record, "rows": record["rows"]}
+    report = {
+        "command": command,
+        "metrics": record["metrics"],
+        **head,
+        **shown.record,
+        "rows": record["rows"],
+        "probed": record["probed"],
+    }
     return Report({**report, "output": str(folder.path)}, list(shown.tables), lines)
 
 

@@ -37,7 +37,7 @@ def test_heads_of_a_model_in_a_folder(tiny_model: Path, data: dict[str, Any], tm
     assert (by_name["det"]["words"], by_name["det"]["fixed"], by_name["det"]["baseline"]["value"]) == (60, "+1", 1.0)
     assert len(by_name["det"]["by_head"]) == len(written["heads"])
     assert (written["sentences"], written["words"]) == (120, 240)
-    assert report.record["rows"]["validation"]["left_out"] == {"head 7, which is no word of the sentence": 1}
+    assert report.record["probed"]["validation"]["left_out"] == {"head 7, which is no word of the sentence": 1}
     assert {path.stem for path in (output / "plots").iterdir()} == {
         "relations",
         "relation-heads",
