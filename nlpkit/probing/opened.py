@@ -26,7 +26,6 @@ class Opened:
 
     Attributes:
         name: as the user gave it.
-        place: its folder or hub name.
         weights: of the model on its device; of an encoder-decoder those of its encoder.
         tokenizer: of the model.
         limit: tokens of an input, special tokens included; None for any number.
@@ -36,7 +35,6 @@ class Opened:
     """
 
     name: str
-    place: str
     weights: Weights
     tokenizer: Any
     limit: int | None
@@ -47,14 +45,6 @@ class Opened:
     @property
     def model(self) -> Any:
         return self.weights.model
-
-    @property
-    def decodes(self) -> bool:
-        """Whether a token sees only those before it."""
-        names = getattr(self.model.config, "architectures", None) or []
-        return bool(getattr(self.model.config, "is_decoder", False)) or any(
-            name.endswith("ForCausalLM") for name in names
-        )
 
 
 def open_model(options: LookedIntoOptions) -> Opened:
@@ -99,7 +89,7 @@ def open_model(options: LookedIntoOptions) -> Opened:
     weights = Weights(model, device, lent=True)
     layers, width = _shape(weights, tokenizer, options.model)
     described = f"{type(model).__name__}, {layers} layers of {width}"
-    return Opened(options.model, place, weights, tokenizer, limit, layers, width, described)
+    return Opened(options.model, weights, tokenizer, limit, layers, width, described)
 
 
 def untrained(opened: Opened, seed: int) -> Opened:

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from nlpkit.errors import UserError
 from nlpkit.probing.opened import Opened, open_model, untrained
 from nlpkit.probing.options import LookedIntoOptions
 from nlpkit.probing.states import Sentence, passes, states
+from nlpkit.runs.files import write_json
 
 SENTENCES = [
     Sentence.of_words(["awful", "film"]),
@@ -67,3 +70,18 @@ def test_an_untrained_model_has_the_shape_and_not_the_weights(opened: Opened) ->
     assert one is not None and two is not None and three is not None
     assert one.shape == two.shape and not np.allclose(one, two)
     np.testing.assert_allclose(two, three, atol=1e-6)
+
+
+def test_a_run_of_onnx_runtime_is_refused_with_the_run_that_it_was_made_from(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(bytes(200))
+    write_json(tmp_path / "nlpkit.json", {"status": "complete", "parents": {"model": {"given": "runs/cls"}}})
+    with pytest.raises(UserError, match="does not give its hidden states") as refused:
+        open_model(LookedIntoOptions(model=str(tmp_path)))
+    assert str(refused.value.hint).endswith("runs/cls")
+
+
+def test_a_table_of_token_vectors_has_no_layers(tmp_path: Path) -> None:
+    write_json(tmp_path / "config.json", {"model_type": "model2vec"})
+    save_file({"embeddings": torch.ones(5, 4)}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="is a table of token vectors: it has no layers"):
+        open_model(LookedIntoOptions(model=str(tmp_path)))
