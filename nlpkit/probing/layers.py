@@ -153,12 +153,20 @@ def require_memory(needed: int) -> None:
 
 def probed(model: Opened, material: Material, layers: Sequence[int], config: ProbeOptions) -> list[Found]:
     """Probe the layers of a model for all properties, and then those of an untrained one of its shape."""
+    found = _of_model(model, material, layers, config)  # whose states are gone when those of the other are made
+    if config.untrained:
+        _add_untrained(found, opened.untrained(model, config.seed), material, layers, config)
+    _tell_unsettled(found)
+    return found
+
+
+def _of_model(model: Opened, material: Material, layers: Sequence[int], config: ProbeOptions) -> list[Found]:
     parts = (material.train, material.validation)
     given = _states(model, material, layers, config, "states")
     tell_of_cuts(model, material, given)
     tasks = [probes.task_of(one, parts, given) for one in material.properties]
     found = []
-    fits = sum(len(layers) * (1 + (task.of != "sentences") + config.untrained) + 1 for task in tasks)
+    fits = sum(len(layers) * (1 if task.of == "sentences" else 2) + 1 for task in tasks)
     with reporting.current().progress("probes", fits, "probes") as bar:
         for one, task in zip(material.properties, tasks, strict=True):
             by_sentence = task.of == "sentences"
@@ -175,17 +183,18 @@ def probed(model: Opened, material: Material, layers: Sequence[int], config: Pro
             result.mix = mixing.mixed(task, given, config.seed) if len(layers) > 1 else None
             bar.advance()
             found.append(result)
-        del given  # the states of two models need not be in memory together
-        if config.untrained:
-            random = _states(opened.untrained(model, config.seed), material, layers, config, "untrained states")
-            for result in found:
-                for position, at in enumerate(result.layers):
-                    at.untrained = probes.fit(
-                        _features(result.task, random, position), result.task.gold, result.task.units[1]
-                    )
-                    bar.advance()
-    _tell_unsettled(found)
     return found
+
+
+def _add_untrained(
+    found: Sequence[Found], model: Opened, material: Material, layers: Sequence[int], config: ProbeOptions
+) -> None:
+    given = _states(model, material, layers, config, "untrained states")
+    with reporting.current().progress("untrained probes", len(found) * len(layers), "probes") as bar:
+        for one in found:
+            for position, at in enumerate(one.layers):
+                at.untrained = probes.fit(_features(one.task, given, position), one.task.gold, one.task.units[1])
+                bar.advance()
 
 
 def _features(task: Task, given: tuple[States, States], position: int) -> list[np.ndarray]:
