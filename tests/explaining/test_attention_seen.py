@@ -37,7 +37,9 @@ def encoder(folder: Path, model_type: str, auto_class: str = "AutoModelForMasked
     torch.manual_seed(3)
     shape = {} if model_type == "distilbert" else SHAPE
     ids = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, "pad_token_id": 0}
-    config = transformers.AutoConfig.for_model(model_type, **{**shape, **ids, **ENCODERS[model_type], **settings})
+    config = transformers.AutoConfig.for_model(
+        model_type, **{**shape, **ids, **ENCODERS.get(model_type, {}), **settings}
+    )
     model = getattr(transformers, auto_class).from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -150,9 +152,19 @@ def test_a_model_that_writes_sees_nothing_behind_a_token(tmp_path: Path) -> None
     assert found.masked is None
 
 
-def test_queries_that_are_turned_by_their_positions_are_not_claimed(tmp_path: Path) -> None:
-    found = look(opened(make_writer(tmp_path / "run", "llama")), "the film was good")
-    assert found.stacks[0].vectors == (None, None)
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_queries_are_those_behind_their_rotation(family: str, tmp_path: Path) -> None:
+    model = opened(make_writer(tmp_path / "run", family))
+    ids = model.tokenizer("the film was good", return_tensors="pt")
+    (stack,) = look(model, "the film was good").stacks
+    assert close(stack, stock(model, **ids)["attentions"])
+    assert explained(stack)  # qwen3: two heads have one key
+
+
+def test_what_is_compared_in_another_way_is_not_claimed(tmp_path: Path) -> None:
+    relative = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}
+    (stack,) = look(opened(encoder(tmp_path, "deberta-v2", **relative)), TEXT).stacks
+    assert stack.vectors == (None, None)
 
 
 def test_encoder_decoder_and_cross_attention_of_what_was_written(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """The queries and keys that an attention comes from, and what else goes into it.
 
-They are read off the projections of a model, which are found by their names in its attention modules. That they are
-the right ones is shown by numbers: the softmax of their products must give the attention that the model gave, where a
-bias by distance alone may be added (T5, MPNet). Of an architecture that compares other things (turned by their
-positions, with a bias that hangs on words) nothing is found, and nothing is claimed.
+They are noted where a model compares them: in the function of its architecture that computes eager attention, behind
+what turns them by their positions (Llama, ModernBERT); or, of a model without that function (MPNet), at its
+projections, which are found by their names. That they are the right ones is shown by numbers: the softmax of their
+products must give the attention that the model gave, where a bias by distance alone may be added (T5, MPNet). Of an
+architecture that compares other things (DeBERTa) nothing is found, and nothing is claimed.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,8 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+EAGER = "eager_attention_forward"  # as the modules of Transformers call it
 PROJECTIONS = (("query", "key"), ("q_lin", "k_lin"), ("q", "k"), ("q_proj", "k_proj"))
-FUSED = "c_attn"  # query, key and value side by side (GPT-2)
 CLOSE = 0.01  # by which attention, as products give it, and its logarithm may be off
 SMALLEST = 1e-36  # attention below which float32 does not tell its logarithm
 FEWEST_ROWS = 3  # of fewer rows any numbers would pass for a bias by distance
@@ -54,8 +56,8 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Call:
-    """What an attention module projected once: query (1, rows, width), key (1, columns, width), and the scale that it
-    names, if any."""
+    """What was compared once: query (1, rows, width), key (1, columns, width), heads beside each other, and the scale
+    that the model names, if any."""
 
     query: torch.Tensor
     key: torch.Tensor
@@ -64,39 +66,61 @@ class Call:
 
 @contextmanager
 def recorded(model: Any) -> Iterator[list[Call]]:
-    """What the attention modules of a model project while the block runs, in order; a module that runs several times
-    (ALBERT) has as many calls."""
+    """What a model compares while the block runs, in order; a module that runs several times (ALBERT) has as many
+    calls, and one that is noted in both ways two of each."""
     calls: list[Call] = []
-    hooks: list[Any] = []
-
-    def watch(module: Any, query: Any, key: Any) -> None:
-        half: dict[str, torch.Tensor] = {}
-
-        def keep(name: str, output: torch.Tensor) -> None:
-            half[name] = output.detach()
-            if len(half) == 2:
-                calls.append(Call(half.pop("query"), half.pop("key"), getattr(module, "scaling", None)))
-
-        hooks.append(query.register_forward_hook(lambda _, __, output: keep("query", output)))
-        hooks.append(key.register_forward_hook(lambda _, __, output: keep("key", output)))
-
-    def watch_fused(module: Any, projection: Any) -> None:
-        def keep(_: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            if output.shape[-1] == 3 * inputs[0].shape[-1]:
-                query, key, _value = output.detach().chunk(3, dim=-1)
-                calls.append(Call(query, key, getattr(module, "scaling", None)))
-
-        hooks.append(projection.register_forward_hook(keep))
-
-    for module in model.modules():
-        inside = dict(module.named_children())
-        pair = next(((inside[query], inside[key]) for query, key in PROJECTIONS if {query, key} <= inside.keys()), None)
-        if pair is not None:
-            watch(module, *pair)
-        elif FUSED in inside:
-            watch_fused(module, inside[FUSED])
-    try:
+    with ExitStack() as stack:
+        for name in {type(module).__module__ for module in model.modules()}:
+            stack.enter_context(_noting_eager(sys.modules[name], calls))
+        for module in model.modules():
+            inside = dict(module.named_children())
+            for query, key in PROJECTIONS:
+                if {query, key} <= inside.keys():
+                    stack.enter_context(_noting_projections(module, inside[query], inside[key], calls))
         yield calls
+
+
+@contextmanager
+def _noting_eager(place: Any, calls: list[Call]) -> Iterator[None]:
+    """Note what the function for eager attention is given, where a module of Transformers has one.
+
+    Attention modules look it up there by its name each time, and there is no other place at which queries and keys are
+    as they are compared.
+    """
+    function = getattr(place, EAGER, None)
+    if function is None:
+        yield
+        return
+
+    def noting(module: Any, query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> Any:
+        shared = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)  # several heads may have one key
+        beside = [part.detach().transpose(1, 2).flatten(2) for part in (query, shared)]
+        calls.append(Call(beside[0], beside[1], more.get("scaling")))
+        return function(module, query, key, value, *rest, **more)
+
+    setattr(place, EAGER, noting)
+    try:
+        yield
+    finally:
+        setattr(place, EAGER, function)
+
+
+@contextmanager
+def _noting_projections(module: Any, query: Any, key: Any, calls: list[Call]) -> Iterator[None]:
+    """Note what the projections of an attention module give."""
+    half: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, output: torch.Tensor) -> None:
+        half[name] = output.detach()
+        if len(half) == 2:
+            calls.append(Call(half.pop("query"), half.pop("key"), getattr(module, "scaling", None)))
+
+    hooks = (
+        query.register_forward_hook(lambda _, __, output: keep("query", output)),
+        key.register_forward_hook(lambda _, __, output: keep("key", output)),
+    )
+    try:
+        yield
     finally:
         for hook in hooks:
             hook.remove()
