@@ -15,12 +15,13 @@ from nlpkit.reporting import Estimate, Table, counted
 STRONGEST = 3  # heads of a pattern that a table names
 
 HEADS_MEAN = """A head of attention finds the syntactic head of a word where the word attends to it most of all other
-words (*from the word*), or where it is the word that attends to this one most (*to the word*); of a pronoun, where
-that holds of the name that is meant and not of the other one. What goes to special tokens does not count. Attention
-to the tokens of a word is summed, that from them averaged. *Fixed guess* is the one that is right most often and
-knows no attention: a distance in words, from -5 to 5, or the nearer, the first, the second name: a head that does no
-better may look at places and not at syntax. Layers and heads count from 1. Of the many heads one is the best by
-chance too: it is chosen on train and judged on validation. Intervals (95 %) are over sentences.
+words (attention *from* the word), or where it is the word that attends to this one most (attention *to* the word);
+of a pronoun, where that holds of the name that is meant and not of the other one. What goes to special tokens does
+not count. Attention to the tokens of a word is summed, that from them averaged. The *fixed* guess is the one that is
+right most often and knows no attention: a distance in words, from -5 to 5, or the nearer, the first, the second
+name: a head that does no better may look at places and not at syntax. Layers and heads count from 1. Of the many
+heads one is the best by chance too: it is chosen on train and judged on validation. Intervals (95 %) are over
+sentences.
 
 A head that finds a relation holds it in a form that is easy to read; whether the model uses it is not shown."""
 PARSED_MEAN = """The head of a word is chosen by a softmax over the other words of the sentence, in which each
@@ -44,15 +45,15 @@ def relations_table(study: Heads) -> Table:
                 best.relation,
                 best.words,
                 str(best.head),
-                best.direction,
-                _estimate(best.found),
+                best.direction.removesuffix(" the word"),
+                f"{best.found.value:.3f}",
                 best.rule,
-                best.baseline.value,
+                f"{best.baseline.value:.3f}",
                 _estimate(best.gain),
-                f"{best.on_all:.3f} / {best.baseline_on_all:.3f}",
+                f"{best.on_all:.2f} / {best.baseline_on_all:.2f}",
             )
         )
-    header = ("relation", "words", "head", "attention", "finds", "fixed guess", "finds", "gain", "on all")
+    header = ("relation", "words", "head", "attends", "finds", "fixed", "finds", "gain", "on all")
     return Table("Which head finds what", header, rows)
 
 
