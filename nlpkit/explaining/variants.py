@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlpkit.tasks.forward import Forward, Part
 
 BATCH_TOKENS = 2_048  # per forward pass, with padding
+LOGITS = 2**27  # numbers that a model which writes gives per forward pass, as it gives one for each piece and token
 OF_TOKENS = ("input_ids", "token_type_ids")  # columns of features with an entry for each token
 By = Literal["words", "tokens"]
 
@@ -147,12 +148,24 @@ class Variants:
         found: dict[int, float] = {}
         start = 0
         while start < len(order):
-            some = order[start : start + max(BATCH_TOKENS // len(rows[order[start]]["input_ids"]), 1)]
+            some = order[start : start + max(self._batch_tokens // self._tokens_of(rows[order[start]]), 1)]
             batch = self.predictor.batch([rows[i] for i in some])
             values = self.task.explained(self.predictor.run(batch), self.question.target)
             found.update(zip(some, values.double().cpu().tolist(), strict=True))
             start += len(some)
         return (found[i] for i in range(len(rows)))
+
+    @cached_property
+    def _batch_tokens(self) -> int:
+        """Tokens per forward pass, with those that were written."""
+        if not self.task.writes:
+            return BATCH_TOKENS
+        return min(BATCH_TOKENS, max(LOGITS // len(self.predictor.tokenizer), 1))
+
+    def _tokens_of(self, row: Mapping[str, Any]) -> int:
+        """Tokens of a row, with those that were written, which stand in a column of their own."""
+        columns = (column for name, column in row.items() if name != "token_type_ids")
+        return sum(len(column) for column in columns if isinstance(column, Sequence))
 
     # --- gradients ---
 

@@ -208,6 +208,16 @@ class Steps:
             self.cache.batch_select_indices(kept)
 
 
+def decoder_start(model: Any, asked: int | None) -> int:
+    """The token that a decoder begins with.
+
+    Args:
+        asked: as a user asks for it; None: as the model's folder says.
+    """
+    own = (asked, model.generation_config.decoder_start_token_id, model.config.decoder_start_token_id)
+    return next(int(number) for number in own if number is not None)
+
+
 class _AnswerSteps(Steps):
     """The rows of a batch that an encoder has read, and what its decoder writes.
 
@@ -223,8 +233,7 @@ class _AnswerSteps(Steps):
         start: int | None,
         more: Mapping[str, torch.Tensor],
     ) -> None:
-        begins = (start, model.generation_config.decoder_start_token_id, model.config.decoder_start_token_id)
-        begin = torch.full_like(ids[:, :1], next(number for number in begins if number is not None))
+        begin = torch.full_like(ids[:, :1], decoder_start(model, start))
         super().__init__(model, begin, torch.ones_like(begin))
         self.read_mask = mask
         self.read: torch.Tensor | None = None

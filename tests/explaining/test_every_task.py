@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import encoder_decoders
 import numpy as np
 import pytest
 import torch
@@ -138,7 +139,7 @@ def stock(kind: str, predictor: Predictor[Explainable], folder: Path) -> Callabl
         return logits(example["prompt"]).logits[0, -1].softmax(-1)[question.readings[0].feature["continued"][0]]
 
     def written(example: dict[str, Any], question: Question) -> float:
-        labels = torch.tensor([question.readings[0].feature["labels"]])
+        labels = torch.tensor([question.readings[0].feature["answered"]])
         return (-logits(example["text"], labels=labels).loss).exp()
 
     def entailed(example: dict[str, Any], question: Question) -> float:
@@ -315,7 +316,21 @@ def test_attention_of_a_decoder_is_what_it_looks_at_in_the_text(asked: Asked, ru
     read = predictor.tokenizer(TEXT, return_tensors="pt")
     with torch.no_grad():
         given = model.eval()(
-            **read, labels=torch.tensor([question.readings[0].feature["labels"]]), output_attentions=True
+            **read, labels=torch.tensor([question.readings[0].feature["answered"]]), output_attentions=True
         )
     shares = given.cross_attentions[0][0].mean((0, 1))  # of two layers the last but one is the first
     assert np.allclose(METHODS["attention"].function(variants, 0), variants.of_units(shares.numpy()), atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["bart", "mbart"])
+def test_a_written_text_is_as_probable_as_when_it_was_written(family: str, tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()  # a decoder of mBART that learns begins with the token that ends what it is to write
+    model = encoder_decoders.make(family, tokenizer)
+    model.generation_config.max_new_tokens = 12
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    predictor, (question,) = explained(tmp_path, example_of("text-to-text"))
+    (answer,) = predictor.answers([{"text": TEXT}])
+    variants = Variants(predictor, question, question.readings[0], "words")
+    assert variants.whole == pytest.approx(answer["score"], abs=1e-6)
+    assert np.isfinite(METHODS["integrated-gradients"].function(variants, 0)).all()

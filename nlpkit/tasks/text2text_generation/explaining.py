@@ -7,6 +7,7 @@ from typing import Any
 
 from nlpkit.errors import UserError
 from nlpkit.tasks.explained import Question, Reading, placed, words_in
+from nlpkit.tasks.text2text_generation.token_ids import ANSWERED
 
 SHOWN = 60  # characters of what is written, as a question names it
 
@@ -62,6 +63,6 @@ def reading(
 
 def question(reading: Reading, text: str, written: Sequence[int], said: str) -> Question:
     """How probable tokens are, behind the text that was read."""
-    asked = Reading({**reading.feature, "labels": list(written)}, reading.words)
+    asked = Reading({**reading.feature, ANSWERED: list(written)}, reading.words)
     shown = said if len(said) <= SHOWN else f"{said[:SHOWN]}..."
     return Question(f"written: {shown}", [asked], {}, {"text": text})

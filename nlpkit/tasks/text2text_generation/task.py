@@ -160,6 +160,7 @@ class Text2Text(Teachable, Explainable):
     needs_torch: ClassVar[bool] = True
     judged_by_writing: ClassVar[bool] = True
     watched_rows: ClassVar[int | None] = WATCHED
+    withheld: ClassVar[frozenset[str]] = frozenset({"labels", token_ids.ANSWERED})
     written_columns: ClassVar[tuple[str, ...]] = ("labels",)
     lower_is_better: ClassVar[frozenset[str]] = Teachable.lower_is_better | LOWER_IS_BETTER
 
@@ -547,8 +548,7 @@ class Text2Text(Teachable, Explainable):
 
         labels = batch["labels"]
         if self.separator is None:
-            inner = getattr(model, "module", model)  # of several processes
-            known = token_ids.known_before(inner, labels)
+            known = self._known(getattr(model, "module", model), batch)  # a model of several processes has one inside
             return {**self.model_inputs(batch), "decoder_input_ids": known}, labels
         there = labels != IGNORED
         ids = torch.cat([batch["input_ids"], labels.where(there, self.tokenizer.pad_token_id)], dim=1)
@@ -557,6 +557,15 @@ class Text2Text(Teachable, Explainable):
         nothing = torch.full_like(batch["input_ids"], IGNORED)
         foretold = torch.cat([nothing[:, 1:], labels, nothing[:, :1]], dim=1)
         return {"input_ids": ids, "attention_mask": mask, "position_ids": positions}, foretold
+
+    def _known(self, model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What a decoder reads where the tokens before each are known."""
+        if token_ids.ANSWERED not in batch:
+            return token_ids.known_before(model, batch["labels"])
+        from nlpkit.generation.loop import decoder_start
+
+        known = batch[token_ids.ANSWERED]
+        return known.masked_fill(known < 0, decoder_start(model, self._first_tokens()[0]))
 
     def training_step(
         self, model: Any, batch: Mapping[str, torch.Tensor], want: Collection[Part] = ()

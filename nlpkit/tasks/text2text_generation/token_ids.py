@@ -119,8 +119,13 @@ def known_before(model: Any, labels: torch.Tensor) -> torch.Tensor:
     return shifted.masked_fill(shifted == IGNORED, config.pad_token_id)
 
 
+ANSWERED = "answered"
+"""In features: what was written for a text, without what one that is to be learned would begin and end with. In batches
+what a decoder reads to write it, -1 in the place of the token that it begins with."""
+
+
 class Collator(collating.Collator):
-    """Pads texts, and what is to be written.
+    """Pads texts, and what is to be written, or was.
 
     Args:
         inputs: pads the texts.
@@ -143,9 +148,14 @@ class Collator(collating.Collator):
         if self.attends_first:
             batch["global_attention_mask"] = np.zeros_like(batch["attention_mask"])
             batch["global_attention_mask"][:, 0] = 1
+        if ANSWERED in features[0]:
+            features = [{**row, "labels": row[ANSWERED]} for row in features]
         if "labels" in features[0]:
             width = -(-max(len(row["labels"]) for row in features) // self.multiple) * self.multiple
             batch["labels"] = np.full((len(features), width), IGNORED, dtype=np.int64)
             for i, row in enumerate(features):
                 batch["labels"][i, : len(row["labels"])] = row["labels"]
+        if ANSWERED in features[0]:
+            before = np.full_like(batch["labels"][:, :1], -1)
+            batch[ANSWERED] = np.concatenate([before, batch["labels"][:, :-1].clip(min=0)], axis=1)
         return batch
