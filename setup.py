@@ -10,6 +10,7 @@ setup(
             "data/samples/**/*",
             "clustering/map.js",
             "explaining/attention/page.*",
+            "explaining/rows_page/rows.*",
             "serving/deployment/texts/*",
             "serving/page/*.*",
             "py.typed",

@@ -3066,7 +3066,7 @@ def explain(
         target: Explain this: a label, a word. Default: its answer.
         counterfactual: Seek the fewest words to change the answer. Default: no.
         show: Words, or attention of heads.
-        output: File to write: jsonl, a line for each row; of attention html, png. Default: print.
+        output: File to write: jsonl, html (a page); of attention html, png. Default: print.
         text_column: Column of the text. Default: guessed. For text-classification,
             token-classification, fill-mask, text-generation, text2text-generation,
             zero-shot-classification, sentence-embedding, zero-shot-by-embedding.

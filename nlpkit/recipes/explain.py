@@ -11,6 +11,7 @@ nlpkit explain runs/a --input runs/a/errors.jsonl --output why.jsonl
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ from nlpkit.tasks.deferred import Kind
 from nlpkit.tasks.roles import Explainable
 
 if TYPE_CHECKING:
+    from nlpkit.data.writers import Format
     from nlpkit.explaining.counterfactual import Sought
     from nlpkit.explaining.edits import Proposes
     from nlpkit.explaining.explanation import Explanation
@@ -52,7 +54,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 NEEDS = Explainable
 SHOWN = 40  # words of a table; of longer texts those that are worth most, for or against the answer
-WRITTEN = (".jsonl",)
+WRITTEN = (".jsonl", ".html")
 PREFIX = "prediction"
 LEAST = 3  # words of a text by which methods are judged
 
@@ -65,7 +67,7 @@ class Config(AttentionOptions, AttributionOptions, predict.AnswerOptions):
     output: Path | None = option_like(
         predict.AnswerOptions,
         "output",
-        help="File to write: jsonl, a line for each row; of attention html, png.",
+        help="File to write: jsonl, html (a page); of attention html, png.",
     )
 
 
@@ -265,6 +267,13 @@ def _proposing(predictor: Predictor[Explainable], config: Config) -> Proposes:
     return edits.left_out
 
 
+def _formats(config: Config) -> dict[str, Format]:
+    """The files that only explanations are written to."""
+    from nlpkit.explaining.rows_page import page
+
+    return {".html": functools.partial(page.format, model=config.model)}
+
+
 def _of_texts(predictor: Predictor[Explainable], config: Config) -> Report:
     """Explain what was typed."""
     from nlpkit.data.writers import writer
@@ -285,7 +294,7 @@ def _of_texts(predictor: Predictor[Explainable], config: Config) -> Report:
             tables.append(_table_of(told[-1].other, told[-1].explanations[0], where))
     entries = [one.entry for one in told]
     if config.output is not None:
-        with writer(config.output, overwrite=config.overwrite) as write:
+        with writer(config.output, _formats(config), overwrite=config.overwrite) as write:
             write(entries)
     failed = all(one.error for one in told)
     record = {"model": config.model, "methods": explainer.methods, "answers": entries}
@@ -304,7 +313,7 @@ def _of_file(predictor: Predictor[Explainable], config: Config) -> Report:
     summary, failed, first = Summary(explainer.methods), 0, ""
     total = streams.row_count(config.input, named=bool(config.columns))
     with (
-        writer(config.output, overwrite=config.overwrite) as write,
+        writer(config.output, _formats(config), overwrite=config.overwrite) as write,
         reporting.current().progress("explain", total, "rows") as bar,
     ):
         for row, where, prefix, reader in predict.rows_read(predictor, config):
