@@ -143,6 +143,8 @@ def _attention(config: Config) -> Report:
         raise UserError(f"{flag_of(unread[0])} is for what words are worth, not for --show attention", "Leave it out.")
     view.named(config.output, overwrite=config.overwrite)
     predict.require_asked(config, COMMAND)
+    if "precision" not in config.given:
+        config = config.changed(precision="fp32")  # a GPU computes in less, in which shares have three digits
     predictor = open_predictor(config, Task, COMMAND, exported=False)
     config = config.for_task(type(predictor.task))
     config.refuse_unread()

@@ -9,6 +9,7 @@ const WHOLE = 255;
 const LINE = 24; // pixels of a token, as page.css has it
 const SPREAD = 16; // pixels that the lines of all heads take at a token
 const FAINTEST = 0.04; // of the strongest line; weaker ones are not drawn
+const MOST_LINES = 4000; // that a browser draws at once while a pointer moves
 const PRODUCTS = 5; // dimensions that are told of a pair of tokens
 const VIEWS = { heads: "Heads", all: "Every head", vectors: "Query and key", masked: "Masked words" };
 const PAIRS = { all: "all tokens", aa: "A → A", ab: "A → B", ba: "B → A", bb: "B → B" };
@@ -247,8 +248,8 @@ function drawHeads() {
     }));
     const strongest = found.reduce((most, [weight]) => Math.max(most, weight), 0);
     pen.lineWidth = 2;
-    for (const [weight, from, to, colour, by] of found.sort((a, b) => a[0] - b[0])) {
-      if (!(weight > FAINTEST * strongest)) continue;
+    const seen = found.filter(([weight]) => weight > FAINTEST * strongest).sort((a, b) => a[0] - b[0]);
+    for (const [weight, from, to, colour, by] of seen.slice(-MOST_LINES)) {
       pen.globalAlpha = weight / strongest;
       pen.strokeStyle = colour;
       pen.beginPath();
@@ -258,7 +259,7 @@ function drawHeads() {
     }
     const count = state.heads.size, what = count === 1 ? `head ${chosen()[0] + 1}` : `${count} heads`;
     const hiding = hiddenShare(rows, columns);
-    help.textContent = `Layer ${state.layer + 1}, ${what}: from each token on the left to those on the right that it reads. The strongest line is ${shown(strongest)}. Point at a token for its numbers${count > 1 ? `, which are sums over the heads (of a row ${count} together)` : ""}; click to keep it.${hiding}`;
+    help.textContent = `Layer ${state.layer + 1}, ${what}: from each token on the left to those on the right that it reads. The strongest line is ${shown(strongest)}. Point at a token for its numbers${count > 1 ? `, which are sums over the heads (of a row ${count} together)` : ""}; click to keep it.${seen.length > MOST_LINES ? ` Drawn are the ${MOST_LINES.toLocaleString("en")} strongest of ${seen.length.toLocaleString("en")} lines.` : ""}${hiding}`;
   }
 
   const resolvedAccent = resolved("--accent").join();
