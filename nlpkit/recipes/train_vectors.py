@@ -98,6 +98,7 @@ class Answers:
             "metrics": {name: one.metrics for name, one in known.items()},
             "metric_intervals": {name: one.intervals for name, one in known.items()},
             "interval_level": intervals.LEVEL,
+            "interval_units": {name: one.units for name, one in known.items()},
             "judged": {name: one.judged for name, one in known.items()},
             "main_metric": next((metric for one in self.measured for metric in one.metrics), None),
         }

@@ -71,6 +71,7 @@ class Measured:
         metrics, intervals: by name; of analogies also of each section.
         judged: pairs or questions that the metrics are of.
         given: that the file has.
+        units: what intervals take as independent, and how many there are.
         unknown: words that are not in the vocabulary, in how many pairs or questions each is.
         table: for people.
     """
@@ -80,6 +81,7 @@ class Measured:
     intervals: dict[str, list[float]]
     judged: int
     given: int
+    units: dict[str, int]
     unknown: dict[str, int]
     table: Table
     sections: dict[str, Any] = field(default_factory=dict)
@@ -219,7 +221,8 @@ def of_pairs_of_words(vectors: WordVectors, pairs: Pairs) -> Measured:
         )
         judge("spearman_all", "others from their pieces", first, second, made)
     table = Table(f"{pairs.name}: likeness of words", ["words", "pairs", "of", "spearman"], rows)
-    return Measured(pairs.name, found, between, int(known.sum()), len(known), unknown, table)
+    judged = int(known.sum())
+    return Measured(pairs.name, found, between, judged, len(known), {"pairs": judged}, unknown, table)
 
 
 def of_analogies(vectors: WordVectors, analogies: Analogies) -> Measured:
@@ -280,6 +283,7 @@ def of_analogies(vectors: WordVectors, analogies: Analogies) -> Measured:
         {} if whole["interval"] is None else {"accuracy": whole["interval"]},
         len(known),
         len(asked),
+        {"pairs": len(np.unique(units[known]))},
         unknown,
         Table(f"{analogies.name}: analogies", header, body),
         sections,

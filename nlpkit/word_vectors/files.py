@@ -39,7 +39,7 @@ KNOWN = (
     "word and its numbers."
 )
 LONGEST_WORD = 1_000  # bytes of a word in a binary file: where none ends, it is another file
-_HEADER = re.compile(r"(\d{1,12}) (\d{1,6})\s*")  # of longer numbers Python makes none
+_HEADER = re.compile(r"(\d{1,12}) (\d{1,6})\s*")  # no such file has more of either
 
 
 def is_folder(name: str | Path) -> bool:
