@@ -219,7 +219,7 @@ def of_pairs_of_words(vectors: WordVectors, pairs: Pairs) -> Measured:
         first, second = (
             np.array([pair[side] for pair, there in zip(each, made, strict=True) if there]) for side in (0, 1)
         )
-        judge("spearman_all", "others from their pieces", first, second, made)
+        judge("spearman_all", "others made of pieces", first, second, made)
     table = Table(f"{pairs.name}: likeness of words", ["words", "pairs", "of", "spearman"], rows)
     judged = int(known.sum())
     return Measured(pairs.name, found, between, judged, len(known), {"pairs": judged}, unknown, table)
