@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from nlpkit.probing.heads.relations import DIRECTIONS, FEWEST, Best
 from nlpkit.probing.heads.shares import Part
 from nlpkit.probing.heads.study import Heads, Left, Parsed
@@ -103,13 +101,13 @@ def parsed_lines(parsed: Parsed) -> list[str]:
         f"Learnt from {counted(parsed.learnt_on, 'sentence', 'sentences')}, judged on {parsed.judged_on:,} with "
         f"{parsed.words:,} words whose head is looked for: no roots, no punctuation."
     ]
-    order = np.abs(parsed.weights).max(axis=1).argsort()[::-1][:STRONGEST]
+    order = parsed.weights.max(axis=1).argsort()[::-1][:STRONGEST]
     named = ", ".join(
         f"{parsed.heads[i]} {DIRECTIONS[way]} {parsed.weights[i, way]:+.0f}"
         for i in order
-        for way in [int(np.abs(parsed.weights[i]).argmax())]
+        for way in [int(parsed.weights[i].argmax())]
     )
-    lines.append(f"Largest weights of attention: {named}.")
+    lines.append(f"Attention that speaks most for a head: {named}.")
     if parsed.too_long:
         those = ("sentence is longer than the model reads", "sentences are longer than the model reads")
         lines.append(f"Left out: {counted(parsed.too_long, *those)}.")
