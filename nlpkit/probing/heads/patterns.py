@@ -45,9 +45,11 @@ class Tally:
 
     Attributes:
         special: the special tokens as the tokenizer writes them, those before a text and those behind it.
+        causal: whether a token sees only those before it, as the first text tells.
     """
 
     special: tuple[Sequence[str], Sequence[str]]
+    causal: bool | None = None
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     even: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -67,8 +69,9 @@ class Tally:
         text = slice(len(before), len(before) + size)
         looking, between = attention[:, text], attention[:, text, text]
         # tokens that each token of the text could look at: of a model that writes they end with itself
-        causal = not attention[:, *np.triu_indices(length, 1)].any()
-        last = np.arange(length)[text] if causal and length > 1 else np.full(size, length - 1)
+        if self.causal is None and length > 1:
+            self.causal = not attention[:, *np.triu_indices(length, 1)].any()
+        last = np.arange(length)[text] if self.causal else np.full(size, length - 1)
         for name, places in self._places(length).items():
             even = (np.array(places) <= last[:, None]).sum(axis=1) / (last + 1)
             self._count(name, looking[:, :, places].sum(axis=(1, 2)), even)
