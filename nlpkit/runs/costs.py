@@ -21,18 +21,23 @@ def table(record: Mapping[str, Any]) -> Table | None:
     if not beside or not record.get("rows_per_second"):
         return None
     name = ((record.get("parents") or {}).get("model") or {}).get("name") or "this model"
-    rows: list[list[Cell]] = [
-        _row(name, record["train_seconds"], WEIGHT_BYTES * record["parameters"], record["rows_per_second"], None)
-    ]
+    size = WEIGHT_BYTES * (record.get("parameters") or 0)
+    rows: list[list[Cell]] = [_row(name, record.get("train_seconds"), size, record["rows_per_second"], None)]
     for base in beside:
         words = next(iter((base.get("words") or {}).values()), None)
         unknown = f"{words['unknown'] / words['all']:.1%}" if words and words["all"] else None
-        rows.append(_row(base["name"], base["seconds"], base.get("bytes"), base["rows_per_second"], unknown))
+        rows.append(_row(base["name"], base.get("seconds"), base.get("bytes"), base["rows_per_second"], unknown))
     return Table("what they cost", ["model", "trained", "size", "rows/s", "unknown words"], rows)
 
 
-def _row(name: str, seconds: float, size: int | None, rate: float, unknown: str | None) -> list[Cell]:
-    return [name, f"{seconds:,.1f} s", human_bytes(size) if size else None, f"{rate:,.0f}", unknown]
+def _row(name: str, seconds: float | None, size: int | None, rate: float, unknown: str | None) -> list[Cell]:
+    return [
+        name,
+        f"{seconds:,.1f} s" if seconds is not None else None,
+        human_bytes(size) if size else None,
+        f"{rate:,.0f}",
+        unknown,
+    ]
 
 
 def lines(record: Mapping[str, Any]) -> list[str]:

@@ -97,7 +97,9 @@ def against_baseline(record: Mapping[str, Any]) -> list[str]:
         return [_since_the_start(difference, f"{split} {name} {other:.4g} before, {own:.4g} after")]
     if difference.get("better") == "baseline":
         return [f"{baseline['name']} is better ({shown}): use it, or train on more rows or for longer (--epochs)"]
-    return [f"no clear difference from {baseline['name']} ({shown}), which is cheaper: more rows may show one"]
+    own_rate, its_rate = (figures.get("rows_per_second") for figures in (record, baseline))  # older records have none
+    cheaper = "" if own_rate and its_rate and its_rate <= own_rate else ", which is cheaper"
+    return [f"no clear difference from {baseline['name']} ({shown}){cheaper}: more rows may show one"]
 
 
 def _since_the_start(difference: Mapping[str, Any], shown: str) -> str:

@@ -113,7 +113,9 @@ def test_a_run_that_is_no_better_than_its_baseline_says_so(tmp_path: Path) -> No
     assert line.startswith("TF-IDF is better (accuracy 0.7 against 0.9 on validation, p = 0.008): use it")
     undecided = {"validation": {"metric": "accuracy", "value": 0.01, "p": 0.6, "better": None}}
     (line,) = said(baseline={**better, "differences": undecided})
-    assert line.startswith("no clear difference from TF-IDF")
+    assert line.startswith("no clear difference from TF-IDF") and "which is cheaper" in line
+    (line,) = said(rows_per_second=90.0, baseline={**better, "differences": undecided, "rows_per_second": 80.0})
+    assert line.startswith("no clear difference from TF-IDF") and "cheaper" not in line
     assert (
         said(baseline={**better, "differences": {"validation": {**undecided["validation"], "better": "model"}}}) == []
     )
