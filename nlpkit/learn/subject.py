@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from nlpkit import reporting
 from nlpkit.data.typed import require_texts
 from nlpkit.errors import RunError, UserError
 from nlpkit.learn.pieces.attention import scaled_dot_product
+from nlpkit.learn.pieces.multi_head import split_heads
 from nlpkit.models import attention, fitting, opening
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SENTENCE = "The animal did not cross the street because it was too tired."
 BATCH = (SENTENCE, "It slept.")
+MPNET = "MPNetSelfAttention"
 PIECES = "nlpkit_pieces"  # name of their attention in transformers
 EQUAL = 1e-5  # largest difference of what is the same formula
 MOST_TOKENS = 512  # of a text: there is a matrix of tokens x tokens for each head
@@ -156,7 +159,7 @@ def seen(name: str, model: Any, encoded: Mapping[str, Any]) -> Subject:
         raise UserError(
             f"{name}: attention of the architecture {model.config.model_type} cannot be read this way",
             "Architectures whose attention is a function that Transformers can replace are read: BERT, RoBERTa, "
-            "DistilBERT, ELECTRA, ALBERT, ModernBERT, GPT-2, Llama, Qwen, T5, BART and their like.",
+            "DistilBERT, ELECTRA, ALBERT, MPNet, ModernBERT, GPT-2, Llama, Qwen, T5, BART and their like.",
         )
     subject = Subject(
         name=name,
@@ -317,12 +320,32 @@ def _replaced(model: Any) -> Iterator[list[Attended]]:
         return states.transpose(1, 2).contiguous(), weights
 
     before = model.config._attn_implementation
+    own = [part for part in model.modules() if type(part).__name__ == MPNET]
     ALL_ATTENTION_FUNCTIONS[PIECES] = by_pieces
     # for good, as transformers makes no masks for what is registered for a while
     ALL_MASK_ATTENTION_FUNCTIONS.register(PIECES, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     try:
         model.set_attn_implementation(PIECES)
+        for part in own:
+            part.forward = functools.partial(_as_mpnet, part, by_pieces)
         yield seen
     finally:
+        for part in own:
+            del part.forward
         model.set_attn_implementation(before)
         del ALL_ATTENTION_FUNCTIONS[PIECES]
+
+
+def _as_mpnet(
+    part: Any,
+    attend: Callable[..., tuple[Tensor, Tensor]],
+    states: Tensor,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """What MPNet's attention gives, which Transformers has within its layers and not as a function: with the
+    projections of a layer, and the bias of distances that all layers share."""
+    query, key, value = (split_heads(project(states), part.num_attention_heads) for project in (part.q, part.k, part.v))
+    seen, weights = attend(part, query, key, value, mask, position_bias=bias)
+    return part.o(seen.flatten(-2)), weights

@@ -39,20 +39,24 @@ def model_of(model_type: str) -> Any:
     return model.get_encoder() if config.is_encoder_decoder else model
 
 
-@pytest.mark.parametrize("model_type", ["distilbert", "albert", *WRITERS])
+@pytest.mark.parametrize("model_type", ["distilbert", "albert", "mpnet", *WRITERS])
 def test_the_piece_stands_in_for_the_attention_of_a_model(model_type: str) -> None:
     model = model_of(model_type)
+    before = model.config._attn_implementation
     seen = subject.seen("a model", model, encoded())
     assert len(seen.layers) == len(seen.weights) == (2 if model_type in WRITERS else 3)
     assert max(max(pair) for pair in seen.differences()) <= 1e-6
     later = seen.layers[0].weights.triu(1)[seen.there[:, None, :].expand(2, 4, 9)].max()
     assert (later == 0) == (model_type in ("gpt2", "llama"))
-    assert model.config._attn_implementation == "sdpa"
+    assert model.config._attn_implementation == before
 
 
 def test_what_cannot_be_replaced_is_refused() -> None:
-    with pytest.raises(UserError, match="attention of the architecture mpnet cannot be read this way"):
-        subject.seen("a model", model_of("mpnet"), encoded())
+    import transformers
+
+    config = transformers.DebertaV2Config(**{**tiny.SHAPE, "num_hidden_layers": 1, "vocab_size": tiny.VOCABULARY})
+    with pytest.raises(UserError, match="attention of the architecture deberta-v2 cannot be read this way"):
+        subject.seen("a model", transformers.DebertaV2Model(config).double().eval(), encoded())
 
 
 def test_another_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
