@@ -273,6 +273,7 @@ WRITES = (
     "embed",
     "embed-parquet",
     "check-data",
+    "learn",
     *MEANING,
 )
 REPEATABLE = (*TRAINS, *WRITES)
