@@ -233,7 +233,9 @@ def _sentence(row: Mapping[str, Any], text: str, wanted: Sequence[Property]) -> 
         return spans(row)
     if isinstance(value, str):
         return Sentence(value, [])
-    for name in dict.fromkeys(name for one in wanted if one.of != "sentences" for name in one.columns):
+    for name in dict.fromkeys(name for one in wanted for name in one.columns):
+        if not (isinstance(row[name], list) or any(one.of != "sentences" and name in one.columns for one in wanted)):
+            continue  # a label of the sentence
         if len(row[name] or ()) != len(value):
             have = counted(len(row[name] or ()), "label", "labels")
             raise ValueError(f"{counted(len(value), 'word', 'words')}, {have} in {name}")
@@ -248,9 +250,9 @@ def spans(row: Mapping[str, Any]) -> Sentence:
     """
     found: list[words.Place] = []
     for name in properties.spans_of(row):
-        start = int(row[f"{name}-offset"])
+        start = properties.offset_of(row, name)
         end = start + len(str(row[name]))
-        if row["Text"][start:end] != row[name]:
+        if not 0 <= start < end or row["Text"][start:end] != row[name]:
             raise ValueError(f"{name} does not stand where {name}-offset says")
         if found and start < found[-1][1]:
             raise ValueError("names that overlap")

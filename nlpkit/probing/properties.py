@@ -100,9 +100,9 @@ def is_conll_u(columns: Sequence[str]) -> bool:
     return set(CONLL_U) <= set(columns)
 
 
-def features(cell: str) -> dict[str, str]:
+def features(cell: str | None) -> dict[str, str]:
     """The morphological features of a word: `Number=Sing|Tense=Past` by name, `_` none."""
-    return dict(part.split("=", 1) for part in cell.split("|") if "=" in part)
+    return dict(part.split("=", 1) for part in (cell or "_").split("|") if "=" in part)
 
 
 def _named(name: str, columns: Sequence[str], text: str, tags: Sequence[str]) -> Property:
@@ -190,7 +190,19 @@ def _coreference() -> Property:
 
 def spans_of(row: Row) -> list[str]:
     """Pronoun, A and B of a row of GAP, in the order in which they stand."""
-    return sorted(("Pronoun", "A", "B"), key=lambda name: int(row[f"{name}-offset"]))
+    return sorted(("Pronoun", "A", "B"), key=lambda name: offset_of(row, name))
+
+
+def offset_of(row: Row, name: str) -> int:
+    """Where the pronoun or a name of a row of GAP begins.
+
+    Raises:
+        ValueError: that is no number.
+    """
+    try:
+        return int(row[f"{name}-offset"])
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}-offset is no number") from None
 
 
 # --- of sentences ---
