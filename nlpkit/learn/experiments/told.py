@@ -12,6 +12,8 @@ from nlpkit.reporting import Estimate, Table, counted
 from nlpkit.runs.plot_style import COLOURS, QUIET, WIDTH
 from nlpkit.runs.plots import DASHES, Plot, save_figure, with_style
 
+HIGHEST = 1.1  # times the loss of counting bytes: the top of the picture
+
 
 def parts_of(experiment: Experiment) -> list[str]:
     """The parts of a window of held-out text in words: `bytes 65 to 128`; one alone has no need of any."""
@@ -69,6 +71,16 @@ def lines(experiment: Experiment, results: Sequence[Result], found: Sequence[Dif
     return [*said, *(sentence(difference, where[difference.part]) for difference in found)]
 
 
+def _look(results: Sequence[Result], number: int) -> dict[str, Any]:
+    """Colour and dashes of a line: where variants are compared in pairs, those of a pair have one colour."""
+    firsts = [result.name for result in results if result.against is None]
+    colour = dash = number
+    if len(firsts) > 1:
+        result = results[number]
+        colour, dash = firsts.index(result.against or result.name), int(result.against is not None)
+    return {"color": COLOURS[colour % len(COLOURS)], "linestyle": DASHES[dash % len(DASHES)]}
+
+
 def plots(experiment: Experiment, results: Sequence[Result], unigram: float) -> dict[str, Plot]:
     """The picture, where any training has a curve."""
     return {"curves": curves(experiment, results, unigram)} if any(result.kept for result in results) else {}
@@ -91,10 +103,7 @@ def curves(experiment: Experiment, results: Sequence[Result], unigram: float) ->
         )
         steps, ends = grid[0][0], grid[0][-1]
         for number, result in enumerate(results):
-            look: dict[str, Any] = {
-                "color": COLOURS[number % len(COLOURS)],
-                "linestyle": DASHES[number % len(DASHES)],
-            }
+            look = _look(results, number)
             if not result.kept:
                 continue  # the table says so
             at = [step for step, _ in result.kept[0].curve[1:]]
@@ -112,7 +121,12 @@ def curves(experiment: Experiment, results: Sequence[Result], unigram: float) ->
                 last = [[one.losses[part] for one in result.kept] for part in range(len(parts))]
                 ends.plot(range(len(parts)), [sum(each) / len(each) for each in last], marker="o", **look)
         steps.axhline(unigram, color=QUIET, linewidth=1, linestyle=":", label="counting bytes")
-        steps.set(xlabel="optimizer step", ylabel="loss, nats a byte of held-out text")
+        most = HIGHEST * unigram  # the first steps of one variant would press all the others together
+        cut = steps.get_ylim()[1] > most
+        if cut:
+            steps.set_ylim(top=most)
+        left_out = f" (losses above {most:.1f} left out)" if cut else ""
+        steps.set(xlabel=f"optimizer step{left_out}", ylabel="loss, nats a byte of held-out text")
         steps.grid()
         if beside:
             ends.set_xticks(range(len(parts)), [part.removeprefix("bytes ") for part in parts])
