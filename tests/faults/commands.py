@@ -157,6 +157,8 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     cases["predict"] = Case(answers, again="--overwrite", output=".csv")
     cases["predict-parquet"] = Case(answers, again="--overwrite", output=".parquet")
     cases["explain"] = Case(["explain", *answers[1:]], again="--overwrite", output=".jsonl")
+    looked_at = ["explain", str(run), "a good film", *flags(show="attention")]
+    cases["explain-attention"] = Case(looked_at, again="--overwrite", output=".html")
     shards = folder / "shards"
     shards.mkdir()
     for number in range(4):
@@ -268,6 +270,7 @@ WRITES = (
     "train-vectors",
     "predict",
     "explain",
+    "explain-attention",
     "predict-parquet",
     "predict-shards",
     "embed",

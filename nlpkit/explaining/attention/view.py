@@ -140,12 +140,14 @@ def _draw(file: Path, stack: Stack, layer: int, options: AttentionOptions, overw
     """The name of the picture; None where it could not be drawn, which is told."""
     with ornament(file.name):
         plot = pictures.drawing(stack, layer, None if options.head is None else options.head - 1)
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = Path(folder) / "picture.png"
+        with (
+            writing(file),
+            tempfile.TemporaryDirectory() as folder,
+            whole(file, overwrite=overwrite) as partial,
+        ):
+            drawn = Path(folder) / "picture.png"  # the kind of a picture is the end of its name
             plot(drawn)
-            content = drawn.read_bytes()
-        with writing(file), whole(file, overwrite=overwrite) as partial:
-            partial.write_bytes(content)
+            partial.write_bytes(drawn.read_bytes())
         return str(file)
     return None
 
