@@ -88,7 +88,9 @@ def test_the_command_takes_a_file_and_refuses_what_is_for_words(
     output = tmp_path / "look.html"
     report = explain.run(explain.Config(**asked, input=str(data), output=output))
     assert [text["text"] for text in report.record["texts"]] == [TEXT, "a good film"]
-    assert output.is_file()
+    page = output.read_text(encoding="utf-8")
+    assert f"<h1>{trained.name}</h1>" in page  # and not where it lies
+    assert str(trained.parent) not in page
     with pytest.raises(UserError, match="--by is for what words are worth"):
         explain.run(explain.Config(**asked, texts=[TEXT], output=tmp_path / "by.html", by="tokens"))
     with pytest.raises(UserError, match="--layer is for --show attention"):

@@ -103,7 +103,7 @@ def named(output: Path | None, *, overwrite: bool) -> Path:
 def _named(model: str) -> str:
     """Of a folder its own name: whoever is sent a page need not know where it lay."""
     place = Path(model)
-    return place.resolve().name if place.is_dir() else model
+    return (place.name or place.resolve().name) if place.is_dir() else model
 
 
 def _picture(output: Path, number: int, count: int) -> Path:
