@@ -33,8 +33,8 @@ class Pronoun:
     other: int
 
     @property
-    def relations(self) -> tuple[str]:
-        """What is to be found: the name that the pronoun stands for."""
+    def sought(self) -> tuple[str]:
+        """The name that the pronoun stands for."""
         return (self.word,)
 
 

@@ -35,14 +35,14 @@ class Asked(Protocol):
 
     Attributes:
         text: with the places of the words, or names, that attention is looked at between.
-        relations: what is to be found, by name.
+        sought: what is to be found, by name.
     """
 
     @property
     def text(self) -> states.Sentence: ...
 
     @property
-    def relations(self) -> Sequence[str]: ...
+    def sought(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,11 @@ class Sentence:
     def text(self) -> states.Sentence:
         """With one blank between two words."""
         return states.Sentence.of_words(self.words)
+
+    @property
+    def sought(self) -> list[str]:
+        """The relations of the words that have a head."""
+        return [relation for relation, head in zip(self.relations, self.heads, strict=True) if head != ROOT]
 
 
 class Observed(NamedTuple):

@@ -122,7 +122,7 @@ def probe(config: ProbeOptions, command: str, folder: RunFolder, started: float)
 
 def _require_relations(named: Sequence[str], train: Split[Any], validation: Split[Any]) -> None:
     """Raises UserError: there is no such relation in the data, or there is too little of it."""
-    counts = [Counter(name for one in part.sentences for name in one.relations) for part in (train, validation)]
+    counts = [Counter(name for one in part.sentences for name in one.sought) for part in (train, validation)]
     known = counts[0].keys() | counts[1].keys()
     for name in named:
         if name not in known:
@@ -173,7 +173,10 @@ def _heads(found: Heads, config: ProbeOptions) -> Shown:
         "patterns": (pictures.by_layer(found.patterns), "What heads look at, whatever the sentence says."),
     }
     known = {best.relation: best for best in found.best}
-    for name in (name for name in config.label if name in known):
+    for name in config.label:
+        if name not in known:  # words without tokens are found out by the model's tokenizer alone
+            reporting.current().warn(f"--label {name}: too few of its words have tokens for a picture")
+            continue
         safe = "".join(letter if letter.isalnum() else "-" for letter in name)
         drawings[f"heads-{safe}"] = (pictures.heat_map(found.heads, known[name]), f"How often each head finds {name}.")
     metrics = {f"{best.relation}_found": round(best.found.value, 5) for best in found.best if best is not found.every}

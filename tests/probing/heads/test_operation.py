@@ -60,6 +60,7 @@ def test_a_parser_of_all_heads_in_a_folder(tiny_model: Path, data: dict[str, Any
     [
         ({"what": "heads", "layers": "1"}, "--layers is for --what layers"),
         ({"what": "heads", "label": ["dett"]}, "did you mean det"),
+        ({"what": "heads", "label": ["root"]}, "nothing of this name to find"),
         ({"what": "attention", "label": ["det"]}, "--label is for --what layers, heads"),
     ],
 )
