@@ -93,15 +93,20 @@ class Kept:
     Attributes:
         examples: by the place of the sentence.
         left_out: sentences that there was no room for.
-        bytes: of their attention.
+        empty: sentences in which no head is to be found.
+        bytes: of the attention that is kept.
     """
 
     examples: dict[int, Example] = field(default_factory=dict)
     left_out: int = 0
+    empty: int = 0
     bytes: int = 0
 
-    def add(self, place: int, made: Example) -> bool:
-        """Keep an example; or count it and return False, where there is no room."""
+    def add(self, place: int, made: Example | None) -> bool:
+        """Keep an example; or count it and return False, where there is none, or no room."""
+        if made is None:
+            self.empty += 1
+            return False
         if (size := self.bytes + 2 * made.maps.numel()) > MEMORY:
             self.left_out += 1
             return False

@@ -133,6 +133,7 @@ class Parsed:
         weights: of each head, by direction as `relations.DIRECTIONS`, shape (heads, 2): of the way that has no words.
         heads: of all layers.
         too_long, left_out: sentences that the model cannot read whole, and those that there was no memory for.
+        empty: sentences in which no head is to be found.
     """
 
     ways: Sequence[Way]
@@ -143,6 +144,7 @@ class Parsed:
     heads: Sequence[Head]
     too_long: int
     left_out: int
+    empty: int
 
 
 def attention(opened: Opened, sentences: Sequence[Sentence], learning: np.ndarray, seed: int = 0) -> Parsed:
@@ -191,6 +193,7 @@ def attention(opened: Opened, sentences: Sequence[Sentence], learning: np.ndarra
         attention.heads,
         attention.too_long,
         kept.left_out,
+        kept.empty,
     )
 
 
@@ -232,7 +235,7 @@ def _examples(opened: Opened, sentences: Sequence[Sentence], said: str) -> tuple
             seen = observed.with_tokens(one.words, count)
             vectors = observed.averages(one.words, count) @ table[one.ids]
             made = parser.example(sentence, between, vectors, seen)
-            if made is not None and kept.add(one.place, made):
+            if kept.add(one.place, made):
                 found.add(one.place, sentence, between, seen)
     return attention, kept, found
 

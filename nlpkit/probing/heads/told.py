@@ -111,6 +111,9 @@ def parsed_lines(parsed: Parsed) -> list[str]:
     if parsed.too_long:
         those = ("sentence is longer than the model reads", "sentences are longer than the model reads")
         lines.append(f"Left out: {counted(parsed.too_long, *those)}.")
+    if parsed.empty:
+        those = ("sentence has", "sentences have")
+        lines.append(f"{counted(parsed.empty, *those)} no head to find: a single word, with or without punctuation.")
     if parsed.left_out:
         those = ("sentence", "sentences")
         lines.append(f"Left out for memory: {counted(parsed.left_out, *those)}; --max-words takes fewer.")
@@ -186,4 +189,5 @@ def parsed_record(parsed: Parsed) -> dict[str, Any]:
         },
         "too_long": parsed.too_long,
         "left_out": parsed.left_out,
+        "empty": parsed.empty,
     }

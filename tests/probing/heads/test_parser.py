@@ -50,5 +50,5 @@ def test_distances_take_the_place_of_attention():
 def test_what_there_is_no_memory_for_is_counted(monkeypatch):
     monkeypatch.setattr(parser, "MEMORY", 2 * 5 * 6 * 6)
     kept = parser.Kept()
-    assert [kept.add(place, made) for place, made in enumerate(examples(2))] == [True, False]
-    assert (list(kept.examples), kept.left_out) == ([0], 1)
+    assert [kept.add(place, made) for place, made in enumerate([*examples(2), None])] == [True, False, False]
+    assert (list(kept.examples), kept.left_out, kept.empty) == ([0], 1, 1)
