@@ -48,6 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_what_words_have_is_found_in_every_layer(tiny_model: Path, data: dict[str, Any], tmp_path: Path) -> None:
     output = tmp_path / "run"
     report = probe.run(
@@ -99,6 +100,7 @@ def test_a_control_task_gives_each_word_one_label_as_often_as_the_property_has_i
     assert (train[:1500] == 1).any() and (train[1500:] == 0).any()
 
 
+@pytest.mark.slow
 def test_a_mix_weighs_the_layer_that_tells() -> None:
     drawn = np.random.default_rng(0)
     gold = drawn.integers(0, 2, 600)
