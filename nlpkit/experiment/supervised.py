@@ -587,9 +587,9 @@ def report(record: dict[str, Any], folder: Path, task_class: type[Trainable]) ->
         + (f", {rate(speed, 'rows', 0)}" if (speed := record.get("train_samples_per_second")) else "")
     )
     lines += few_steps(record, task_class.lower_is_better)
-    lines += calibration.lines(record)
+    lines += [*costs.lines(record), *calibration.lines(record)]
     lines += few_rows({split: count for split, count in record["judged"].items() if split != "train"})
-    lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record), *costs.lines(record)]
+    lines += [*interval_notes(record), *chosen_by_validation(record), *against_baseline(record)]
     if (record.get("config") or {}).get("baseline") is False and _has_baseline(task_class) and _trained_on_few(record):
         lines.append("few rows to train on: --baseline tells whether a classical model, in seconds, does as well")
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
