@@ -142,7 +142,7 @@ def seen(name: str, model: Any, encoded: Mapping[str, Any]) -> Subject:
     Args:
         name: of the model.
         model: in float64, without a head and without dropout.
-        encoded: of `tokens_of`.
+        encoded: of `tokens_of`: texts padded on the right.
 
     Raises:
         UserError: its attention cannot be replaced.
@@ -151,11 +151,10 @@ def seen(name: str, model: Any, encoded: Mapping[str, Any]) -> Subject:
     inputs = {key: encoded[key] for key in ("input_ids", "attention_mask")}
     with torch.no_grad():
         own = model(**inputs, output_hidden_states=True)  # by the kernels that it runs with
-        with attention.eager(model, name):
-            attentions = model(**inputs, output_attentions=True).attentions
+        weights = _own_weights(model, name, inputs)
         with _replaced(model) as layers:
             replaced = model(**inputs, output_hidden_states=True)
-    if not layers or any(weights is None for weights in attentions):
+    if not layers or not weights:
         raise UserError(
             f"{name}: attention of the architecture {model.config.model_type} cannot be read this way",
             "Architectures whose attention is a function that Transformers can replace are read: BERT, RoBERTa, "
@@ -168,12 +167,33 @@ def seen(name: str, model: Any, encoded: Mapping[str, Any]) -> Subject:
         tokens=encoded["tokens"],
         special=encoded["special_tokens_mask"].bool() | ~inputs["attention_mask"].bool(),
         layers=layers,
-        weights=list(attentions),
+        weights=weights,
         states=list(own.hidden_states),
         by_pieces=list(replaced.hidden_states),
     )
     subject.require_equal()
     return subject
+
+
+def _own_weights(model: Any, name: str, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+    """The weights that a model itself computes, of each layer; empty where it does not give them.
+
+    Each text is read by itself: of a query that sees nothing, as padding far behind a text does in a window, some
+    architectures make no number in float64, and all that looks at it is none then.
+    """
+    ids, there = inputs["input_ids"], inputs["attention_mask"].bool()
+    found: list[Tensor] = []
+    with attention.eager(model, name):
+        for row, length in enumerate(there.sum(dim=1).tolist()):
+            alone = {key: value[row : row + 1, :length] for key, value in inputs.items()}
+            given = model(**alone, output_attentions=True).attentions
+            if not given or any(weights is None for weights in given):
+                return []
+            for number, weights in enumerate(given):
+                if not row:
+                    found.append(weights.new_zeros(len(ids), weights.shape[1], ids.shape[1], ids.shape[1]))
+                found[number][row, :, :length, :length] = weights[0]
+    return found
 
 
 def tokens_of(tokenizer: Any, texts: Sequence[str], model: Any, name: str) -> dict[str, Any]:
@@ -189,6 +209,7 @@ def tokens_of(tokenizer: Any, texts: Sequence[str], model: Any, name: str) -> di
     require_texts(texts, 'Its text: nlpkit learn TOPIC --text "$(cat FILE)".')
     if not all(text.strip() for text in texts):
         raise UserError("--text: a text is empty", "Give one with words in it.")
+    tokenizer.padding_side = "right"  # whichever a model is used with: its masks hide either
     encoded = tokenizer(list(texts), padding=True, return_tensors="pt", return_special_tokens_mask=True, verbose=False)
     ids = encoded["input_ids"]
     reads = opening.max_positions(model.config, tokenizer, model)

@@ -16,6 +16,7 @@ from nlpkit.learn.pieces.masks import padding
 WRITERS: dict[str, dict[str, Any]] = {
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40},
     "llama": {**tiny.SHAPE, "num_hidden_layers": 2, "num_key_value_heads": 2},
+    "mistral": {**tiny.SHAPE, "num_hidden_layers": 2, "num_key_value_heads": 2, "sliding_window": 2},
     "t5": {"d_model": 32, "num_layers": 2, "num_heads": 4, "d_kv": 8, "d_ff": 48},
 }
 
@@ -47,7 +48,7 @@ def test_the_piece_stands_in_for_the_attention_of_a_model(model_type: str) -> No
     assert len(seen.layers) == len(seen.weights) == (2 if model_type in WRITERS else 3)
     assert max(max(pair) for pair in seen.differences()) <= 1e-6
     later = seen.layers[0].weights.triu(1)[seen.there[:, None, :].expand(2, 4, 9)].max()
-    assert (later == 0) == (model_type in ("gpt2", "llama"))
+    assert (later == 0) == (model_type in ("gpt2", "llama", "mistral"))
     assert model.config._attn_implementation == before
 
 

@@ -64,7 +64,7 @@ def show(options: LearnOptions) -> Shown:
     what = "padding & causal" if writes else "padding"
     lines = [
         f"the masks of {subject.name} are those of the piece ({what}) in {sum(equal)} of {len(equal)} layers"
-        + ("" if all(equal) else "; others hide tokens that are further away, or other ones"),
+        + ("" if all(equal) else "; the other layers have another mask, as a window of neighbours"),
         f"its states of the shorter text by itself and in the batch differ by {alone:.1e} of the largest; with the "
         f"padding read as text by {read:.2g}",
         *cut_line(subject),
