@@ -118,7 +118,7 @@ def _known(model: Any, kinds: Mapping[str, Any], part: str, name: str) -> str:
     if kind not in kinds:
         raise UserError(
             f"{name}: the {part} of the architecture {kind} is not put together from the pieces here",
-            f"It is of {', '.join(kinds)}; the topic attention reads more.",
+            f"Those of {', '.join(kinds)} are; the topic attention reads more.",
         )
     return kind
 
