@@ -48,6 +48,7 @@ def test_heads_of_a_model_in_a_folder(tiny_model: Path, data: dict[str, Any], tm
     assert json.loads((output / "nlpkit.json").read_text())["metrics"]["validation"]["det_found"] <= 1
 
 
+@pytest.mark.slow
 def test_a_parser_of_all_heads_in_a_folder(tiny_model: Path, data: dict[str, Any], tmp_path: Path) -> None:
     output = tmp_path / "run"
     probe.run(probe.Config(model=str(tiny_model), **data, what="attention", output=output))

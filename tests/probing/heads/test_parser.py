@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from nlpkit.probing.heads import parser
 from nlpkit.probing.heads.observed import Sentence
@@ -21,6 +22,7 @@ def examples(count, maps=3, words=6):
     return made
 
 
+@pytest.mark.slow
 def test_the_map_that_holds_the_heads_is_found_among_others():
     learnt, judged = examples(60), examples(30)
     probe = parser.learn(learnt)

@@ -81,6 +81,7 @@ def test_sentences_that_the_model_cannot_read_whole_are_counted(opened: Opened) 
     assert "dep" not in {one.relation for one in found.best}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_by_hand")
 def test_all_heads_together_find_what_single_ones_do_not(opened: Opened) -> None:
     parsed = study.attention(opened, sentences(120), np.arange(120) % 2 == 0)
