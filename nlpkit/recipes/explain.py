@@ -421,15 +421,19 @@ def _tables(found: Explanation, where: str) -> list[Table]:
     """What is shown of an explanation."""
     title = f"{where}{found.question.asked} ({found.value:.3f})"
     names = list(found.attributed)
+    several = len({word.column for word in found.words}) > 1  # texts, whose words are told apart
     rows: list[list[Any]] = [
-        [word.text, *(found.attributed[name].scores[i] for name in names)] for i, word in enumerate(found.words)
+        [word.text, *(found.attributed[name].scores[i] for name in names), *([word.column] if several else [])]
+        for i, word in enumerate(found.words)
     ]
     shown = rows
     if len(rows) > SHOWN:
         strongest = np.argsort(-np.abs(found.attributed[names[0]].scores), kind="stable")[:SHOWN]
         title += f"; the {SHOWN} of {len(rows)} words that are worth most by {names[0]}"
         shown = [rows[i] for i in sorted(strongest)]
-    words = Table(title, ["word", *names], shown, whole=rows if shown is not rows else None)
+    words = Table(
+        title, ["word", *names, *(["of"] if several else [])], shown, whole=rows if shown is not rows else None
+    )
     figures: list[list[Any]] = [
         [_marked(name), one.faithfulness.comprehensiveness, one.faithfulness.sufficiency, one.seconds, one.asked]
         for name, one in found.attributed.items()

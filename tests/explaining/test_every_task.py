@@ -220,6 +220,11 @@ def test_a_tag_hangs_on_the_words_of_its_window(asked: Asked) -> None:
     assert words_of(window) == WORDS[-6:] and window.question.asked.endswith(": cold")
     tags = given(window, " ".join(WORDS[-6:])).logits.softmax(-1)[0, 6]
     assert window.whole == pytest.approx(tags.max().item(), abs=1e-6)
+    (other,) = asking(found, found[1], "GOOD: room was", max_length=8)
+    each = given(window, " ".join(WORDS[-6:])).logits.softmax(-1)[0]
+    labels = found[0].model.config.label2id
+    expected = (each[4, labels["B-GOOD"]] + each[5, labels["I-GOOD"]]) / 2  # in the window the fourth word and the next
+    assert other.whole == pytest.approx(expected.item(), abs=1e-6)
     with pytest.raises(UserError, match="no such type of the model and no such word in the text"):
         asking(found, found[1], "hotel")
 

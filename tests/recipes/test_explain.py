@@ -107,3 +107,33 @@ def test_an_exported_model_is_refused_and_its_run_named(trained: Path, tmp_path:
     with pytest.raises(UserError) as caught:
         explain.run(Config(model=str(tmp_path / "small"), texts=[TEXT], **DEVICE))
     assert "exported to ONNX" in str(caught.value) and str(trained) in str(caught.value.hint)
+
+
+def test_of_an_embedder_the_likeness_of_two_texts_is_explained(run_of: RunOf, tmp_path: Path) -> None:
+    run = str(run_of("embedding"))
+    report = explain.run(Config(model=run, texts=[TEXT], text_pair=["a dull film"], **DEVICE))
+    (answer,) = report.record["answers"]
+    first, second = answer["prediction_explanations"]
+    assert answer["prediction"] == pytest.approx(first["value"]) == pytest.approx(second["value"])
+    assert [{word["column"] for word in one["words"]} for one in (first, second)] == [{"text"}, {"text_pair"}]
+    write_jsonl(tmp_path / "pairs.jsonl", [{"sentence1": TEXT, "sentence2": "a dull film"}])
+    output = tmp_path / "why.jsonl"
+    explain.run(Config(model=run, input=str(tmp_path / "pairs.jsonl"), output=output, **DEVICE))
+    (row,) = map(json.loads, output.read_text().splitlines())
+    assert row["prediction"] == pytest.approx(answer["prediction"]) and len(row["prediction_explanations"]) == 2
+    with pytest.raises(UserError, match="how like two texts are"):
+        explain.run(Config(model=run, texts=[TEXT], **DEVICE))
+    with pytest.raises(UserError, match="1 TEXT but 2 --text-pair"):
+        explain.run(Config(model=run, texts=[TEXT], text_pair=["a", "b"], **DEVICE))
+
+
+def test_words_of_two_texts_are_told_apart_in_the_table(run_of: RunOf) -> None:
+    config = Config(
+        model=str(run_of("question-answering")), question=["bad"], context="the film was late", target="late", **DEVICE
+    )
+    words, _ = explain.run(config).tables
+    assert words.header == ["word", "erasure", "of"]
+    assert [row[::2] for row in words.rows] == [
+        ["bad", "question"],
+        *([w, "context"] for w in ["the", "film", "was", "late"]),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,12 +12,27 @@ from nlpkit.data import words
 from nlpkit.errors import UserError
 from nlpkit.tasks.explained import Question, Reading, unknown_target, words_of_owners
 from nlpkit.tasks.token_classification.tag_sets import TagSet
-from nlpkit.tasks.token_classification.tags import Span
+from nlpkit.tasks.token_classification.tags import OUTSIDE, Span
 
 if TYPE_CHECKING:
     import torch
 
     from nlpkit.tasks.forward import Forward
+
+
+BETWEEN = ": "  # a class and a piece of the text, as a question shows them and a user names them
+
+
+class Explained(NamedTuple):
+    """Words whose tags are explained.
+
+    Attributes:
+        label: what they are together.
+        tags: of each.
+    """
+
+    label: str
+    tags: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -39,34 +54,62 @@ class Sentence:
         """The text of words, from the first to the one behind the last."""
         return self.text[self.places[span[0]][0] : self.places[span[1] - 1][1]]
 
-    def chosen(self, asked: str | None, tag_set: TagSet) -> list[tuple[int, int, str]]:
-        """What is explained: first word, the one behind the last, and what they are.
+    def chosen(self, asked: str | None, tag_set: TagSet) -> list[Explained]:
+        """What is explained.
 
         Args:
-            asked: a class of which all entities are meant, or a piece of the text; None: all entities.
+            asked: a class of which all entities are meant, or a piece of the text; or both, as `PER: Ann`: how sure the
+                model is that this is one. None: all entities.
 
         Raises:
             UserError: there is no such class and no such piece, or the model finds nothing of the class.
         """
         if asked is None:
-            return [(span[0], span[1], span[2]) for span in self.entities]
+            return [self._as_found(span) for span in self.entities]
         if asked in tag_set.classes:
-            found = [(span[0], span[1], span[2]) for span in self.entities if span[2] == asked]
+            found = [self._as_found(span) for span in self.entities if span[2] == asked]
             if not found:
                 raise UserError(
                     f"--target {asked}: the model finds no {asked} in the text",
-                    "Name a word of the text, and it is told why that has another tag.",
+                    f'Name a piece of it too, and it is told what speaks for that: "{asked}: {self.said((0, 1))}".',
                 )
             return found
-        start = self.text.find(asked)
-        inside = [i for i, (first, end) in enumerate(self.places) if first < start + len(asked) and end > start >= 0]
+        name, _, piece = asked.partition(BETWEEN)
+        if piece and name in (*tag_set.classes, OUTSIDE) and (inside := self._words_of(piece)):
+            return [Explained(name, dict(zip(inside, _tags(name, len(inside), tag_set), strict=True)))]
+        inside = self._words_of(asked)
         if not inside:
             known = [*tag_set.classes, *(self.text[start:end] for start, end in self.places)]
             raise unknown_target(asked, f"{tag_set.class_noun} of the model and no such word in the text", known)
         around = [span for span in self.entities if span[0] <= inside[0] < span[1]]
         if around:
-            return [(around[0][0], around[0][1], around[0][2])]
-        return [(inside[0], inside[-1] + 1, self.tags[inside[0]])]
+            return [self._as_found(around[0])]
+        return [self._as_found((inside[0], inside[-1] + 1, self.tags[inside[0]]))]
+
+    def _as_found(self, span: Sequence[Any]) -> Explained:
+        first, behind, label = span
+        return Explained(label, {word: self.tags[word] for word in range(first, behind)})
+
+    def _words_of(self, piece: str) -> list[int]:
+        """The words that a piece of the text reaches into, where it first stands."""
+        start = self.text.find(piece)
+        places = enumerate(self.places)
+        return [i for i, (first, end) in places if first < start + len(piece) and end > start >= 0]
+
+
+def _tags(name: str, words: int, tag_set: TagSet) -> Sequence[str]:
+    """The tags of so many words that are an entity of a class together, or none.
+
+    Raises:
+        UserError: the model has no tag for one of them.
+    """
+    if tag_set.plain:
+        return [name] * words
+    tags = [OUTSIDE] * words if name == OUTSIDE else tag_set.tags_of([Span(0, words, name)], words)
+    lacking = [tag for tag in tags if tag not in tag_set.ids]
+    if lacking:
+        raise UserError(f"--target {name}: the model has no tag {lacking[0]}", "Name a single word.")
+    return tags
 
 
 def questions(
@@ -98,21 +141,21 @@ def questions(
         found = words_of_owners("text", sentence.text, sentence.places, inside)
         readings.append(Reading({"input_ids": ids, "read": read}, found))
     out = []
-    for first, behind, label in sentence.chosen(asked, tag_set):
+    for one in sentence.chosen(asked, tag_set):
         for i, reading in enumerate(readings):
             spoken: dict[int, list[int]] = {}
             for position, word in zip(made["read"][i], made["words"][i], strict=True):
-                if first <= word < behind:
+                if word in one.tags:
                     spoken.setdefault(int(word), []).append(int(position))
             if not spoken:
                 continue
             target = {
                 "tokens": list(spoken.values()),
-                "tags": [tag_set.ids[sentence.tags[word]] for word in spoken],
+                "tags": [tag_set.ids[one.tags[word]] for word in spoken],
                 "averages": averages,
             }
             said = sentence.said((min(spoken), max(spoken) + 1))
-            out.append(Question(f"{label}: {said}", [reading], target, {"text": sentence.text}))
+            out.append(Question(f"{one.label}{BETWEEN}{said}", [reading], target, {"text": sentence.text}))
     return out
 
 
