@@ -109,10 +109,11 @@ def grid(
 
 
 def _height(heat: Heat, side: float) -> float:
-    """Inches of a matrix that is so many wide: as wide as high, but for rows that need no more to be read."""
+    """Inches of a matrix that is so many wide: its cells are square, but for named rows, which need a line each and no
+    more than that."""
     rows, columns = heat.values.shape
     square = side * min(rows / columns, 1.6)
-    return min(square, max(ROW * rows, 1.0)) if heat.rows else square
+    return min(max(square, min(ROW * rows, 1.0)), max(ROW * rows, 1.0)) if heat.rows else square
 
 
 def _name(axis: Any, names: Sequence[str], named: bool) -> None:

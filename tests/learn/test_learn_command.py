@@ -62,6 +62,7 @@ def test_a_layer_norm_needs_no_company_and_a_batch_norm_does(tmp_path: Path) -> 
         assert layer["layer_by_company"] <= 1e-12 < 0.01 < layer["batch_by_company"]
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn(tmp_path: Path, drawing: Any) -> None:
     with drawing():
         for topic in ("multi-head", "positions"):
