@@ -11,7 +11,9 @@ import torch
 from nlpkit.errors import RunError, UserError
 from nlpkit.learn import subject
 from nlpkit.learn.borrowed import decoder_of, encoder_of
+from nlpkit.learn.options import LearnOptions
 from nlpkit.learn.pieces.masks import padding
+from nlpkit.learn.shows import positions
 
 WRITERS: dict[str, dict[str, Any]] = {
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40},
@@ -109,3 +111,16 @@ SIDE = {"layers": 2, "attention_heads": 4, "ffn_dim": 48}
 def test_other_architectures_are_named() -> None:
     with pytest.raises(UserError, match="the encoder of the architecture albert is not put together"):
         encoder_of(model_of("albert"), "a model")
+
+
+@pytest.mark.parametrize(("model_type", "has"), [("llama", "rotary"), ("t5", "relative"), ("roberta", "learned")])
+def test_positions_of_a_model_are_those_of_the_piece(
+    model_type: str, has: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positions, "opened", lambda options, texts: ("a model", model_of(model_type), None))
+    shown = positions.show(LearnOptions(topic="positions"))
+    assert shown.record["has"] == [has]
+    assert shown.record.get("largest_difference", 0) <= 1e-5
+    assert (
+        has != "learned" or "a model has 38 learned positions; it knows no longer texts" in shown.lines
+    )  # behind id 1
