@@ -228,17 +228,22 @@ class Variants:
 
 @contextmanager
 def replaced(model: Any, embedded: torch.Tensor | None) -> Iterator[None]:
-    """Have the first look into the table of token embeddings give these instead.
+    """Have the first look into the table of token embeddings give these instead, for the first tokens that it is for.
 
     Where encoder and decoder share a table, the encoder looks first.
     """
     if embedded is None:
         yield
         return
+    import torch
+
     waiting = [embedded]
 
     def instead(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        return waiting.pop().to(output.dtype) if waiting else output
+        if not waiting:
+            return output
+        given = waiting.pop().to(output.dtype)
+        return torch.cat([given, output[:, given.shape[1] :]], dim=1)  # behind them may stand what was written
 
     hook = table_of(model).register_forward_hook(instead)
     try:

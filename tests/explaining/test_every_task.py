@@ -3,6 +3,7 @@ hidden, and every way to look at them gives each word a score."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 import transformers
 from every_task import kinds
 from transformers import AutoTokenizer
-from writers import byte_tokenizer
+from writers import byte_tokenizer, make_writer
 
 from nlpkit.errors import UserError
 from nlpkit.explaining.methods import METHODS
@@ -339,3 +340,25 @@ def test_a_written_text_is_as_probable_as_when_it_was_written(family: str, tmp_p
     variants = Variants(predictor, question, question.readings[0], "words")
     assert variants.whole == pytest.approx(answer["score"], abs=1e-6)
     assert np.isfinite(METHODS["integrated-gradients"].function(variants, 0)).all()
+
+
+def test_an_answer_of_a_model_without_an_encoder_hangs_on_the_words_before_it(tmp_path: Path) -> None:
+    make_writer(tmp_path)
+    task = {
+        "name": "text2text-generation",
+        "columns": {"text": "text", "targets": ["target"], "prefix": None},
+        **dict.fromkeys(("max_length", "training_length", "target_length")),
+        "measure": "translation",
+        "prefix": "Say: ",
+        "languages": {"source": None, "target": None},
+        "separator": "\n",
+    }
+    record = {"schema_version": 1, "status": "complete", "command": "finetune-seq2seq", "task": task, "config": {}}
+    (tmp_path / "nlpkit.json").write_text(json.dumps(record))
+    predictor, (question,) = explained(tmp_path, example_of("text-to-text"))
+    (answer,) = predictor.answers([{"text": TEXT}])
+    variants = Variants(predictor, question, question.readings[0], "words")
+    assert words_of(variants) == WORDS
+    assert variants.whole == pytest.approx(answer["score"], abs=1e-6)
+    for name in QUICK:
+        assert np.isfinite(METHODS[name].function(variants, 0)).all(), name
