@@ -31,7 +31,7 @@ class Attributed:
             but for methods on attention and lengths of gradients, which have none.
         faithfulness: of these; of several readings the mean.
         seconds: that it took.
-        asked: variants that the model was asked about.
+        asked: variants that the model was asked about; neither hangs on what other methods asked.
     """
 
     scores: Sequence[float]
@@ -107,7 +107,8 @@ def explained(
         function = METHODS[name].function
         start, before = time.perf_counter(), sum(variants.asked for variants in asked)
         for variants in asked:
-            scores.append(function(variants, seed))
+            with variants.anew():
+                scores.append(function(variants, seed))
         seconds, count = time.perf_counter() - start, sum(variants.asked for variants in asked) - before
         for variants, of_units in zip(asked, scores, strict=True):
             figures.append(faithfulness.measured(variants, of_units))

@@ -40,7 +40,7 @@ class Variants:
 
     Attributes:
         units: the positions of the tokens that are hidden together.
-        asked: variants that the model was asked about so far; what was asked before is not asked again.
+        asked: variants that the model was asked about so far; what was asked before is not asked again, see `anew`.
     """
 
     def __init__(self, predictor: Predictor[Explainable], question: Question, reading: Reading, by: By) -> None:
@@ -60,7 +60,16 @@ class Variants:
         """Of the model."""
         return self.predictor.task
 
-    @cached_property
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        """Ask again what was asked before: a method is charged with all that it takes, whatever ran before it."""
+        before, self._known = self._known, {}
+        try:
+            yield
+        finally:
+            self._known = before | self._known
+
+    @property
     def whole(self) -> float:
         """How sure the model is when all is there."""
         return float(self.values(np.ones((1, len(self)), dtype=bool))[0])

@@ -269,11 +269,11 @@ def _proposing(predictor: Predictor[Explainable], config: Config) -> Proposes:
     return edits.left_out
 
 
-def _formats(config: Config) -> dict[str, Format]:
+def _formats(predictor: Predictor[Explainable], config: Config) -> dict[str, Format]:
     """The files that only explanations are written to."""
     from nlpkit.explaining.rows_page import page
 
-    return {".html": functools.partial(page.format, model=config.model)}
+    return {".html": functools.partial(page.format, model=config.model, labels=predictor.task.scored_labels)}
 
 
 def _of_texts(predictor: Predictor[Explainable], config: Config) -> Report:
@@ -296,7 +296,7 @@ def _of_texts(predictor: Predictor[Explainable], config: Config) -> Report:
             tables.append(_table_of(told[-1].other, told[-1].explanations[0], where))
     entries = [one.entry for one in told]
     if config.output is not None:
-        with writer(config.output, _formats(config), overwrite=config.overwrite) as write:
+        with writer(config.output, _formats(predictor, config), overwrite=config.overwrite) as write:
             write(entries)
     failed = all(one.error for one in told)
     record = {"model": config.model, "methods": explainer.methods, "answers": entries}
@@ -315,7 +315,7 @@ def _of_file(predictor: Predictor[Explainable], config: Config) -> Report:
     summary, failed, first = Summary(explainer.methods), 0, ""
     total = streams.row_count(config.input, named=bool(config.columns))
     with (
-        writer(config.output, _formats(config), overwrite=config.overwrite) as write,
+        writer(config.output, _formats(predictor, config), overwrite=config.overwrite) as write,
         reporting.current().progress("explain", total, "rows") as bar,
     ):
         for row, where, prefix, reader in predict.rows_read(predictor, config):

@@ -54,6 +54,25 @@ def test_rows_in_are_rows_out_with_the_columns_that_they_had(trained: Path, tmp_
     assert report.exit_code == 0
 
 
+def test_a_page_reads_labels_as_the_model_has_them(trained: Path, tmp_path: Path) -> None:
+    texts = ["a lovely story", "a boring film", "a lovely film"]
+    write_jsonl(tmp_path / "rows.jsonl", [dict(zip(("text", "label"), row)) for row in zip(texts, (1, 0, "Positive"))])
+    output = tmp_path / "why.html"
+    explain.run(Config(model=str(trained), input=str(tmp_path / "rows.jsonl"), output=output, **DEVICE))
+    (block,) = re.findall(r"<script id=data type=application/json>(.*?)</script>", output.read_text())
+    rows = json.loads(block)["rows"]
+    assert [row["answer"] for row in rows] == [row["gold"] for row in rows] == ["positive", "negative", "positive"]
+    assert all(row["right"] for row in rows)
+
+
+def test_what_a_method_takes_hangs_on_no_other(trained: Path) -> None:
+    def taken(*methods: str) -> dict[str, int]:
+        report = explain.run(Config(model=str(trained), texts=["a boring film"], method=list(methods), **DEVICE))
+        return {row[0]: row[-1] for row in report.tables[1].rows}
+
+    assert taken("masked-copies", "shapley")["shapley"] == taken("shapley")["shapley"] > 3
+
+
 def test_another_label_is_explained_by_the_opposite_figures(trained: Path) -> None:
     def scores(target: str) -> list[float]:
         config = Config(model=str(trained), texts=[TEXT], target=target, method=["occlusion"], **DEVICE)

@@ -19,6 +19,7 @@ import numpy as np
 
 from nlpkit import page, reporting
 from nlpkit.data import columns as column_names
+from nlpkit.data.labels import Labels, as_number, text_of
 from nlpkit.data.writers import Write
 from nlpkit.explaining.methods import METHODS
 
@@ -32,21 +33,23 @@ NAMED = 12  # such words of an answer
 
 
 @contextmanager
-def format(path: Path, *, model: str, prefix: str = "prediction") -> Iterator[Write]:
+def format(path: Path, *, model: str, labels: Sequence[str] = (), prefix: str = "prediction") -> Iterator[Write]:
     """Write rows with their explanations as a page.
 
     Args:
         path: that nobody reads yet.
         model: its name, for the heading.
+        labels: that it answers with, in their order, by which labels of rows are read; none: as they stand there.
         prefix: of the columns of answers; of rows that have such columns already the last number counts.
     """
+    known = Labels("single-label", list(labels))
     rows: list[dict[str, Any]] = []
     more = 0
 
     def write(entries: Sequence[Mapping[str, Any]]) -> None:
         nonlocal more
         room = MOST_ROWS - len(rows)
-        rows.extend([_row(entry, prefix, number) for number, entry in enumerate(entries[:room], len(rows) + 1)])
+        rows.extend([_row(entry, prefix, known, number) for number, entry in enumerate(entries[:room], len(rows) + 1)])
         more += max(len(entries) - room, 0)
 
     yield write
@@ -101,7 +104,7 @@ sure first<option value=apart>least agreement first</select></label>
 """
 
 
-def _row(entry: Mapping[str, Any], prefix: str, number: int) -> dict[str, Any]:
+def _row(entry: Mapping[str, Any], prefix: str, labels: Labels, number: int) -> dict[str, Any]:
     """A row as the page has it."""
     named = [name.removesuffix("_explanations") for name in entry if name.endswith("_explanations")]
     prefix = max(
@@ -109,7 +112,7 @@ def _row(entry: Mapping[str, Any], prefix: str, number: int) -> dict[str, Any]:
     )
     given = {name: value for name, value in entry.items() if not name.startswith(prefix)}
     label = column_names.guess(list(given), column_names.LABEL_NAMES)
-    gold, answer = given.get(label or ""), entry.get(prefix)
+    gold, answer = _named(given.get(label or ""), labels), entry.get(prefix)
     right = str(gold) == str(answer) if isinstance(gold, str | int) and isinstance(answer, str | int) else None
     return {
         "number": number,
@@ -120,6 +123,18 @@ def _row(entry: Mapping[str, Any], prefix: str, number: int) -> dict[str, Any]:
         "error": entry.get(f"{prefix}_error"),
         "parts": [_part(one, given) for one in entry.get(f"{prefix}_explanations") or ()],
     }
+
+
+def _named(gold: Any, labels: Labels) -> Any:
+    """A label as the model has it, which a row may have in other letters, or as its number; others as they stand."""
+    if not labels.names or not isinstance(gold, str | int | float):
+        return gold
+    name = text_of(gold)
+    if not labels.unknown(name):
+        return labels.names[labels.id_of(name)]
+    number = as_number(name)
+    numbered = number is not None and number.is_integer() and 0 <= number < labels.size
+    return labels.names[int(number)] if number is not None and numbered else gold
 
 
 def _part(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
