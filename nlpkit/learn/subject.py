@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,10 +110,16 @@ class Subject:
         """Stop where the pieces are no account of this model.
 
         Raises:
+            UserError: the model gives what is no number.
             RunError: naming the layer.
         """
         for number, (weights, states) in enumerate(self.differences(), 1):
-            if not max(weights, states) <= EQUAL:  # what is no number is no difference either
+            if not math.isfinite(weights + states):
+                raise UserError(
+                    f"{self.name}, layer {number}: what the model gives is no number (NaN or infinite)",
+                    "Its weights are damaged.",
+                )
+            if max(weights, states) > EQUAL:
                 raise RunError(
                     f"{self.name}, layer {number}: its attention is not the formula of the paper: weights differ by up "
                     f"to {weights:.1e}, states by {states:.1e}",

@@ -124,6 +124,13 @@ def test_an_encoder_is_seen_as_it_computes(model_type: str, tmp_path: Path) -> N
     assert any(layer.bias is not None for layer in stack.vectors if layer) == (model_type == "mpnet")
 
 
+def test_attention_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    model = opened(encoder(tmp_path, "bert"))
+    next(model.model.bert.encoder.layer[0].parameters()).data.fill_(float("nan"))
+    with pytest.raises(UserError, match="attention of layer 1 is no number"):
+        look(model, TEXT)
+
+
 def test_masks_are_filled_for_each_word_in_its_turn(tmp_path: Path) -> None:
     import torch
 

@@ -72,6 +72,14 @@ def test_another_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         subject.seen("a model", model_of("bert"), encoded())
 
 
+def test_a_damaged_model_is_not_taken_for_another_formula() -> None:
+    model = model_of("bert")
+    with torch.no_grad():
+        model.encoder.layer[0].output.dense.bias.fill_(float("nan"))
+    with pytest.raises(UserError, match="what the model gives is no number"):
+        subject.seen("a model", model, encoded())
+
+
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "electra", "distilbert"])
 def test_an_encoder_of_pieces_gives_the_states_of_the_model(model_type: str) -> None:
     model, batch = model_of(model_type), encoded()

@@ -55,8 +55,8 @@ def test_rows_in_are_rows_out_with_the_columns_that_they_had(trained: Path, tmp_
 
 
 def test_a_page_reads_labels_as_the_model_has_them(trained: Path, tmp_path: Path) -> None:
-    texts = ["a lovely story", "a boring film", "a lovely film"]
-    write_jsonl(tmp_path / "rows.jsonl", [dict(zip(("text", "label"), row)) for row in zip(texts, (1, 0, "Positive"))])
+    labels = {"a lovely story": 1, "a boring film": 0, "a lovely film": "Positive"}
+    write_jsonl(tmp_path / "rows.jsonl", [{"text": text, "label": label} for text, label in labels.items()])
     output = tmp_path / "why.html"
     explain.run(Config(model=str(trained), input=str(tmp_path / "rows.jsonl"), output=output, **DEVICE))
     (block,) = re.findall(r"<script id=data type=application/json>(.*?)</script>", output.read_text())

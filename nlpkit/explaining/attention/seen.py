@@ -258,7 +258,7 @@ def _as_arrays(attentions: Any, rows: int, columns: int, what: str) -> tuple[np.
     """The attention of one text, each layer of shape (heads, rows, columns).
 
     Raises:
-        UserError: the model computes another one (of windows, of blocks) or none.
+        UserError: the model computes another one (of windows, of blocks) or none, or what is no number.
     """
     whole = attentions and all(layer is not None and layer.shape[2:] == (rows, columns) for layer in attentions)
     if not whole:
@@ -266,7 +266,14 @@ def _as_arrays(attentions: Any, rows: int, columns: int, what: str) -> tuple[np.
             f"{what} has no attention of each token to each other that could be looked at",
             "Its architecture computes it in windows, in blocks, or not at all.",
         )
-    return tuple(layer[0].float().cpu().numpy() for layer in attentions)
+    made = tuple(layer[0].float().cpu().numpy() for layer in attentions)
+    for number, layer in enumerate(made, 1):
+        if not np.isfinite(layer).all():
+            raise UserError(
+                f"{what}: the attention of layer {number} is no number (NaN)",
+                "Its weights are damaged, or too large for this arithmetic: try --precision fp32.",
+            )
+    return made
 
 
 def tokens_of(tokenizer: Any, ids: Sequence[int]) -> Tokens:
