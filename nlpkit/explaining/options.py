@@ -44,14 +44,14 @@ class AttributionOptions(Config):
         "Model that fills masks, for other words.",
         panel="Explanation",
         metavar="MODEL",
-        only_with=OnlyWith(("counterfactual",), ("replace",), "is for --counterfactual replace"),
+        only_with=OnlyWith(("counterfactual",), ("replace",), " is for --counterfactual replace"),
     )
     synonyms: Path | None = option(
         None,
         "Table of synonyms: tabs, columns lemma and synonyms.",
         panel="Explanation",
         metavar="FILE",
-        only_with=OnlyWith(("counterfactual",), ("synonyms",), "is for --counterfactual synonyms"),
+        only_with=OnlyWith(("counterfactual",), ("synonyms",), " is for --counterfactual synonyms"),
     )
 
     evaluate: bool = option(False, "Judge --method all on the rows of --data: a table.", panel="Evaluation")

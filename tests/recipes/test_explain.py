@@ -102,6 +102,7 @@ def test_tokens_are_hidden_one_by_one(trained: Path) -> None:
     [
         ({"texts": [TEXT], "target": "postive"}, "--target postive: there is no such label.*Did you mean positive"),
         ({"texts": [TEXT], "method": ["occlussion"]}, "no such method.*Did you mean occlusion"),
+        ({"texts": [TEXT], "filler": "minilm"}, "^--filler is for --counterfactual replace"),
         ({"texts": [TEXT], "output": Path("why.csv")}, "unknown format.*jsonl"),
         ({}, "give texts, or --input FILE"),
     ],
