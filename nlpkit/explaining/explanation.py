@@ -14,6 +14,7 @@ from nlpkit.explaining import faithfulness
 from nlpkit.explaining.faithfulness import Faithfulness
 from nlpkit.explaining.methods import METHODS
 from nlpkit.explaining.variants import By, Variants
+from nlpkit.generation.words import said_alone
 from nlpkit.inference.predictor import Predictor
 from nlpkit.tasks.explained import Question, Word
 from nlpkit.tasks.roles import Explainable
@@ -127,7 +128,7 @@ def _places(variants: Variants) -> list[Word]:
     owners = {position: word for word in words for position in word.positions}
     made = []
     for (position,) in variants.units:
-        word, token = owners[position], variants.predictor.tokenizer.convert_ids_to_tokens([ids[position]])[0]
+        word, token = owners[position], said_alone(variants.predictor.tokenizer, ids[position])
         made.append(Word(word.column, word.start, word.end, token, (position,)))
     return made
 

@@ -26,6 +26,11 @@ class Faithfulness:
     sufficiency: float
 
 
+def sizes(units: int) -> list[int]:
+    """How many of the units each of `SHARES` takes."""
+    return [max(math.ceil(share * units - 1e-9), 1) for share in SHARES]
+
+
 def measured(variants: Variants, scores: np.ndarray) -> Faithfulness:
     """The faithfulness of scores of the units.
 
@@ -35,8 +40,8 @@ def measured(variants: Variants, scores: np.ndarray) -> Faithfulness:
     units = len(variants)
     order = np.argsort(-scores, kind="stable")
     without, alone = np.ones((len(SHARES), units), dtype=bool), np.zeros((len(SHARES), units), dtype=bool)
-    for i, share in enumerate(SHARES):
-        chosen = order[: max(math.ceil(share * units - 1e-9), 1)]
+    for i, size in enumerate(sizes(units)):
+        chosen = order[:size]
         without[i, chosen], alone[i, chosen] = False, True
     values = variants.removed(np.vstack([without, alone]))
     lost = variants.whole - values

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nlpkit.explaining.explanation import RANDOM, Explanation
-from nlpkit.explaining.faithfulness import SHARES
+from nlpkit.explaining.faithfulness import SHARES, sizes
 from nlpkit.explaining.methods import METHODS
 from nlpkit.explaining.variants import Variants
 from nlpkit.metrics import intervals
@@ -28,11 +28,6 @@ BEAM = 5  # orders that are followed side by side
 LONGEST = 30  # words of a text whose bounds are sought: of n words the search asks about 5 n variants a step
 TOP = 0.2  # share of the words that two methods are compared by, beside all
 FIGURES = ("comprehensiveness", "sufficiency")
-
-
-def sizes(units: int) -> list[int]:
-    """How many of the units each of `SHARES` takes."""
-    return [max(math.ceil(share * units - 1e-9), 1) for share in SHARES]
 
 
 def bound(variants: Variants, *, upper: bool) -> float:

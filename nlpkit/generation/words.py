@@ -37,6 +37,12 @@ def said(tokenizer: Any, token: int) -> str:
     return continuation(tokenizer, [token]) or str(tokenizer.convert_ids_to_tokens(token))
 
 
+def said_alone(tokenizer: Any, token: int) -> str:
+    """A token as it is read by itself; one that is no text (a blank, half a character) by its name."""
+    text = str(tokenizer.decode([token]))
+    return text.strip() if text.strip() and "\ufffd" not in text else str(tokenizer.convert_ids_to_tokens(token))
+
+
 class Unfolding:
     """A text whose tokens come one by one, as far as it is settled.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedConfig
 
 from nlpkit.errors import UserError
 from nlpkit.learn.pieces.decoder import Decoder, DecoderLayer
@@ -135,7 +136,7 @@ def _encoder_layer(model: Any, theirs: Layer, heads: int, norms: Norms) -> Encod
     return ours
 
 
-def _decoder_layer(config: Any, theirs: Any, norm_first: bool) -> DecoderLayer:
+def _decoder_layer(config: PreTrainedConfig, theirs: Any, norm_first: bool) -> DecoderLayer:
     heads = config.decoder_attention_heads
     with torch.device("meta"):
         ours = DecoderLayer(heads, heads, 1, norm_first=norm_first)

@@ -56,6 +56,7 @@ NEEDS = Explainable
 SHOWN = 40  # words of a table; of longer texts those that are worth most, for or against the answer
 WRITTEN = (".jsonl", ".html")
 PREFIX = "prediction"
+LONG = 300  # words, from which on an explanation takes many seconds
 LEAST = 3  # words of a text by which methods are judged
 
 
@@ -192,6 +193,7 @@ class _Explainer:
 
     def __init__(self, predictor: Predictor[Explainable], config: Config) -> None:
         self.predictor, self.config, self.methods = predictor, config, config.methods()
+        self._told = False
         self.proposes = None if config.counterfactual is None else _proposing(predictor, config)
 
     def told(self, asked: Asked) -> Told:
@@ -214,6 +216,7 @@ class _Explainer:
             reporting.current().warn(
                 f"{asked.where}: {computed.lost[0]:,} tokens are beyond what the model reads: they have no part in this"
             )
+        self._tell_of_size(asked)
         try:
             found, other = self._why(asking, asked, computed.outputs, answer)
         except UserError as problem:
@@ -224,6 +227,18 @@ class _Explainer:
         if other is not None:
             entry[f"{asked.prefix}_counterfactual"] = other.record()
         return Told(entry, found, other)
+
+    def _tell_of_size(self, asked: Asked) -> None:
+        """Say of a long text that it takes long, once, and what takes less."""
+        words = sum(len(value.split()) for value in (asked.example or {}).values() if isinstance(value, str))
+        slow = [name for name in self.methods if METHODS[name].rests_on == "answers"]
+        if words > LONG and slow and not self._told:
+            self._told = True
+            quick = " (weighted-rollout asks once)" if self.methods == slow else ""
+            reporting.current().note(
+                f"{asked.where} has {words:,} words: {', '.join(slow)} asks the model about as many variants of it at "
+                f"least{quick}"
+            )
 
     def bounds(self, asked: Asked, found: Explanation) -> tuple[float, float]:
         """The lowest and the highest comprehensiveness of the words of an explanation of one reading."""

@@ -78,7 +78,9 @@ def words_in(
     """The words that the tokens of an input belong to.
 
     A token belongs to the word that its first character is in. One that stands in no word (a blank, a control
-    character) belongs to the word before it, so that hiding all words hides all of the text.
+    character) belongs to the word before it, so that hiding all words hides all of the text. Words that have no token
+    of their own, as one token spans them (an emoji of several characters that a tokenizer does not know), are one with
+    the word that has it.
 
     Args:
         texts: by column.
@@ -90,6 +92,7 @@ def words_in(
         Words with tokens, by column in the order of `texts`, ascending.
     """
     found: dict[tuple[str, int], list[int]] = {}
+    reach: dict[tuple[str, int], int] = {}
     spans = {column: (starts or {}).get(column) or words.split(text) for column, text in texts.items()}
     ends = {column: np.array([end for _, end in places_of]) for column, places_of in spans.items()}
     for position, place in enumerate(places):
@@ -102,10 +105,15 @@ def words_in(
         if word == len(ends[column]) or (end <= spans[column][word][0] and word):
             word -= 1
         found.setdefault((column, word), []).append(position)
+        reach[column, word] = max(reach.get((column, word), 0), end)
     order = {column: i for i, column in enumerate(texts)}
     made = []
     for (column, word), positions in sorted(found.items(), key=lambda item: (order[item[0][0]], item[0][1])):
         start, end = spans[column][word]
+        for other, (_, behind) in enumerate(spans[column][word + 1 :], word + 1):
+            if (column, other) in found or behind > reach[column, word]:
+                break
+            end = behind
         made.append(Word(column, start, end, texts[column][start:end], tuple(positions)))
     return made
 

@@ -14,6 +14,7 @@ from nlpkit.explaining.methods import METHODS, attention, gradients, occlusion
 from nlpkit.explaining.variants import Variants
 from nlpkit.hardware import devices
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_trained
+from nlpkit.tasks.explained import words_in
 from nlpkit.tasks.roles import Explainable
 
 TEXT = "a lovely story but a boring film"
@@ -136,3 +137,12 @@ def test_what_was_asked_is_not_asked_again(variants: Variants) -> None:
     asked = variants.asked
     occlusion.occlusion(variants, 0)
     assert variants.asked == asked
+
+
+def test_words_that_one_token_spans_are_one() -> None:
+    text = "a \U0001f468\u200d\U0001f469\u200d\U0001f467 b"
+    family = text[2:-2]
+    (first, whole, last) = words_in(
+        {"text": text}, [None, ("text", 0, 1), ("text", 2, len(text) - 2), ("text", len(text) - 1, len(text)), None]
+    )
+    assert (first.text, whole.text, last.text) == ("a", family, "b") and whole.positions == (2,)

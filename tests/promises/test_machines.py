@@ -109,6 +109,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "tokenize": ["a good film", *flags(tokenizer=model)],
             "predict": [str(run), "a good film", *flags(**DEVICE)],
             "explain": [str(run), "a good film", *flags(**DEVICE)],
+            "learn": ["masks", *out],
             "probe": [str(run), *flags(data=run.parent / "data", layers=0, **DEVICE), *out],
             "zero-shot": [str(run_of("zero-shot")), "a good film", *flags(labels="good,bad", **DEVICE)],
             "embed": [str(run_of("embedding")), "a good film", *flags(**DEVICE)],

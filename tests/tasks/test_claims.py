@@ -74,7 +74,7 @@ def test_what_a_model_could_also_do_is_done_only_when_it_is_named() -> None:
         registry.task_of_model(config_of("BertModel"), None, "runs/encoder")
     assert "--task pairs" in str(caught.value.hint)
     # not every command takes such a task, and the hint is read by all of them
-    assert "--task sentence-embedding works with predict, benchmark, evaluate, compare, quantize" in str(
+    assert "--task sentence-embedding works with predict, benchmark, explain, evaluate, compare, quantize" in str(
         caught.value.hint
     )
 

@@ -17,7 +17,9 @@ def test_every_task_says_who_it_is(name: str) -> None:
     assert task.pipeline_tag
     assert hasattr(importlib.import_module("transformers"), task.auto_class)
     for kind in get_args(Kind):
-        assert issubclass(getattr(task, kind), Config)
+        group = getattr(task, kind)
+        # what explains an answer is read as what asks for it, unless a task says otherwise
+        assert issubclass(group, Config) if group is not None else kind == "explain_options"
 
 
 def test_shared_groups_declare_what_the_common_ones_do() -> None:

@@ -16,6 +16,7 @@ from nlpkit import reporting
 from nlpkit.data import columns as column_names
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention import masked, vectors
+from nlpkit.generation.words import said_alone
 from nlpkit.inference.predictor import Predictor
 from nlpkit.models import attention, opening
 from nlpkit.tasks.contract import BOOKKEEPING, NAN
@@ -294,10 +295,4 @@ def tokens_of(tokenizer: Any, ids: Sequence[int]) -> Tokens:
     # what ends the one text that there is begins no second one
     if not any(is_second and id_ not in parting for is_second, id_ in zip(second, ids, strict=True)):
         second = [False] * len(ids)
-    return Tokens(tuple(_worded(tokenizer, id_) for id_ in ids), tuple(special), tuple(second))
-
-
-def _worded(tokenizer: Any, id_: int) -> str:
-    """A token as it is read; one that is no text by itself (a blank, half a character) by its name."""
-    said = str(tokenizer.decode([id_]))
-    return said.strip() if said.strip() and "\ufffd" not in said else str(tokenizer.convert_ids_to_tokens(id_))
+    return Tokens(tuple(said_alone(tokenizer, id_) for id_ in ids), tuple(special), tuple(second))
