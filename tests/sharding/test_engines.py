@@ -137,7 +137,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_command_that_is_ended_goes_on_where_it_was(number: int, jobs: int, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     for name in NAMES:
-        entries = [{"text": entry["text"]} for entry in rows(12 if name in "ab" else 2_000, seed=ord(name))]
+        entries = [{"text": entry["text"]} for entry in rows(12 if name in "ab" else 1_000, seed=ord(name))]
         pq.write_table(pa.Table.from_pylist(entries), tmp_path / "s" / f"{name}.parquet")
 
     def command(output: str, *more: Any) -> list[str]:

@@ -18,6 +18,8 @@ from nlpkit.sharding import batch
 
 pytestmark = pytest.mark.slow
 COUNT = 8
+# a dead node is noticed soon: by default that takes half a minute
+SOON = {"period_ms": "300", "failure_threshold": "3", "initial_delay_ms": "300", "timeout_ms": "1000"}
 
 
 @pytest.fixture
@@ -27,6 +29,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("PYTHONPATH", ":".join(places))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")  # on a machine that does much else
+    for name, value in SOON.items():
+        monkeypatch.setenv(f"RAY_health_check_{name}", value)
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
