@@ -19,7 +19,7 @@ from nlpkit.sharding import batch
 pytestmark = pytest.mark.slow
 COUNT = 8
 # a dead node is noticed soon: by default that takes half a minute
-SOON = {"period_ms": "300", "failure_threshold": "3", "initial_delay_ms": "300", "timeout_ms": "1000"}
+SOON = {"period_ms": "1000", "failure_threshold": "3", "initial_delay_ms": "1000", "timeout_ms": "3000"}
 
 
 @pytest.fixture
