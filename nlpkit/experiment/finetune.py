@@ -150,7 +150,7 @@ class Finetuning(SupervisedExperiment):
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         lines = self.cut.described(seconds) if self.cut else []
         if named := [name for name in self.baselines if name]:
-            lines.append(("beside it", f"{', '.join(named)}, on the same rows"))
+            lines.append(("baseline", f"{', '.join(named)}, on the same rows"))
         return lines + spreads.planned(self.config.seeds, seconds)
 
     def before_training(self) -> None:

@@ -48,7 +48,7 @@ class Explanation:
     Attributes:
         question: what is explained.
         value: how sure the model is of it; of several readings the mean.
-        hidden_as: what became of hidden words, in words.
+        masked_as: what became of words that a method masked, in words.
         words: that it is explained by: in the order of the text, those of several readings once; by tokens, one each.
         attributed: by method.
         chance: the faithfulness of random scores.
@@ -56,7 +56,7 @@ class Explanation:
 
     question: Question
     value: float
-    hidden_as: str
+    masked_as: str
     words: Sequence[Word]
     attributed: Mapping[str, Attributed]
     chance: Faithfulness
@@ -66,7 +66,7 @@ class Explanation:
         return {
             "asked": self.question.asked,
             "value": self.value,
-            "hidden_words": self.hidden_as,
+            "masked_words": self.masked_as,
             "words": [
                 {"column": word.column, "start": word.start, "end": word.end, "text": word.text} for word in self.words
             ],
@@ -116,7 +116,7 @@ def explained(
         found[name] = Attributed(_merged(words, places, scores), _mean(figures), seconds, count)
     chance = _mean([faithfulness.of_random(variants, seed, DRAWS) for variants in asked])
     value = float(np.mean([variants.whole for variants in asked]))
-    return Explanation(question, value, asked[0].hidden_as, words, found, chance)
+    return Explanation(question, value, asked[0].masked_as, words, found, chance)
 
 
 def _places(variants: Variants) -> list[Word]:

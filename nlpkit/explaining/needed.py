@@ -17,7 +17,7 @@ def captum(method: str) -> Any:
         import captum.attr
     except ImportError:
         raise UserError(
-            f"{method} needs captum",
+            f"--method {method} needs captum",
             "pip install 'nlpkit[explain]', or use --method erasure, without it.",
         ) from None
     return captum.attr

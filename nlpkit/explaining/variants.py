@@ -96,8 +96,8 @@ class Variants:
         return None
 
     @property
-    def hidden_as(self) -> str:
-        """What becomes of hidden words, in words."""
+    def masked_as(self) -> str:
+        """What becomes of masked words, in words."""
         return "left out" if self.mask is None else f"replaced by {self.predictor.tokenizer.decode([self.mask])}"
 
     def masked(self, kept: np.ndarray) -> np.ndarray:

@@ -418,7 +418,7 @@ def _drawn(predictor: Predictor[Explainable], config: Config) -> tuple[int, list
 def _table_of(other: Sought, explanation: Explanation, where: str) -> Table:
     """The fewest words that change the answer, marked in the text."""
     variants = reporting.counted(other.asked, "variant", "variants")
-    title = f"{where}the fewest words that change the answer, of {variants}"
+    title = f"{where}the fewest words found to change the answer, in {variants}"
     found = other.found
     if found is None:
         return Table(f"{where}no words were found that change the answer, in {variants}", [], [])

@@ -144,7 +144,8 @@ def vocabulary_of(text: Text, min_count: int) -> Vocabulary:
         word, most = max(text.counts.items(), key=lambda entry: entry[1])
         raise UserError(
             f"{counted(len(kept), 'word stands', 'words stand')} in the text {min_count:,} times (--min-count), "
-            f"too few to learn from; the most frequent of {len(text.counts):,} is {word!r}, {most:,} times",
+            f"too few to learn from; the most frequent of {len(text.counts):,} is {word!r}, "
+            f"{counted(most, 'time', 'times')}",
             "Give more text, or a lower --min-count.",
         )
     return Vocabulary(len(kept), sum(kept), len(text.counts), text.size)

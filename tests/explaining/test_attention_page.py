@@ -51,11 +51,8 @@ def seen() -> Seen:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("browser"))
-    try:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
-    finally:
-        browser.close()
 
 
 BEGIN = Opening("", 1, None)

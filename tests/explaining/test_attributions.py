@@ -92,10 +92,15 @@ def test_a_word_is_worth_what_the_answer_loses_without_it(variants: Variants, st
 
     words = TEXT.split()
     assert [word.text for word in variants.reading.words] == words
-    masked = [" ".join([*words[:i], tokenizer.mask_token, *words[i + 1 :]]) for i in range(len(words))]
-    if all(len(word.positions) == 1 for word in variants.reading.words):
-        expected = [probability(TEXT) - probability(text) for text in masked]
-        assert np.allclose(occlusion.occlusion(variants, 0), expected, atol=1e-6)
+    whole = tokenizer(TEXT, return_tensors="pt")
+    expected = []
+    for word in variants.reading.words:
+        masked = whole["input_ids"].clone()
+        masked[0, list(word.positions)] = tokenizer.mask_token_id
+        with torch.no_grad():
+            given = model(**{**whole, "input_ids": masked}).logits.softmax(-1)[0, label]
+        expected.append(probability(TEXT) - float(given))
+    assert np.allclose(occlusion.occlusion(variants, 0), expected, atol=1e-6)
     without = np.ones((1, len(words)), dtype=bool)
     without[0, 5] = False
     assert variants.removed(without)[0] == pytest.approx(probability(TEXT.replace("boring ", "")), abs=1e-6)

@@ -31,7 +31,7 @@ def entry(text: str, label: str, answer: str, score: float, strongest: int, *, a
     part = {
         "asked": answer,
         "value": score,
-        "hidden_words": "left out",
+        "masked_words": "left out",
         "words": [{"column": "text", "start": 0, "end": 1, "text": word} for word in words],
         "methods": {"erasure": method(scores), "occlusion": method(other)},
         "random": {"comprehensiveness": 0.01, "sufficiency": 0.2},
@@ -60,12 +60,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with page.format(folder / "why.html", model="runs/<i>") as write:
         write(ENTRIES[:2])
         write(ENTRIES[2:])
-    browser = Browser(folder)
-    try:
+    with Browser(folder) as browser:
         browser.open((folder / "why.html").as_uri())
         yield browser
-    finally:
-        browser.close()
 
 
 def titles(browser: Browser) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import RunOf, write_jsonl
 
+from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.explaining.methods import METHODS
 from nlpkit.options.problems import OptionError
@@ -156,4 +157,14 @@ def test_words_of_two_texts_are_told_apart_in_the_table(run_of: RunOf) -> None:
     assert [row[::2] for row in words.rows] == [
         ["bad", "question"],
         *([w, "context"] for w in ["the", "film", "was", "late"]),
+    ]
+
+
+def test_a_long_text_is_said_to_take_long(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain, "LONG", 5)
+    with reporting.listening() as said:
+        explain.run(Config(model=str(trained), texts=[TEXT, TEXT], **DEVICE))
+        explain.run(Config(model=str(trained), texts=[TEXT], method=["weighted-rollout"], **DEVICE))
+    assert [note for note in said.notes if "has 7 words" in note] == [
+        "text 1 has 7 words: erasure asks the model about as many variants of it at least (weighted-rollout asks once)"
     ]

@@ -49,11 +49,8 @@ def client(run_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("browser"))
-    try:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
-    finally:
-        browser.close()
 
 
 @pytest.fixture
