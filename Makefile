@@ -53,7 +53,7 @@ endef
 
 $(READY): pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	$(if $(GPU),$(replace-torch))
-	$(PIP) --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,embed,search,generate,explain,vectors,serve,loadtest,ray,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
+	$(PIP) --constraint $(CONSTRAINTS) --editable '.[quickstart,dev,embed,search,generate,explain,vectors,tune,serve,loadtest,ray,xlsx,onnx]' $(if $(GPU),nvidia-ml-py)
 	@touch $@
 
 install: $(READY)
@@ -213,7 +213,7 @@ format: $(READY)
 # The oldest pure-Python packages that pyproject.toml allows, beside the same torch; `onnx` asks for a newer transformers.
 test-lowest: $(READY)
 	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,search,generate,explain,vectors,serve,xlsx]'
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[quickstart,dev,search,generate,explain,vectors,tune,serve,xlsx]'
 	.venv-lowest/bin/python -m pytest $(PYTEST_FLAGS)
 
 # The wheel is made of the sdist, and installed outside of the checkout into an environment that has nothing else.

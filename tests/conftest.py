@@ -227,6 +227,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model") / "tiny-bert")
 
 
+@pytest.fixture
+def forked_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that a command starts (`nlpkit.trials`) are forked from a process that has the libraries."""
+    from nlpkit.trials import running
+
+    monkeypatch.setattr(running, "Popen", forked.Popen)
+
+
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with train.csv (96 rows), validation.csv (32) and test.csv (32)."""

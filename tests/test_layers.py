@@ -48,7 +48,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "machine": ("hardware",),
     "data": ("metrics", "data", "vectors", "word_vectors"),
     "options": ("options",),
-    "run folders": ("limits", "runs"),
+    "run folders": ("limits", "runs", "trials"),
     "ground": (
         "trainer_fields",
         "annotations",

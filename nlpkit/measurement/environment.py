@@ -29,6 +29,7 @@ EXTRAS = {
     "generate": ("sacrebleu", "rouge-score"),
     "explain": ("captum",),
     "vectors": ("gensim",),
+    "tune": ("optuna",),
     "serve": ("fastapi", "uvicorn", "httptools", "uvloop", "packaging", "prometheus-client"),
     "loadtest": ("locust",),
     "ray": ("ray",),
