@@ -31,7 +31,7 @@ CALL = f"""
 import runpy, sys
 sys.path[:0] = {[str(BENCHMARKS), str(BENCHMARKS.parent)]!r}
 from nlpkit.runs import plots
-plots.save_figure = lambda figure, path: path.touch()
+plots.draw_in_style = lambda draw, path: path.touch()
 runpy.run_path({gpu_check.__file__!r}, run_name="__main__")
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -331,6 +332,12 @@ def human_bytes(count: float) -> str:
 
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Read once: a run asks several times, and what is installed is found by opening files."""
     import platform
     from importlib import metadata
 

@@ -43,13 +43,18 @@ def with_style(draw: Plot) -> Plot:
 
     @functools.wraps(draw)
     def drawn(path: Path) -> None:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        with matplotlib.rc_context(STYLE):
-            draw(path)
+        draw_in_style(draw, path)
 
     return drawn
+
+
+def draw_in_style(draw: Plot, path: Path) -> None:
+    """Draw a picture as all of them look."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context(STYLE):
+        draw(path)
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Any, Any]:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
 from conftest import rows, write_csv
-from helpers import forked
 from safetensors.torch import load_file
 
 from nlpkit.errors import UserError

@@ -1,10 +1,11 @@
 """Processes that begin with torch and transformers imported: what is tested in them starts at once.
 
 A server imports the libraries, and nothing of nlpkit, and forks. A second one, forked from it, imports the commands,
-for processes that import some. Their children are processes like others: with a pid, an exit code, signals, streams, a
-folder and an environment of their own, and nothing that a test has left behind; but plots are empty files, as those of
-the tests are. Where a test is about the start itself, about what is read from the environment while modules are
-imported, or about memory, it takes a process that begins from nothing.
+for processes that import some. Workers of pytest share both: each has a child of theirs that forks for it, on its core.
+What these fork are processes like others: with a pid, an exit code, signals, streams, a folder and an environment of
+their own, and nothing that a test has left behind; but plots are empty files, as those of the tests are. Where a test
+is about the start itself, about what is read from the environment while modules are imported, or about memory, it
+takes a process that begins from nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import pkgutil
 import re
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -26,7 +28,7 @@ import tempfile
 import threading
 import time
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,49 +59,69 @@ def unsynced(descriptor: Any) -> None:
     """`os.fsync` that does not wait for a disk."""
 
 
-def undrawn(figure: Any, path: Path) -> None:
-    """`plots.save_figure` that does not draw, which takes as long as a short run does."""
-    from matplotlib import pyplot
-
+def undrawn(draw: Any, path: Path) -> None:
+    """`plots.draw_in_style` that does not draw, which takes as long as a short run does."""
     path.touch()
-    pyplot.close(figure)
 
 
 class _Server:
-    """A process of `serve`, started when first asked.
+    """A process that forks for this one alone; it is forked itself, when first asked, from one that all workers share.
 
     Args:
-        libraries: the server that it is forked from, and imports the commands besides; None: it begins from nothing.
+        name: of the socket that the shared one listens on.
     """
 
-    def __init__(self, libraries: _Server | None = None) -> None:
-        self._libraries = libraries
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._socket: socket.socket | None = None
         self._turn = threading.Lock()
 
     def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
         with self._turn:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX)
+                self._socket.connect(f"{shared()}/{self._name}")
+                if hasattr(os, "sched_getaffinity"):  # what a worker starts stays on its core
+                    self._ask({"cores": sorted(os.sched_getaffinity(0))}, ())
             return self._ask(request, descriptors)
 
     def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> Any:
-        if self._socket is None:
-            self._socket, theirs = socket.socketpair()
-            self._start(theirs)
-            theirs.close()
+        assert self._socket is not None
         socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], descriptors)
         message, _ = _line(self._socket)
         return json.loads(message)
 
-    def _start(self, theirs: socket.socket) -> None:
-        if self._libraries is not None:
-            self._libraries.ask({"commands": True}, [theirs.fileno()])
-        else:
-            subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **QUIET},
-                start_new_session=True,  # it ends with this process, not with Ctrl-C
-            )
+
+PLACE = "NLPKIT_TESTS_FORKED"
+_kept: list[Any] = []  # what ends the shared processes when it is closed, and the folder of their sockets
+
+
+def shared() -> str:
+    """The folder of the sockets on which the shared processes listen; they are started where there are none yet.
+
+    What pytest starts its workers with is asked first, so that libraries are imported once for all of them.
+    """
+    if PLACE not in os.environ:
+        folder = tempfile.TemporaryDirectory()
+        ends = [socket.socket(socket.AF_UNIX) for _ in ("libraries", "commands")]
+        for end, name in zip(ends, ("libraries", "commands"), strict=True):
+            end.bind(f"{folder.name}/{name}")
+            end.listen()
+        ours, theirs = socket.socketpair()
+        numbers = [end.fileno() for end in (*ends, theirs)]
+        subprocess.Popen(
+            [sys.executable, __file__, *map(str, numbers)],
+            pass_fds=numbers,
+            env={**os.environ, **QUIET},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # it ends with this process, not with Ctrl-C
+        )
+        for end in (*ends, theirs):
+            end.close()
+        _kept.extend((ours, folder))
+        os.environ[PLACE] = folder.name
+    return os.environ[PLACE]
 
 
 def _line(end: socket.socket) -> tuple[bytes, list[int]]:
@@ -114,8 +136,8 @@ def _line(end: socket.socket) -> tuple[bytes, list[int]]:
     return message, descriptors
 
 
-_server = _Server()
-_commands = _Server(_server)
+_server = _Server("libraries")
+_commands = _Server("commands")
 _IMPORTS = re.compile(r"\b(from|import) nlpkit\b|run_module\('nlpkit'")
 _PARAMETERS = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]  # type: ignore[attr-defined]
 
@@ -236,12 +258,24 @@ def _run_for(asking: socket.socket) -> None:
         asking.sendall(str(code if code >= 0 else 128 - code).encode())
 
 
-def serve(number: int) -> None:
-    """Import the libraries, then fork when asked, until the other end is closed."""
+def serve(libraries: socket.socket, commands: socket.socket, alive: socket.socket) -> None:
+    """Fork a process for each that connects, until the other end of `alive` is closed; import nothing before.
+
+    Args:
+        libraries: where those connect that want processes with the libraries.
+        commands: where those do that want the commands too, from a process that is forked for them.
+    """
+    if alive in select.select([libraries, commands, alive], [], [])[0]:
+        return
     for name in LIBRARIES:
         importlib.import_module(name)
     os.fsync = unsynced
-    _answer_on(socket.socket(fileno=number))
+    if os.fork() == 0:
+        libraries.close()
+        _accept(commands, alive, _with_commands)
+    else:
+        commands.close()
+        _accept(libraries, alive)
 
 
 def _with_commands() -> None:
@@ -249,31 +283,44 @@ def _with_commands() -> None:
     recipes = importlib.import_module("nlpkit.recipes")
     for found in pkgutil.iter_modules(recipes.__path__, "nlpkit.recipes."):
         importlib.import_module(found.name)
-    importlib.import_module("nlpkit.runs.plots").save_figure = undrawn  # type: ignore[attr-defined]
+    importlib.import_module("nlpkit.runs.plots").draw_in_style = undrawn  # type: ignore[attr-defined]
+
+
+def _accept(listener: socket.socket, alive: socket.socket, prepare: Callable[[], None] | None = None) -> None:
+    """Fork a process that answers each who connects; what it is prepared with is done before the first."""
+    while alive not in select.select([listener, alive], [], [])[0]:
+        if prepare is not None:
+            prepare()
+            prepare = None
+        gc.collect()
+        gc.freeze()
+        asked, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            alive.close()
+            _answer_on(asked)
+            os._exit(0)
+        asked.close()
 
 
 def _answer_on(asked: socket.socket) -> None:
     """Fork for each request, until the other end is closed."""
-    gc.collect()
-    gc.freeze()
     while True:
         message, descriptors = _line(asked)
         if not message:
             return
         request = json.loads(message)
-        if "import" in request:
+        answer: Any = True
+        if "cores" in request:
+            os.sched_setaffinity(0, request["cores"])
+        elif "import" in request:
             importlib.import_module(request["import"])
-            answer: Any = True
         elif "wait" in request:
             answer = os.waitpid(request["wait"], request["flags"])
         else:
             answer = os.fork()
             if answer == 0:
                 asked.close()
-                if "commands" in request:
-                    _with_commands()
-                    _answer_on(socket.socket(fileno=descriptors[0]))
-                    os._exit(0)
                 _become(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -323,4 +370,4 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))

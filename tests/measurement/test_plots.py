@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import Drawing
 from made_up import BIG, OPENED, lengths_document, measurement, rows_document
 
 from nlpkit.measurement.figures import figures
@@ -13,13 +14,14 @@ from nlpkit.runs import plots
 
 
 @pytest.fixture
-def drawn(monkeypatch, tmp_path: Path):
+def drawn(monkeypatch, tmp_path: Path, drawing: Drawing):
     """Draws, and returns the figure instead of closing it."""
     kept = []
     monkeypatch.setattr(plots, "save_figure", lambda figure, path: kept.append(figure))
 
     def draw(plot: plots.Plot):
-        plot(tmp_path / "x.png")
+        with drawing():
+            plot(tmp_path / "x.png")
         return kept[-1]
 
     yield draw

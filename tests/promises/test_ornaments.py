@@ -31,7 +31,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from nlpkit.tasks.text_classification.view import ClassificationView
 
-    monkeypatch.setattr(plots, "save_figure", breaks)
+    monkeypatch.setattr(plots, "draw_in_style", breaks)
     monkeypatch.setattr(huggingface_hub.ModelCard, "save", breaks)
     monkeypatch.setattr(ClassificationView, "mistakes", breaks)
 
@@ -82,7 +82,7 @@ def test_the_model_is_kept(
 def test_a_report_on_data_is_written_without_its_pictures(
     run_of: RunOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(plots, "save_figure", breaks)
+    monkeypatch.setattr(plots, "draw_in_style", breaks)
     page = tmp_path / "report.html"
     data = run_of("classification").parent / "data"
     assert main(["check-data", "--data", str(data), "--model", "none", "--output", str(page)]) == 0

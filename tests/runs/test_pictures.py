@@ -58,7 +58,7 @@ Drawn = Callable[["plots.Plot | None"], Any]
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Drawn]:
+def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, drawing: Drawing) -> Iterator[Drawn]:
     """Draws, and returns the figure instead of closing it."""
     from matplotlib import pyplot
 
@@ -67,7 +67,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Drawn]:
 
     def draw(plot: plots.Plot | None) -> Any:
         assert plot is not None
-        plot(tmp_path / "x.png")
+        with drawing():
+            plot(tmp_path / "x.png")
         kept[-1].canvas.draw()
         return kept[-1]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from helpers.every_task import training
+from every_task import training
 from safetensors.torch import load_file
 from transformers.models.bert import modeling_bert
 
