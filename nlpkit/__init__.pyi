@@ -292,6 +292,7 @@ def finetune(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -391,6 +392,8 @@ def finetune(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -509,6 +512,7 @@ def finetune(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -598,6 +602,8 @@ def finetune(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -699,6 +705,7 @@ def finetune(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -786,6 +793,8 @@ def finetune(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -886,6 +895,7 @@ def finetune(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -995,6 +1005,8 @@ def finetune(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -1130,6 +1142,7 @@ def finetune(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -1242,6 +1255,8 @@ def finetune(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -1429,6 +1444,7 @@ def benchmark(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -1562,6 +1578,8 @@ def benchmark(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -1661,6 +1679,7 @@ def check_data(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -1770,6 +1789,8 @@ def check_data(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -2286,6 +2307,7 @@ def distill(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 'half',
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -2474,6 +2496,8 @@ def distill(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Where there is no test split, half of validation judges what the other half has
+            chosen; 0: all do both.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -3236,6 +3260,7 @@ def finetune_cls(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -3335,6 +3360,8 @@ def finetune_cls(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -3450,6 +3477,7 @@ def finetune_embed(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -3562,6 +3590,8 @@ def finetune_embed(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -3706,6 +3736,7 @@ def finetune_ner(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -3795,6 +3826,8 @@ def finetune_ner(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -3894,6 +3927,7 @@ def finetune_qa(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -3981,6 +4015,8 @@ def finetune_qa(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -4079,6 +4115,7 @@ def finetune_seq2seq(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -4188,6 +4225,8 @@ def finetune_seq2seq(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -5510,6 +5549,7 @@ def prune(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 'half',
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -5686,6 +5726,8 @@ def prune(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Where there is no test split, half of validation judges what the other half has
+            chosen; 0: all do both.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -5776,6 +5818,7 @@ def quantize(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 'half',
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -5902,6 +5945,8 @@ def quantize(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Where there is no test split, half of validation judges what the other half has
+            chosen; 0: all do both.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held

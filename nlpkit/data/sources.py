@@ -72,12 +72,14 @@ class Source:
         kind: of `spec`: "files", "hub", "disk" (a `save_to_disk` folder), or "memory" (rows given from Python).
         files: split -> the files behind it; none for splits that come from the hub.
         revision: on the hub, the commit that was loaded where it is known, else the revision asked for.
+        drawn: a test split that no file has, and the split that its rows were taken out of.
     """
 
     spec: str
     kind: Literal["files", "hub", "disk", "memory"] = "files"
     files: dict[str, list[FileInfo]] = field(default_factory=dict)
     revision: str | None = None
+    drawn: dict[str, str] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:
         """The source as plain JSON types."""

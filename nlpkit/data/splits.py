@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="RowReader")
 SAMPLES = Path(__file__).parent / "samples"
 SAMPLE_PREFIX = "sample:"
+# Rows of a half of validation, at least. Of fewer one alone is more than a point, in which prices are told; and what
+# half of them leave unsure is more than what rows that have chosen flatter, see docs/explanation/held-out-rows.md.
+LEAST_APART = 100
+HALVING_SEED = (
+    0  # whatever the seed of a run: all runs on the same validation rows, and all that come of them, halve alike
+)
+HIDDEN = ("-1", "None", "")  # labels that are kept back
 
 
 class FileReader(Protocol):
@@ -128,48 +135,32 @@ def load(options: SourceOptions, task: FileReader | None, *, labelled: bool = Tr
 
 
 def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: int, *, training: bool = True) -> None:
-    """Make the validation split where there is none, and draw the samples that were asked for; changes `loaded`.
+    """Make the validation split where there is none, the test split where --test-share wants one, and draw the samples
+    that were asked for; changes `loaded`.
 
     Args:
         training: whether rows are trained on, or were, so that others must be held out.
     """
     seed = options.shuffle_seed if options.shuffle_seed is not None else seed
-    splits, reporter = loaded.splits, reporting.current()
-    if training and "train" in splits and "validation" not in splits:
-        column, together = reader.balance_column, reader.group_column
-        if not draws.has_classes(splits["train"], column, floats=options.hold_out == "texts"):
-            column = None
-        groups = belonging([splits["train"]], reader, options)
-        train = splits["train"]
-        parts = draws.class_numbers(train, together) if groups is None else groups
-        single = together is not None and len(train) > 1 and not parts.any()
-        if single and groups is None:
-            reporter.warn(f"all rows are of one '{together}': those that are held out are trained on too")
-        rest, held = draws.hold_out(
-            splits["train"],
-            options.validation_share,
-            stratify_by=column,
-            group_by=together if groups is None else None,
-            groups=groups,
-            seed=seed,
-        )
-        loaded.splits = splits = {
-            "train": rest,
-            "validation": held,
-            **{k: v for k, v in splits.items() if k != "train"},
-        }
-        shared = options.group_column or (None if single else together)
-        how = f"stratified by '{column}', " if column else ""
-        if shared and (options.group_column or not column):
-            how += f"whole groups of '{shared}', "
-        equal = 0 if groups is None or together or options.group_column else len(groups) - int(groups.max()) - 1
-        if equal:
-            stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
-            how += f"{stay} with it, "
-        rows = counted(len(held), "row", "rows")
+    reporter = reporting.current()
+    there = "test" in loaded.splits and _judges(loaded.splits["test"], reader)
+    if there and options.test_share != "half" and options.test_share > 0:
+        reporter.note("test: the split that there is; --test-share holds nothing out of train")
+    elif not there and options.test_share != "half" and options.test_share > 0 and training:
+        how = _take_out(loaded, "train", "test", options.test_share, reader, options, seed)
+        loaded.source.drawn["test"] = "train"
+        rows = counted(len(loaded.splits["test"]), "row", "rows")
+        reporter.note(f"test: {rows} held out of train ({how}seed {seed}; --test-share): they choose nothing")
+    held_out = training and "train" in loaded.splits and "validation" not in loaded.splits
+    if held_out:
+        how = _take_out(loaded, "train", "validation", options.validation_share, reader, options, seed)
+        rows = counted(len(loaded.splits["validation"]), "row", "rows")
         reporter.note(f"validation: {rows} held out of train ({how}seed {seed}; --validation-file)")
-    elif training and options.group_column and {"train", "validation"} <= splits.keys():
-        _tell_shared(splits, options.group_column)
+    elif training and options.group_column and {"train", "validation"} <= loaded.splits.keys():
+        _tell_shared(loaded.splits, options.group_column)
+    if options.test_share == "half" and not (there and (training or "validation" in loaded.splits)):
+        _halve(loaded, reader, options)
+    splits = loaded.splits
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
     if training:
         limits["train"] = options.max_train_samples
@@ -189,6 +180,97 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
                 )
                 how = ", balanced by label" if balance else ""
             reporter.note(f"{split}: {counted(len(splits[split]), 'row', 'rows')} drawn (seed {seed}{how})")
+
+
+def _judges(rows: Dataset, reader: RowReader) -> bool:
+    """Whether a split can judge: labels of a test split may be kept back, by leaving them out or as -1."""
+    if not (reader.labelled(rows.column_names) or reader.usable(rows.column_names)):
+        return False
+    column = reader.balance_column
+    if column is None or column not in rows.column_names:
+        return True
+    return any(str(label) not in HIDDEN for label in rows[column])
+
+
+def _halve(loaded: LoadedData, reader: RowReader, options: DataOptions) -> None:
+    """Take half of validation out as a test split, unless the halves would be too small to say anything.
+
+    Of data without a validation split, where nothing is trained, it is half of the test split, or of the first one; the
+    other half is called validation. Changes `loaded`.
+    """
+    before, reporter = loaded.splits, reporting.current()
+    source = next((name for name in ("validation", "test") if name in before), next(iter(before)))
+    rows, name = before[source], title(loaded, source)
+    all_rows = f"{name}: {counted(len(rows), 'row', 'rows')}"
+    if len(rows) < 2 * LEAST_APART:
+        reporter.note(
+            f"{all_rows}, too few to be halved (from {2 * LEAST_APART} on, see --test-share): they choose and judge"
+        )
+        return
+    loaded.splits = {("validation" if split == source else split): part for split, part in before.items()}
+    how = _take_out(loaded, "validation", "test", len(rows) // 2, reader, options, HALVING_SEED).removesuffix(", ")
+    choosing, judging = (len(loaded.splits[split]) for split in ("validation", "test"))
+    if min(choosing, judging) < LEAST_APART:
+        loaded.splits = before
+        reporter.note(f"{all_rows}, in groups too large to be halved (--test-share): they choose and judge")
+        return
+    loaded.source.drawn["test"] = "validation" if source == "train" else source
+    drawn = f" ({how})" if how else ""
+    reporter.note(
+        f"test: {counted(judging, 'row', 'rows')}, half of {name}{drawn}: they choose nothing; the other {choosing:,} "
+        "do (--test-share)"
+    )
+
+
+def _take_out(
+    loaded: LoadedData,
+    source: str,
+    name: str,
+    share_or_count: float | int,
+    reader: RowReader,
+    options: DataOptions,
+    seed: int,
+) -> str:
+    """Hold rows of a split out as another one; changes `loaded`.
+
+    Args:
+        source: the split that they are drawn from.
+        name: of the split that they become.
+        share_or_count: see `draws.hold_out`.
+
+    Returns:
+        How they were drawn, in words that end in a comma; empty where nothing but the seed decided.
+    """
+    splits = loaded.splits
+    rows, column, together = splits[source], reader.balance_column, reader.group_column
+    if not draws.has_classes(rows, column, floats=options.hold_out == "texts"):
+        column = None
+    groups = belonging([rows], reader, options)
+    parts = draws.class_numbers(rows, together) if groups is None else groups
+    single = together is not None and len(rows) > 1 and not parts.any()
+    if single and groups is None:
+        reporting.current().warn(f"all rows are of one '{together}': those that are held out are trained on too")
+    rest, held = draws.hold_out(
+        rows,
+        share_or_count,
+        stratify_by=column,
+        group_by=together if groups is None else None,
+        groups=groups,
+        seed=seed,
+    )
+    others = {split: part for split, part in splits.items() if split not in (source, name)}
+    loaded.splits = {source: rest, name: held, **others}
+    if "train" in others:
+        loaded.splits = {"train": others["train"], **loaded.splits}
+    shared = options.group_column or (None if single else together)
+    how = f"stratified by '{column}', " if column else ""
+    if shared and (options.group_column or not column):
+        how += f"whole groups of '{shared}', "
+    equal = 0 if groups is None or together or options.group_column else len(groups) - int(groups.max()) - 1
+    if equal:
+        stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
+        how += f"{stay} with it, "
+    return how
 
 
 def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions) -> np.ndarray | None:

@@ -18,7 +18,7 @@ from nlpkit.data.inputs import Reading
 from nlpkit.data.sources import FileInfo
 from nlpkit.data.translations import Translations
 from nlpkit.errors import UserError
-from nlpkit.experiment.inherited_data import NAMES_DATA, TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import NAMES_DATA, ComparedDataOptions, inherit_data, open_splits
 from nlpkit.experiment.supervised import settle_findings
 from nlpkit.options import AtCommas, Strings, TrainingOptions, option
 from nlpkit.reporting import Table
@@ -38,7 +38,7 @@ SWAPPED = 1.15  # times as many tokens per word as the translations have: then l
 FIGURES = ("accuracy_forward", "accuracy_backward", "same_language")
 
 
-class ParallelOptions(TrainedDataOptions, TrainingOptions):
+class ParallelOptions(ComparedDataOptions, TrainingOptions):
     """Translations that a student learns from."""
 
     parallel: Strings = option(

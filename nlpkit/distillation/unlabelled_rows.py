@@ -13,7 +13,7 @@ from nlpkit.data.inputs import FORMATS, Reading, Wanted, unit
 from nlpkit.data.readers import read_rows
 from nlpkit.distillation.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
 from nlpkit.errors import UserError
-from nlpkit.experiment.inherited_data import TrainedDataOptions
+from nlpkit.experiment.inherited_data import ComparedDataOptions
 from nlpkit.models import fitting
 from nlpkit.options import AtCommas, OnlyWith, Strings, TrainingOptions, option
 from nlpkit.tasks import registry
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Ways = Annotated[list[Way], AtCommas]
 
 
-class UnlabelledOptions(TrainedDataOptions, TrainingOptions):
+class UnlabelledOptions(ComparedDataOptions, TrainingOptions):
     """Rows without labels."""
 
     unlabelled: Strings = option([], "File of rows without labels (repeatable).", panel="Data", metavar="FILE")

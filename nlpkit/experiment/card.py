@@ -16,7 +16,7 @@ from nlpkit.markdown import code, text
 from nlpkit.metrics import confused
 from nlpkit.models.files import CONFIG, STRUCTURE
 from nlpkit.reporting import Estimate, counted, duration, figures, titled
-from nlpkit.runs import costs
+from nlpkit.runs import costs, standing
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, interval_notes, with_figures
 from nlpkit.runs.files import small_text
 from nlpkit.runs.folder import baselines_of, files_by_split, human_bytes
@@ -226,7 +226,8 @@ def _results(record: dict[str, Any]) -> list[str]:
     header = ["split", "rows", *titled(names, record.get("metric_notes") or {})]
     lines = [_row(map(text, header)), "|---|" + "---:|" * (len(header) - 1)]
     for split in with_figures(record["metrics"], names):
-        rows = [(split, record["metrics"][split], between.get(split))]
+        named = standing.title(split, standing.drawn_in(record, split))
+        rows = [(named, record["metrics"][split], between.get(split))]
         for baseline in baselines_of(record):
             if beside := baseline["metrics"].get(split):
                 ends = (baseline.get("metric_intervals") or {}).get(split)
@@ -296,10 +297,12 @@ def _before_and_after(record: dict[str, Any]) -> list[str]:
     row("ms per row, 95 % below", lambda value: f"{value:.2f}", [side.get("p95_ms") for side in sides])
     row("rows/s in batches", lambda value: f"{value:,.0f}", [side.get("rows_per_second") for side in sides])
     devices = "; ".join(dict.fromkeys(price["device"]))
-    said = f"On the {price['rows']:,} rows of {price['split']}; {devices}, {price['date'][:10]}."
+    of = standing.title(price["split"], price.get("drawn_from"))
+    said = f"On the {price['rows']:,} rows of {of}; {devices}, {price['date'][:10]}."
     batch = first.get("batch_size")
     timed = f" One row at a time, and batches of {batch} rows of like length; the model alone." if batch else ""
-    return [*lines, "", f"{text(said)}{timed}"]
+    fair = (line for note in standing.lines(price) for line in ("", f"{text(note[0].upper() + note[1:])}."))
+    return [*lines, "", f"{text(said)}{timed}", *fair]
 
 
 # --- the data ---
@@ -316,7 +319,8 @@ def _data(record: dict[str, Any]) -> list[str]:
         for split, count in record["rows"].items():
             named = [Path(file["path"]).name for file in by_split.get(split, [])]
             held_out = files and split not in by_split and "train" in by_split
-            where = "held out of train" if held_out else ", ".join(map(text, named))
+            drawn_from = standing.drawn_in(record, split) or ("train" if held_out else None)
+            where = ", ".join(map(text, named)) if drawn_from is None else standing.origin(drawn_from)
             lines.append(_row([text(split), "" if count is None else f"{count:,}", where]))
     sums = {Path(file["path"]).name: file["sha256"] for of_split in by_split.values() for file in of_split}
     if sums:
@@ -331,6 +335,11 @@ def _data(record: dict[str, Any]) -> list[str]:
             f"Validation is {100 * config.get('validation_share', 0):g} % of train, drawn with the seed "
             f"{record['seed'] if seed is None else seed}{together}.",
         ]
+    if (drawn_from := standing.drawn_in(record, "test")) == "train":
+        share = f"{100 * config.get('test_share', 0):g} %"
+        lines += ["", f"Test is {share} of train, drawn before validation was: these rows have chosen nothing."]
+    elif drawn_from is not None:
+        lines += ["", "Test is half of these held-out rows, and validation is the other half: test has chosen nothing."]
     drawn = {name: config.get(name) for name in ("max_train_samples", "max_eval_samples")}
     if any(drawn.values()):
         said = " ".join(f"--{name.replace('_', '-')} {count}" for name, count in drawn.items() if count)

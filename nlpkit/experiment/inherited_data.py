@@ -12,7 +12,7 @@ from nlpkit.data.places import user_columns
 from nlpkit.data.sources import FileInfo
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.experiment.supervised import settle_findings, stop_on_errors
-from nlpkit.options import DataOptions, SourceOptions, flag_of, naming
+from nlpkit.options import Apart, DataOptions, SourceOptions, flag_of, naming, option_like
 from nlpkit.runs.folder import files_by_split, read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
@@ -35,6 +35,18 @@ class TrainedDataOptions(DeferredOptions, DataOptions):
     """The rows that a trained model is worked on with; by default those that it was trained on."""
 
     kind: ClassVar[Kind] = "column_options"
+
+
+class ComparedDataOptions(TrainedDataOptions):
+    """The rows of a command that chooses by some and ends in a comparison, which is made on rows that chose nothing."""
+
+    test_share: Apart = option_like(
+        TrainedDataOptions,
+        "test_share",
+        default="half",
+        help="Where there is no test split, half of validation judges what the other half has chosen; 0: all do both.",
+        shown_default="half",
+    )
 
 
 C = TypeVar("C", bound=TrainedDataOptions)
@@ -71,6 +83,9 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             "Name the data: --data PATH|NAME.",
         )
     fields = TrainedDataOptions.known_fields().keys() & config.known_fields().keys() & known.keys() - config.given
+    _require_same_test(config, known, name)
+    if not known.get("test_share"):  # what it held no rows out for, this one may
+        fields -= {"test_share"}
     data = ", ".join(str(known[option]) for option in NAMES_DATA if known.get(option))
     reporting.current().note(f"data: {data}, as {name} was trained (--data)")
     _warn_of_changes(record, name)
@@ -87,7 +102,38 @@ def repeats_hold_out(config: TrainedDataOptions, record: Mapping[str, Any] | Non
     if config.shuffle_seed is None or config.shuffle_seed != known.get("shuffle_seed"):
         return False
     own = config.changed(**{name: known[name] for name in (*NAMES_DATA, *HOLD_OUT) if name in known})
-    return dict(own) == dict(config)
+    shares = (_of_train(config.test_share), _of_train(known.get("test_share")))
+    return dict(own) == dict(config) and shares[0] == shares[1]
+
+
+def _of_train(test_share: float | str | None) -> float:
+    """The share of train that a --test-share holds out: half of validation takes no row of train."""
+    return test_share if isinstance(test_share, float) else 0.0
+
+
+def _require_same_test(config: TrainedDataOptions, known: Mapping[str, Any], name: str) -> None:
+    """Refuse a --test-share by which rows that a run was trained on would judge it.
+
+    Args:
+        config: as the user gave it.
+        known: options of that run.
+        name: of its model.
+
+    Raises:
+        UserError: naming both.
+    """
+    own, wanted = known.get("test_share"), config.test_share
+    if "test_share" not in config.given or _of_train(own) == _of_train(wanted):
+        return
+    if _of_train(own):
+        raise UserError(
+            f"--test-share {wanted}: {name} held {own:g} of train out; others, which it was trained on, would be now",
+            "Leave it out: the rows that it held out judge.",
+        )
+    raise UserError(
+        f"--test-share {wanted}: {name} was trained on all of train, those rows among them",
+        "Leave it out: half of validation judges. Or train the model with --test-share, or name rows: --test-file.",
+    )
 
 
 def _as_trained(record: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -264,7 +310,7 @@ def refuse_hold_out(config: TrainedDataOptions) -> None:
     Raises:
         UserError: naming one.
     """
-    for name in HOLD_OUT:
+    for name in (*HOLD_OUT, *(("test_share",) if _of_train(config.test_share) else ())):
         if getattr(config, name) != type(config).model_fields[name].default:
             raise UserError(
                 f"{flag_of(name)}: nothing is trained here, so nothing is held out",

@@ -22,7 +22,7 @@ from nlpkit.metrics import confused
 from nlpkit.models import fitting
 from nlpkit.options import BatchOptions, suggest
 from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
-from nlpkit.runs import costs
+from nlpkit.runs import costs, standing
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, few_steps, interval_notes, with_figures
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder, human_bytes
@@ -160,6 +160,22 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         metrics = {name: self.task.score(values, examples[name]) for name, values in outputs.items()}
         evidence = {name: self.task.evidence(values, examples[name]) for name, values in outputs.items()}
         return Evaluated(rows, examples, outputs, metrics, evidence)
+
+    @property
+    def checkpoints_judged(self) -> int:
+        """How many checkpoints validation has chosen among."""
+        metric = self.config.best_metric or self.task.main_metric
+        return sum(f"eval_{metric}" in entry for entry in self.trainer.state.log_history)
+
+    def standing_of(self, split: str, before: Mapping[str, Any] | None, *, chose: bool = False) -> standing.Standing:
+        """What the rows of a split have decided before they judge.
+
+        Args:
+            before: the record of the model that the run began with, None where it has none.
+            chose: whether something besides the checkpoint was chosen by validation.
+        """
+        chose = chose or self.checkpoints_judged > 1
+        return standing.Standing.of(split, self.loaded.source.to_record(), before, chose=chose)
 
     def record(self, evaluated: Evaluated) -> dict[str, Any]:
         return {**self.head(), **_results(self, evaluated)}
@@ -477,7 +493,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "steps": trainer.state.global_step,
         "epochs": round(epochs, 2),
         "best_step": trainer.state.best_global_step,
-        "checkpoints_judged": sum(f"eval_{metric}" in entry for entry in trainer.state.log_history),
+        "checkpoints_judged": experiment.checkpoints_judged,
         "parameters": experiment.parameters,
         "train_seconds": round(trained, 4),
         "train_samples_per_second": round(rows / trained, 3) if trained else None,
@@ -646,7 +662,8 @@ def result_table(record: dict[str, Any]) -> Table:
             own[0] = "trained"
             both.reverse()
         both += beside(record, split, judged, names)
-        rows += [[split if i == 0 else "", *cells] for i, cells in enumerate(both)]
+        named = standing.title(split, standing.drawn_in(record, split))
+        rows += [[named if i == 0 else "", *cells] for i, cells in enumerate(both)]
     header = [
         "split",
         *(["model"] if baseline or others else []),

@@ -19,8 +19,10 @@ from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import files
 from nlpkit.options import Config, option
 from nlpkit.reporting import Cell, Table, counted, figures
+from nlpkit.runs import standing as standings
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import human_bytes
+from nlpkit.runs.standing import Standing
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -81,6 +83,7 @@ def measure(
     *,
     seconds: float = speed.SECONDS,
     batch_size: int = speed.BATCH_SIZE,
+    standing: Standing | None = None,
 ) -> dict[str, Any]:
     """Quality, size and speed of each side, as nlpkit.json keeps them under `price`.
 
@@ -90,6 +93,7 @@ def measure(
         split: their name.
         seconds: of measuring the speed of a side; 0: no speed.
         batch_size: rows at once, where several are measured together.
+        standing: what the rows have decided before; nothing by default.
     """
     judged: list[Judgement] = []
     with reporting.current().progress("compare", len(sides) + 1, "models") as bar:
@@ -105,6 +109,7 @@ def measure(
     return {
         "split": split,
         "rows": len(examples),
+        **asdict(standing or Standing()),
         "written": first.task.judged_by_writing,
         "main_metric": first.task.main_metric,
         "device": [side.predictor.device.described for side in sides],
@@ -180,7 +185,8 @@ def table(comparison: Mapping[str, Any], title: str = "before and after") -> Tab
         if _timed(comparison):
             row += [f"{side['p50_ms']:.2f}", f"{side['p95_ms']:.2f}", f"{side['rows_per_second']:,.0f}"]
         rows.append(row)
-    return Table(f"{title} ({comparison['split']}, {comparison['rows']:,} rows)", header, rows)
+    of = standings.title(comparison["split"], comparison.get("drawn_from"))
+    return Table(f"{title} ({of}, {comparison['rows']:,} rows)", header, rows)
 
 
 def lines(comparison: Mapping[str, Any], task: Judged, *, brackets: bool = True) -> list[str]:
@@ -193,7 +199,8 @@ def lines(comparison: Mapping[str, Any], task: Judged, *, brackets: bool = True)
     metric = comparison.get("main_metric")
     gains = [f"{side['name']}: {gain(first, side, task, metric)}{sure(side, task)}" for side in comparison["sides"][1:]]
     few = few_rows({comparison["split"]: comparison["rows"]})
-    return [*gains, *few, *(_brackets(comparison) if brackets else []), *remarks(comparison)]
+    told = _brackets(comparison) if brackets else []
+    return [*gains, *few, *standings.lines(comparison), *told, *remarks(comparison)]
 
 
 def sure(side: Mapping[str, Any], task: Judged) -> str:

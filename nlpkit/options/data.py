@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import field_validator
 
 from nlpkit.options.declaring import Config, option, option_like
-from nlpkit.options.values import DELIMITERS, AtCommas, Names, Strings
+from nlpkit.options.values import DELIMITERS, Apart, AtCommas, Names, Strings
 
 
 class ReadingOptions(Config):
@@ -81,6 +81,13 @@ class DataOptions(EvaluatedRowsOptions, SourceOptions):
 
     validation_share: float = option(
         0.1, "Share of train held out when there is no validation split.", panel="Data", gt=0, lt=1
+    )
+    test_share: Apart = option(
+        0.0,
+        "Share of train held out as a test split where there is none, before anything else; half: half of validation.",
+        panel="Data",
+        metavar="X|half",
+        shown_default="0",
     )
     hold_out: Literal["texts", "rows"] = option(
         "texts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
@@ -84,6 +84,23 @@ def _steps_or_share(value: Any) -> Any:
     return int(number)
 
 
+def _share_or_half(value: Any) -> Any:
+    """A share from 0 up to 1, or the word `half`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value == "half":
+        return value
+    try:
+        share = float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise ValueError("use a share of train from 0 up to 1, or half, for half of validation") from None
+    if not 0 <= share < 1:
+        raise ValueError("use a share of train from 0 up to 1, or half, for half of validation")
+    return share
+
+
 def truth_of(value: Any) -> bool | None:
     """What a word for yes or no says, as people and TrainingArguments write them; None of anything else."""
     word = str(value).strip().lower()
@@ -103,6 +120,7 @@ def _repository(value: Any) -> Any:
 Pairs = Annotated[dict[str, Any], BeforeValidator(_pairs)]
 Strings = Annotated[list[str], BeforeValidator(_listed)]
 Interval = Annotated[int | float | None, BeforeValidator(_steps_or_share)]
+Apart = Annotated[float | Literal["half"], BeforeValidator(_share_or_half)]
 AtCommas = BeforeValidator(_at_commas)  # for lists that are written 1,8,32
 Names = Annotated[list[str], AtCommas]
 Repository = Annotated[str | bool | None, BeforeValidator(_repository)]

@@ -17,7 +17,7 @@ from nlpkit.overview import mistakes
 from nlpkit.overview.found import Found
 from nlpkit.overview.run import Run, parameters
 from nlpkit.reporting import counted, duration
-from nlpkit.runs import costs
+from nlpkit.runs import costs, standing
 from nlpkit.runs.few import few_rows, interval_notes, with_figures
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import baselines_of, human_bytes
@@ -146,7 +146,8 @@ def _figures(run: Run) -> Iterator[str]:
     rows: list[list[Any]] = []
     for split in with_figures(metrics, names):
         cells = [figure and str(figure) for figure in (run.figure(split, name) for name in names)]
-        rows.append([split, "this model" if bases else None, judged.get(split), *cells])
+        named = standing.title(split, standing.drawn_in(record, split))
+        rows.append([named, "this model" if bases else None, judged.get(split), *cells])
         for base in bases:
             beside = base["metrics"].get(split) or {}
             rows.append([split, base["name"], judged.get(split), *(beside.get(name) for name in names)])
@@ -213,8 +214,10 @@ def _before_and_after(run: Run) -> Iterator[str]:
         timed = all(side.get("p50_ms") is not None for side in price["sides"])
         header = ["model", metric, "points lost", "parameters", "size", *(["p50 ms", "rows/s"] if timed else [])]
         body = [[side["name"], side["metrics"].get(metric), *_sized(side, timed)] for side in price["sides"]]
-        yield page.table(f"{price['split']}, {price['rows']:,} rows", header, body, bars=False)
-        yield page.listed([f"measured on {', '.join(dict.fromkeys(price['device']))}, {price['date'][:16]}"], "said")
+        of = standing.title(price["split"], price.get("drawn_from"))
+        yield page.table(f"{of}, {price['rows']:,} rows", header, body, bars=False)
+        measured = f"measured on {', '.join(dict.fromkeys(price['device']))}, {price['date'][:16]}"
+        yield page.listed([*standing.lines(price), measured], "said")
     if lineage:
         metric = str(run.main_metric)
         header = ["made by", "model", metric, "parameters", "size"]

@@ -34,7 +34,7 @@ from nlpkit.distillation.unlabelled_rows import ExtendedRows, UnlabelledOptions
 from nlpkit.distillation.written import WritingOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, repeats, spreads, supervised
-from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits
 from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
@@ -140,7 +140,7 @@ class Config(
     UnlabelledOptions,
     ParallelOptions,
     before_after.ComparisonOptions,
-    TrainedDataOptions,
+    ComparedDataOptions,
     CalibrationOptions,
     RepeatedOptions,
     TaskChoiceOptions,
@@ -200,6 +200,7 @@ class Distillation(SupervisedExperiment):
             evaluated.examples[split],
             split,
             seconds=self.config.measure_seconds,
+            standing=self.standing_of(split, self.teacher.record),
         )
         record = {"price": compared, "lineage": before_after.lineage(self.teacher.record, compared, COMMAND)}
         if self.pairs is not None:

@@ -21,7 +21,7 @@ from nlpkit import process, reporting
 from nlpkit.distillation.options import LogitsOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import calibration, lifecycle, supervised
-from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
@@ -62,7 +62,7 @@ NEEDS = Trainable  # of the task of the model
 
 class Config(
     before_after.ComparisonOptions,
-    TrainedDataOptions,
+    ComparedDataOptions,
     CalibrationOptions,
     CuttingOptions,
     TaskChoiceOptions,
@@ -336,6 +336,7 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
         split,
         seconds=experiment.config.measure_seconds,
         batch_size=batch_size,
+        standing=experiment.standing_of(split, trained.record, chose=bool(experiment.config.max_drop)),
     )
     return {
         "pruning": pruning,

@@ -24,7 +24,7 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle
 from nlpkit.experiment.inherited_data import (
     NAMES_DATA,
-    TrainedDataOptions,
+    ComparedDataOptions,
     inherit_data,
     open_splits,
     overlap,
@@ -50,6 +50,7 @@ from nlpkit.reporting import Report, counted
 from nlpkit.runs import lock
 from nlpkit.runs.files import ornament
 from nlpkit.runs.folder import RunFolder
+from nlpkit.runs.standing import Standing
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Judged
@@ -85,7 +86,7 @@ NEEDS = Judged  # of the task of the model
 
 class Config(
     before_after.ComparisonOptions,
-    TrainedDataOptions,
+    ComparedDataOptions,
     CardOptions,
     FolderOptions,
     DeviceOptions,
@@ -153,6 +154,12 @@ class _Source:
     findings: list[Finding]
     before: dict[str, Judgement]  # of the model as it is
     told: set[str] = field(default_factory=set)  # splits of which it was said what is cut
+    chose: bool = False  # whether validation has chosen what stays in float32
+
+    @property
+    def standing(self) -> Standing:
+        """What the rows of the price table have decided before."""
+        return Standing.of(self.judged, self.data, self.trained.record, chose=self.chose)
 
     @property
     def judged(self) -> str:
@@ -472,6 +479,7 @@ def _to_int8(source: _Source, made: Mapping[str, ir.Model], path: Path) -> dict[
         drop = lost(excluded)
         bar.advance()
         if drop > config.max_drop:
+            source.chose = True
             excluded, drop = _search(config, int8.groups(*made.values()), excluded, drop, lost, bar)
     return {
         "per_channel": config.per_channel,
@@ -586,7 +594,9 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
         ),
         before_after.Side(source.to, source.predictor(after), before_after.weight_bytes(staged), judged[split]),
     ]
-    comparison = before_after.measure(sides, source.examples[split], split, seconds=config.measure_seconds)
+    comparison = before_after.measure(
+        sides, source.examples[split], split, seconds=config.measure_seconds, standing=source.standing
+    )
     return {
         "metrics": metrics,
         **intervals.record({split: evidence for split, (_, evidence) in judged.items()}, metrics),

@@ -57,7 +57,7 @@ def chosen_by_validation(record: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"validation chose among {tried:,} checkpoints, so its figures are a little too good; a test split "
-        "(--test-file) gives fair ones"
+        "(--test-file, --test-share) gives fair ones"
     ]
 
 

@@ -26,6 +26,7 @@ DAMAGED = "The folder is damaged: copy it again, or begin it anew with --overwri
 # when it is resumed, repeated, or asked for the rows that it held out.
 LATER: Mapping[str, tuple[Sequence[str], Any]] = {
     "hold_out": (["shuffle_seed"], "rows"),
+    "test_share": (["shuffle_seed"], 0.0),
     "calibrate": (["label_smoothing", "label_all_tokens", "cache_teacher", "sparsity"], False),
 }
 
@@ -80,6 +81,8 @@ class Data(Part):
     """The files, by split; of running text one list."""
     revision: str | None = None
     """The revision of a data set of the hub."""
+    drawn: dict[str, str] = {}
+    """The split that the rows of a test split were taken out of, where the data have none: `{"test": "validation"}`."""
 
 
 class Parents(Part):
@@ -149,6 +152,12 @@ class Price(Part):
     """The split that was compared on."""
     rows: Count
     """How many rows it has."""
+    drawn_from: str | None = None
+    """The split that these rows were taken out of; null where they are a split of the data."""
+    chose: bool = False
+    """Whether something of the run was chosen by these rows."""
+    chose_before: bool = False
+    """Whether the model that the run began with was chosen by them."""
     main_metric: str
     """The metric that quality is told with."""
     device: list[str]
