@@ -586,7 +586,7 @@ def _texts(config: BenchmarkOptions) -> BenchmarkRows:
 
 
 def _split_of(names: Collection[str], loaded: LoadedData, config: BenchmarkOptions) -> str:
-    """The split that was asked for; else validation, test, or whichever there is.
+    """The split that was asked for; else a test split that was taken out of another one, validation, test, or any.
 
     Raises:
         UserError: there is no such split.
@@ -596,7 +596,8 @@ def _split_of(names: Collection[str], loaded: LoadedData, config: BenchmarkOptio
     if not names:
         raise UserError("there is no row that can be used", "`nlpkit check-data` tells why.")
     if config.split is None:
-        return next((split for split in ("validation", "test") if split in names), next(iter(names)))
+        usual = (*loaded.source.drawn, "validation", "test")
+        return next((split for split in usual if split in names), next(iter(names)))
     return splits.require(config.split, names, loaded)
 
 

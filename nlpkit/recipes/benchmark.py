@@ -31,7 +31,7 @@ from nlpkit.measurement.sweep import Journal, Method, Sweep
 from nlpkit.models import files, opening
 from nlpkit.options import flag_of
 from nlpkit.reporting import Report
-from nlpkit.runs import lock, records
+from nlpkit.runs import lock, records, standing
 from nlpkit.runs.few import few_rows
 from nlpkit.runs.folder import JOURNAL, RunFolder, read_record
 from nlpkit.tasks import registry
@@ -181,18 +181,23 @@ def _require_writers(config: Config, subjects: Sequence[Subject]) -> None:
 
 
 def _inherited(config: Config, subjects: Sequence[Subject]) -> tuple[Config, bool]:
-    """The config with the data of the first model that tells its own, where rows are wanted and none are named; and
-    whether these are such, of which a part was held out."""
+    """The config with the data of the first model that tells its own, or has kept some of them apart, where rows are
+    wanted and none are named; and whether these are such, of which a part was held out."""
     named = any(getattr(config, name) for name in inherited_data.NAMES_DATA)
     if config.config_only and named:
         raise UserError("--config-only: random weights have no tokenizer for rows", "Leave the data out.")
     if named or config.config_only or config.sequence_lengths or config.mode == "writing":
         return config, False
-    for subject in subjects:
-        record = read_record(opening.resolve(subject.model, "MODEL"))
-        if any((record or {}).get("config", {}).get(name) for name in inherited_data.NAMES_DATA):
-            return inherited_data.inherit_data(config, record, subject.name), True
-    return config, False
+    known = {subject.name: read_record(opening.resolve(subject.model, "MODEL")) or {} for subject in subjects}
+    telling = {
+        name: record
+        for name, record in known.items()
+        if any(record.get("config", {}).get(data) for data in inherited_data.NAMES_DATA)
+    }
+    if not telling:
+        return config, False
+    name = standing.fairest(telling)
+    return inherited_data.inherit_data(config, telling[name], name), True
 
 
 def _stopped(config: Config, points: Sequence[Point], journal: Journal) -> str:

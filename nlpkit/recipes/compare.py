@@ -39,6 +39,7 @@ from nlpkit.overview.run import Run
 from nlpkit.recipes import evaluate
 from nlpkit.recipes.report import options_of
 from nlpkit.reporting import Cell, Report, Table, counted, titled
+from nlpkit.runs import standing
 from nlpkit.runs.few import few_rows
 from nlpkit.tasks import registry
 from nlpkit.tasks.deferred import DeferredOptions, Kind
@@ -129,7 +130,7 @@ def run(config: Config) -> Report:
         tables += _recorded(list(known.values()))
         record["metrics"] = {name: each.metrics for name, each in known.items()}
         return Report(record, tables, lines)
-    judged = _ask_all(config)
+    judged = _ask_all(config, {name: known[name].record if name in known else {} for name in config.runs})
     told, failures = _told(config, judged, record)
     tables += told.tables
     lines += told.lines + failures
@@ -279,8 +280,12 @@ class _Judged:
         self.vocabulary = vocabulary
 
 
-def _ask_all(config: Config) -> _Judged:
-    """Ask each model, one after the other: at most one of them is in memory."""
+def _ask_all(config: Config, records: Mapping[str, Mapping[str, Any]]) -> _Judged:
+    """Ask each model, one after the other: at most one of them is in memory.
+
+    Args:
+        records: nlpkit.json of each; empty where it has none.
+    """
     from nlpkit.overview import same_rows
 
     given = {name: value for name, value in config.given_values().items() if name in evaluate.Config.known_fields()}
@@ -291,7 +296,9 @@ def _ask_all(config: Config) -> _Judged:
         asked = asked.for_task(type(predictor.task))
         predictor = predictor.configured(asked)
         if judged is None:
-            judged = _Judged(*_rows_of(asked, predictor.record, predictor.task, name))
+            owner = standing.fairest(records)
+            record = predictor.record if owner == name else records[owner]
+            judged = _Judged(*_rows_of(asked, record, predictor.task, owner))
         judged.ask(name, predictor, asked)
         del predictor
     assert judged is not None
@@ -333,10 +340,12 @@ def _require_alike(first: Judgement, name: str, task: Judged) -> None:
         )
 
 
-def _rows_of(config: evaluate.Config, record: dict[str, Any] | None, task: Task, first: str) -> tuple[LoadedData, str]:
-    """The rows that all are asked about, and their split: those of --data, or those that the first run held out."""
+def _rows_of(
+    config: evaluate.Config, record: Mapping[str, Any] | None, task: Task, owner: str
+) -> tuple[LoadedData, str]:
+    """The rows that all are asked about, and their split: those of --data, or those that a run held out."""
     if not any(getattr(config, name) for name in inherited_data.NAMES_DATA):
-        loaded, _ = inherited_data.own_splits(config, record, first, task)
+        loaded, _ = inherited_data.own_splits(config, record, owner, task)
         return loaded, evaluate.chosen_splits(config, loaded, (record or {}).get("metrics", {}))[0]
     loaded = splits.load(config, type(task))
     if config.split is None:

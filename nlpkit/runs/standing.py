@@ -65,6 +65,25 @@ def drawn_in(record: Mapping[str, Any], split: str) -> str | None:
     return drawn
 
 
+def fairest(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Of runs that are asked about the same rows, the one that held them out.
+
+    It is the first, unless that has no test split and another one, on the same data, has kept half of validation apart.
+
+    Args:
+        records: nlpkit.json by the name of the run; empty of a model that has none.
+    """
+    first, *others = records
+    if "test" in (records[first].get("metrics") or {}):
+        return first
+    read = _validated_on((records[first].get("parents") or {}).get("data") or {})
+    for name in others:
+        record = records[name]
+        if drawn_in(record, "test") == "validation" and read == _validated_on(record["parents"]["data"]):
+            return name
+    return first
+
+
 def title(split: str, drawn_from: str | None) -> str:
     """A split as people read it: `test (half of validation)`."""
     if drawn_from is None:

@@ -25,13 +25,13 @@ from nlpkit.tasks import registry
 FIXED: dict[str, Any] = {"device": "cpu", "threads": 1}
 
 
-def prepared(folder: Path, seed: int = 3, **options: Any) -> tuple[Any, list[str]]:
-    """The data of a folder with their splits, and what was noted."""
+def prepared(folder: Path, seed: int = 3, *, training: bool = True, **options: Any) -> tuple[Any, list[str]]:
+    """The data of a folder, or a file, with their splits, and what was noted."""
     kind = registry.task_class("text-classification")
     config = check_data.Config(task="text-classification", data=str(folder), **options).for_task(kind)
     with reporting.listening() as heard:
         loaded = splits.load(config, kind)
-        splits.prepare(loaded, kind.from_data(loaded.splits, config).reader(), config, seed)
+        splits.prepare(loaded, kind.from_data(loaded.splits, config).reader(), config, seed, training=training)
     return loaded, heard.notes
 
 
@@ -96,6 +96,15 @@ def test_a_test_split_judges_unless_its_labels_are_kept_back(data: Path, tmp_pat
     assert len(loaded.splits["test"]) + len(loaded.splits["validation"]) == 240
 
 
+@pytest.mark.parametrize("name", ["new", "test"])
+def test_where_nothing_is_trained_half_of_the_only_split_chooses(name: str, data: Path, tmp_path: Path) -> None:
+    file = tmp_path / f"{name}.csv"
+    file.write_text((data / "validation.csv").read_text())
+    loaded, notes = prepared(tmp_path, training=False, test_share="half")
+    assert sum(len(rows) for rows in loaded.splits.values()) == 240 and set(loaded.splits) == {"validation", "test"}
+    assert any(f", half of {name if name == 'test' else 'new.csv'} (" in note for note in notes)
+
+
 @pytest.mark.slow
 def test_all_that_comes_of_a_model_is_judged_on_the_same_rows(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -153,6 +162,19 @@ def test_a_record_without_the_option_is_of_a_run_that_judged_on_all_of_validatio
 def test_what_is_no_share_is_refused(value: str) -> None:
     with pytest.raises(UserError, match=r"--test-share .*share of train from 0 up to 1, or half"):
         finetune_cls.Config(data="films", test_share=value)
+
+
+def test_models_are_compared_on_the_rows_that_one_of_them_kept_apart() -> None:
+    files = {"validation": [{"path": "v.csv", "sha256": "aa", "bytes": 1}]}
+    base = {"metrics": {"validation": {}}, "parents": {"data": {"files": files}}}
+    halved = {"files": files, "drawn": {"test": "validation"}}
+    int8 = {"metrics": {"validation": {}, "test": {}}, "parents": {"data": halved}}
+    assert standing.fairest({"base": base, "int8": int8}) == "int8"
+    tested = {**base, "metrics": {"test": {}}}
+    assert standing.fairest({"base": tested, "int8": int8}) == "base"
+    other = {**base, "parents": {"data": {"files": {"train": [{"path": "t.csv", "sha256": "bb", "bytes": 1}]}}}}
+    assert standing.fairest({"base": other, "int8": int8}) == "base"
+    assert standing.fairest({"hub/model": {}, "int8": int8}) == "hub/model"
 
 
 def test_a_price_on_rows_that_have_chosen_says_which_way_it_is_wrong() -> None:
