@@ -234,6 +234,21 @@ def python() -> Iterator[str]:
         end.shutdown(socket.SHUT_RDWR)
 
 
+def with_workers(program: str, command: Sequence[Any]) -> list[str]:
+    """`python -m nlpkit ...` whose own processes are such too.
+
+    Args:
+        program: what `python` gives.
+        command: see `conftest.nlpkit_command`.
+    """
+    begun = f"sys.executable, sys.argv = {program!r}, {[str(part) for part in command[2:]]!r}"
+    return [
+        sys.executable,
+        "-c",
+        f"import runpy, sys; {begun}; runpy.run_module('nlpkit', run_name='__main__', alter_sys=True)",
+    ]
+
+
 def _answer(end: socket.socket) -> None:
     """Start a process for each that asks, until nobody can ask any more."""
     while True:

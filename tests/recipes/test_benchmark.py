@@ -19,7 +19,7 @@ from typing import Any
 import forked
 import planted
 import pytest
-from conftest import Run, RunOf, rows, write_csv
+from conftest import Run, RunOf, nlpkit_command, rows, write_csv
 
 from nlpkit.errors import UserError
 from nlpkit.measurement import processes, sweep, worker
@@ -332,9 +332,7 @@ def test_interrupted_then_resumed(tmp_path: Path) -> None:
 
         def command(*arguments: Any) -> list[str]:
             """`nlpkit benchmark --output out ARGUMENTS`, whose workers have the libraries already."""
-            begun = f"sys.executable, sys.argv = {program!r}, {[*map(str, ('nlpkit', *BENCHMARK, *arguments))]!r}"
-            code = f"import runpy, sys; {begun}; runpy.run_module('nlpkit', run_name='__main__', alter_sys=True)"
-            return [sys.executable, "-c", code]
+            return forked.with_workers(program, nlpkit_command(*BENCHMARK, *arguments))
 
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = forked.Popen(command(*arguments), text=True, **pipes, **place)

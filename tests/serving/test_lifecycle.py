@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import RunOf, nlpkit_command
 from serving import Client
@@ -33,7 +34,7 @@ def started(*arguments: str, log: Path) -> Iterator[tuple[subprocess.Popen[str],
     long = ["--max-written-tokens", "1000000"]
     command = nlpkit_command("serve", *arguments, *long, "--port", "0", "--device", "cpu", "--threads", "1")
     with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = forked.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             assert process.stdout is not None
             lines = []

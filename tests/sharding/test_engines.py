@@ -144,11 +144,13 @@ def test_a_command_that_is_ended_goes_on_where_it_was(number: int, jobs: int, tr
         options = ["--input", "s/*.parquet", "--device", "cpu", "--threads", 1]
         return nlpkit_command("predict", trained, *options, "--output", output, *more)
 
-    with forked.Popen(command("out", "--jobs", jobs), cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "out" / "b.parquet").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, number)
+    with forked.python() as program:
+        begun = forked.with_workers(program, command("out", "--jobs", jobs))
+        with forked.Popen(begun, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 120
+            while not (tmp_path / "out" / "b.parquet").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.kill(process.pid, number)
     assert process.returncode == (130 if number == signal.SIGTERM else -signal.SIGKILL)
     hidden = [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
     assert number == signal.SIGKILL or not hidden
