@@ -18,7 +18,7 @@ def answering(options: Mapping[str, Any]) -> Callable[[str, Path], Report]:
     """Answers that repeat a shard's text in capitals; a shard that holds one of these words has it happen.
 
     killed: the process is killed, as where memory runs out. killed once: the first time. wrong: it cannot be read.
-    slow: it takes its time. node: it takes a second, and the node of the cluster is written beside it.
+    slow: it takes its time. node: it takes a while, and the node of the cluster is written beside it.
     """
     if options.get("refused"):
         raise UserError("no such model", "Name another.")
@@ -35,7 +35,7 @@ def answering(options: Mapping[str, Any]) -> Callable[[str, Path], Report]:
         if text.startswith("slow"):
             time.sleep(60)
         if text.startswith("node") and (ray := sys.modules.get("ray")) is not None and ray.is_initialized():
-            time.sleep(1)
+            time.sleep(0.4)
             Path(f"{file}.{ray.get_runtime_context().get_node_id()}").touch()
         output.write_text(text.upper())
         told = {"rows": 1, "failed": 0, "device": f"cpu ({options.get('threads')} threads), fp32"}

@@ -19,7 +19,7 @@ from nlpkit.sharding import batch
 pytestmark = pytest.mark.slow
 COUNT = 8
 # a dead node is noticed soon: by default that takes half a minute
-SOON = {"period_ms": "1000", "failure_threshold": "3", "initial_delay_ms": "1000", "timeout_ms": "3000"}
+SOON = {"period_ms": "500", "failure_threshold": "4", "initial_delay_ms": "1000", "timeout_ms": "3000"}
 
 
 @pytest.fixture
@@ -29,6 +29,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("PYTHONPATH", ":".join(places))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")  # on a machine that does much else
+    for name in ("enable_worker_prestart", "prestart_worker_first_driver"):  # one for each CPU, which nobody asks
+        monkeypatch.setenv(f"RAY_{name}", "0")
     for name, value in SOON.items():
         monkeypatch.setenv(f"RAY_health_check_{name}", value)
     from ray.cluster_utils import Cluster
