@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import gc
+import hashlib
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -229,9 +232,32 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+Once = Callable[[str, Callable[[Path], Path]], Path]
+
+
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("model") / "tiny-bert")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes what all workers share, by its name: the first that asks makes it in a folder, the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if worker else base) / "shared"
+    place.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], Path]) -> Path:
+        done = place / f"{name}.made"
+        with (place / f"{name}.lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(place / name, ignore_errors=True)  # of a worker that could not make it
+                (place / name).mkdir()
+                done.write_text(str(make(place / name)))
+        return Path(done.read_text())
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_model(once: Once) -> Path:
+    return once("model", lambda folder: make_model(folder / "tiny-bert"))
 
 
 @pytest.fixture
@@ -243,14 +269,17 @@ def forked_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reviews(once: Once) -> Path:
     """A folder with train.csv (96 rows), validation.csv (32) and test.csv (32)."""
-    folder = tmp_path_factory.mktemp("reviews")
-    made = rows(160)
-    write_csv(folder / "train.csv", made[:96])
-    write_csv(folder / "validation.csv", made[96:128])
-    write_csv(folder / "test.csv", made[128:])
-    return folder
+
+    def write(folder: Path) -> Path:
+        made = rows(160)
+        write_csv(folder / "train.csv", made[:96])
+        write_csv(folder / "validation.csv", made[96:128])
+        write_csv(folder / "test.csv", made[128:])
+        return folder
+
+    return once("reviews", write)
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -331,31 +360,64 @@ def _share(run: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, reviews: Path, drawing: Drawing) -> Path:
-    """A finished binary run of the tiny model, trained in this process; it has learnt. No test writes to it."""
+def traced_once() -> Iterator[None]:
+    """What is exported of the same model is traced once, as that takes seconds; what is tested comes behind it."""
+    import torch
+
+    from nlpkit.quantization import export
+
+    real, traced = export.export, dict[str, Any]()
+
+    def kept(model: Any, inputs: Any, *, fusions: Any = None, graph: Any = None) -> Any:
+        from transformers.exporters import OnnxExporter
+
+        task = getattr(graph, "__self__", None)
+        broken = not OnnxExporter.export.__module__.startswith("transformers.")  # by a test
+        if broken or (graph is not None and task is None):
+            return real(model, inputs, fusions=fusions, graph=graph)
+        digest = hashlib.sha256()
+        for name, tensor in model.state_dict().items():
+            digest.update(name.encode() + tensor.detach().contiguous().view(torch.uint8).numpy().tobytes())
+        asked = [(name, tensor.dtype, [size > 1 for size in tensor.shape]) for name, tensor in inputs.items()]
+        kind = type(model), model.config.to_json_string(), model.config._attn_implementation, model.dtype
+        key = repr((digest.hexdigest(), kind, asked, fusions, task, graph and graph.__qualname__))
+        if key not in traced:
+            traced[key] = real(model, inputs, fusions=fusions, graph=graph)
+        return traced[key].clone()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "export", kept)
+        yield
+
+
+@pytest.fixture(scope="session")
+def trained(once: Once, tiny_model: Path, reviews: Path, drawing: Drawing, traced_once: None) -> Path:
+    """A finished binary run of the tiny model, trained in such a process; it has learnt. No test writes to it."""
     from nlpkit.recipes import finetune_cls
 
-    output = tmp_path_factory.mktemp("runs") / "binary"
-    config = finetune_cls.Config(
-        data=str(reviews),
-        model=str(tiny_model),
-        output=output,
-        epochs=6,
-        learning_rate=5e-3,
-        batch_size=16,
-        device="cpu",
-        threads=1,
-    )
-    with drawing():
-        finetune_cls.run(config)
-    return _share(output)
+    def train(folder: Path) -> Path:
+        config = finetune_cls.Config(
+            data=str(reviews),
+            model=str(tiny_model),
+            output=folder / "binary",
+            epochs=6,
+            learning_rate=5e-3,
+            batch_size=16,
+            device="cpu",
+            threads=1,
+        )
+        with drawing():
+            finetune_cls.run(config)
+        return folder / "binary"
+
+    return _share(once("trained", train))
 
 
 RunOf = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
+def run_of(once: Once, tiny_model: Path, traced_once: None) -> RunOf:
     """The finished run of a task, made when it is first asked for; no test writes to it."""
     import every_task
 
@@ -363,7 +425,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunOf:
 
     def run(task: str) -> Path:
         if task not in made:
-            made[task] = _share(every_task.make_run(task, tmp_path_factory.mktemp("runs") / task, tiny_model))
+            made[task] = _share(once(task, lambda folder: every_task.make_run(task, folder, tiny_model)))
         return made[task]
 
     return run

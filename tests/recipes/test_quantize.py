@@ -45,28 +45,6 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-@pytest.fixture(scope="module")
-def traced() -> dict[str, Any]:
-    """Exported graphs by the class of their model and how they were traced, for `one_export`."""
-    return {}
-
-
-@pytest.fixture
-def one_export(monkeypatch: pytest.MonkeyPatch, traced: dict[str, Any]) -> None:
-    """Trace the trained classifier once: what is tested comes behind that."""
-    from nlpkit.quantization import export
-
-    real = export.export
-
-    def kept(model: Any, *arguments: Any, **keywords: Any) -> Any:
-        name = f"{type(model).__name__} {model.dtype} {keywords}"
-        if name not in traced:
-            traced[name] = real(model, *arguments, **keywords)
-        return traced[name].clone()
-
-    monkeypatch.setattr(export, "export", kept)
-
-
 def quantized(model: Path, output: Path, **options: Any) -> dict[str, Any]:
     """The record of a run of `quantize`."""
     fixed = dict(FIXED)
@@ -164,7 +142,6 @@ def test_an_exported_model_reads_as_far_as_torch_and_tells_what_it_cuts(exported
     assert (made.cut.texts, made.cut.longest, made.cut.limit) == (1, 102, 64)
 
 
-@pytest.mark.usefixtures("one_export")
 def test_static_int8_measures_ranges_on_training_rows(trained: Path, reviews: Path, tmp_path: Path) -> None:
     record = quantized(trained, tmp_path / "static", to="onnx-int8-static", calibration_rows=16)
     assert record["price"]["sides"][1]["metrics"]["accuracy"] > 0.9
@@ -172,7 +149,6 @@ def test_static_int8_measures_ranges_on_training_rows(trained: Path, reviews: Pa
     assert "QuantizeLinear" in graph and "DynamicQuantizeLinear" not in graph
 
 
-@pytest.mark.usefixtures("one_export")
 @pytest.mark.parametrize("to", ["onnx-fp32", "onnx-fp16"])
 def test_floating_point_exports_keep_the_figures(to: str, trained: Path, reviews: Path, tmp_path: Path) -> None:
     record = quantized(trained, tmp_path / "onnx", to=to)
@@ -249,7 +225,6 @@ def test_the_command_line(nlpkit: Run, trained: Path) -> None:
     assert "good great lovely film" in nlpkit("predict", "int8", "good great lovely film").stdout
 
 
-@pytest.mark.usefixtures("one_export")
 def test_layers_stay_in_float32_where_int8_costs_too_much(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,7 +249,6 @@ def test_layers_stay_in_float32_where_int8_costs_too_much(
     assert "Attention" in nodes(tmp_path / "int8")
 
 
-@pytest.mark.usefixtures("one_export")
 def test_named_layers_stay_in_float32(trained: Path, tmp_path: Path) -> None:
     record = quantized(trained, tmp_path / "int8", to="onnx-int8", exclude=["bert.encoder.layer.0"])
     assert "Attention" in nodes(tmp_path / "int8") and "QAttention" not in nodes(tmp_path / "int8")
@@ -287,7 +261,6 @@ def test_named_layers_stay_in_float32(trained: Path, tmp_path: Path) -> None:
     assert error.value.hint == "Did you mean 'classifier'?"
 
 
-@pytest.mark.usefixtures("one_export")
 def test_an_export_that_differs_is_refused(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnx_ir
 
