@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 Call = Callable[[], object]
@@ -14,6 +15,7 @@ SETTLED = 0.05  # by how much two windows of passes may differ
 WINDOW = 5  # calls of a window, at least
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,22 @@ def by_turns(turns: Sequence[Callable[[], T]], seconds: float, rounds: int) -> l
             given[side].append(turns[side]())
         made += 1
     return given
+
+
+def turns_of(
+    runs: Mapping[K, Call], seconds: float, rounds: int, watch: Callable[[Call], float]
+) -> dict[K, list[float]]:
+    """Seconds of each call in each round, all called by turns, after one call of each that is not counted.
+
+    Args:
+        runs: by names.
+        seconds: see `by_turns`.
+        rounds: likewise.
+        watch: see `stopwatch`.
+    """
+    for run in runs.values():
+        run()
+    return dict(zip(runs, by_turns([partial(watch, run) for run in runs.values()], seconds, rounds), strict=True))
 
 
 def warm(calls: Sequence[Call], seconds: float, synchronize: Call) -> WarmUp:

@@ -231,10 +231,8 @@ def _resized(parts: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
 def _timed(runs: Mapping[Any, Callable[[], Any]], seconds: float, watch: Callable[..., float]) -> dict[Any, float]:
     """Median seconds of each call, all called by turns."""
     with torch.inference_mode():
-        for run in runs.values():
-            run()
-        taken = timing.by_turns([partial(watch, run) for run in runs.values()], seconds, MIN_ROUNDS)
-    return {name: float(np.median(values)) for name, values in zip(runs, taken, strict=True)}
+        taken = timing.turns_of(runs, seconds, MIN_ROUNDS, watch)
+    return {name: float(np.median(values)) for name, values in taken.items()}
 
 
 def _rising(table: Mapping[int, float]) -> dict[int, float]:
