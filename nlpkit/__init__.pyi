@@ -5526,6 +5526,7 @@ def prune(
     public: bool = False,
     sweep: Sequence[float] | str | float = ...,
     vocab_from: Sequence[str | PathLike[str]] | str = ...,
+    max_growth: float = 1.0,
     criterion: Literal['magnitude', 'random', 'movement', 'gradient'] | None = None,
     scope: Literal['layer', 'global'] = 'layer',
     include: Sequence[Literal['embeddings', 'biases']] | str | Literal['embeddings', 'biases'] = ...,
@@ -5696,6 +5697,8 @@ def prune(
         public: Make a new repository public. (only with push_to_hub)
         sweep: Sparsities: make a run of each, and a plot of them all.
         vocab_from: Vocabulary: also keep the pieces that this text needs (repeatable, glob).
+        max_growth: Vocabulary: keep enough pieces that text that was not read has at most N % more
+            tokens. (only with what vocabulary)
         criterion: Measure of importance. Weights: magnitude, random, movement; structures: gradient
             (times weight), magnitude. Default: magnitude for weights, gradient for structures.
         scope: Prune the same share of each tensor, or the share of all tensors together. (only with

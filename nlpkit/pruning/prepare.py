@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import field_validator
 
 from nlpkit import process, reporting
+from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.models import opening
@@ -21,6 +24,7 @@ from nlpkit.tasks import features
 from nlpkit.tasks.contract import BOOKKEEPING
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from datasets import Dataset
 
@@ -36,6 +40,8 @@ STRUCTURES: tuple[Kind, ...] = ("ffn", "heads", "layers")
 HIGHEST = 0.95  # sparsity up to which --max-drop looks
 TRIES = 6  # models that it measures: halving leaves steps of 1.5 % of sparsity
 CALIBRATION_BATCH = 32  # rows
+GROWN = 2.0  # Validation whose tokens grow by more than so many times --max-growth is not like train,
+LEAST_GROWN = 0.5  # counted from so many percent: with fewer a word more or less decides.
 
 
 Kinds = Annotated[list[Literal["weights", "ffn", "heads", "layers", "vocabulary"]], AtCommas]
@@ -80,6 +86,13 @@ class CuttingOptions(RunOptions):
         "Vocabulary: also keep the pieces that this text needs (repeatable, glob).",
         panel="Pruning",
         metavar="FILE",
+    )
+    max_growth: float = option(
+        1.0,
+        "Vocabulary: keep enough pieces that text that was not read has at most N % more tokens.",
+        panel="Pruning",
+        ge=0,
+        only_with=OnlyWith(("what",), ("vocabulary",)),
     )
     criterion: Literal["magnitude", "random", "movement", "gradient"] | None = option(
         None,
@@ -217,27 +230,61 @@ class _Judge:
 
 
 def _vocabulary(config: CuttingOptions, made: PrunedModel, examples: Mapping[str, Dataset]) -> None:
-    """Keep the pieces that the train split and the user's text need."""
-    from nlpkit.data.collating import id_columns
+    """Keep the pieces that the train split and the user's text need, and as many others as other text needs."""
     from nlpkit.data.corpus import Corpus
-    from nlpkit.pruning import vocabulary
+    from nlpkit.pruning import unread, vocabulary
 
     texts: Iterator[str] = iter(())
     if config.vocab_from:
         corpus = Corpus(CorpusOptions(), config.vocab_from)
         texts = itertools.chain.from_iterable(batch.texts for batch in corpus.batches())
-    # every text that is read and every text that is written, as far as the model will take them
-    learning = made.task.for_training().with_(max_length=made.task.max_length)
-    seen = features.featurize(learning, made.tokenizer, examples["train"], "train")
-    columns = [*id_columns(seen.column_names), *made.task.written_columns]
-    ids = itertools.chain.from_iterable(seen[name] for name in columns)
-    rows = examples["validation"][:]
-    before = made.task.tokens_in(made.tokenizer, rows)
-    made.model, made.tokenizer, report = vocabulary.keep_pieces(made.model, made.tokenizer, texts, token_ids=ids)
+    named = vocabulary.pieces_of(made.tokenizer, vocabulary.count_ids(made.tokenizer, texts))
+    train = examples["train"]
+    out = unread.left_out(len(train))
+    rest, others = (named | pieces for pieces in _pieces_of_train(made, train, out))
+    sample = unread.sampled(out)
+    choice = unread.choose(
+        made.tokenizer,
+        rest | others,
+        rest,
+        partial(made.task.tokens_in, examples=train.select(sample)[:]),
+        rows=len(sample),
+        max_growth=config.max_growth,
+    )
+    validation = examples["validation"][:]
+    before = made.task.tokens_in(made.tokenizer, validation)
+    made.model, made.tokenizer, report = vocabulary.keep_pieces(
+        made.model, made.tokenizer, (), more=rest | others | set(choice.pieces)
+    )
     made.task = made.task.attached(made.tokenizer).opened(made.model)
-    growth = made.task.tokens_in(made.tokenizer, rows) / before
-    made.record["vocabulary"] = {**report.record(), "growth": growth}
-    made.notes.append(("vocabulary", f"{report}; validation has {growth - 1:.1%} more tokens"))
+    growth = made.task.tokens_in(made.tokenizer, validation) / before
+    made.record["vocabulary"] = {**report.record(), "growth": growth, **choice.record()}
+    reporting.current().table(choice.table(vocabulary.byte_size(made.model), report))
+    made.notes.append(
+        ("vocabulary", f"{report}; validation, which chose nothing here, has {growth - 1:.2%} more tokens")
+    )
+    if growth - 1 > GROWN * max(config.max_growth, LEAST_GROWN) / 100:
+        reporting.current().warn(
+            f"--max-growth {config.max_growth:g}: validation has {growth - 1:.1%} more tokens: its text is not like "
+            "that of train. Give --vocab-from FILE of text like it, or a lower limit."
+        )
+
+
+def _pieces_of_train(made: PrunedModel, train: Dataset, out: np.ndarray) -> tuple[set[str], set[str]]:
+    """The pieces of the rows of train that are not left out, and of those that are: of every text that is read and of
+    every text that is written, as far as the model will take them."""
+    from nlpkit.data.collating import id_columns
+    from nlpkit.pruning import vocabulary
+
+    learning = made.task.for_training().with_(max_length=made.task.max_length)
+    seen = features.featurize(learning, made.tokenizer, train, "train")
+    counts = Counter[int](), Counter[int]()
+    rows = seen["example"][:]
+    for name in (*id_columns(seen.column_names), *made.task.written_columns):
+        for row, ids in zip(rows, seen[name][:], strict=True):
+            counts[int(out[row])].update(number for number in ids if number != IGNORED)
+    rest, others = (vocabulary.pieces_of(made.tokenizer, some) for some in counts)
+    return rest, others
 
 
 # --- structures ---

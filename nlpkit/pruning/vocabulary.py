@@ -7,9 +7,11 @@ least to single characters or bytes.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -65,6 +67,7 @@ def keep_pieces(
     *,
     token_ids: Iterable[Sequence[int]] = (),
     min_count: int = 1,
+    more: Iterable[str] = (),
     held_out: Iterable[str] = (),
 ) -> tuple[Any, Any, VocabularyReport]:
     """Keep the pieces that a text uses.
@@ -78,6 +81,7 @@ def keep_pieces(
         texts: that the model will see the like of.
         token_ids: of tokenized text that counts as well; -100 is no token.
         min_count: a piece that occurs less often goes.
+        more: pieces that are kept besides, see `unread.choose`.
         held_out: other text, on which the smaller vocabulary is measured.
 
     Returns:
@@ -92,10 +96,7 @@ def keep_pieces(
             "Take layers out instead (--what layers), or distil into a smaller model.",
         )
     before = _bare(tokenizer)
-    counts: Counter[int] = Counter()
-    for batch in _batches(texts):
-        for encoding in before.encode_batch_fast(batch, add_special_tokens=False):
-            counts.update(encoding.ids)
+    counts = count_ids(tokenizer, texts)
     for ids in token_ids:
         counts.update(int(number) for number in ids if number != IGNORED)
     vocabulary = tokenizer.get_vocab()
@@ -104,13 +105,35 @@ def keep_pieces(
     fitting.require_vocabulary(model, tokenizer, "They do not belong together.")
     document = json.loads(tokenizer.backend_tokenizer.to_str())
     used = {piece for piece, number in vocabulary.items() if counts[number] >= min_count}
-    kept = _needed(document, vocabulary, used)
+    kept = needed(document, vocabulary, used.union(more))
     order = _order(vocabulary, kept, model)
     smaller = _renumbered(tokenizer, document, order, vocabulary)
     saved = _select_rows(model, torch.tensor([vocabulary[piece] for piece in order]))
     _renumber_config(model, {vocabulary[piece]: number for number, piece in enumerate(order)})
     unchanged, growth = _measured(before, _bare(smaller), held_out)
     return model, smaller, VocabularyReport(len(order), len(vocabulary), saved, unchanged, growth)
+
+
+def count_ids(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
+    """How often each token id occurs in texts, which are not cut short."""
+    bare = _bare(tokenizer)
+    counts: Counter[int] = Counter()
+    for batch in _batches(texts):
+        for encoding in bare.encode_batch_fast(batch, add_special_tokens=False):
+            counts.update(encoding.ids)
+    return counts
+
+
+def pieces_of(tokenizer: Any, counts: Mapping[int, int]) -> set[str]:
+    """The pieces whose ids occur."""
+    return {piece for piece, number in tokenizer.get_vocab().items() if counts.get(number, 0) > 0}
+
+
+def smaller(tokenizer: Any, used: set[str]) -> Any:
+    """A tokenizer with these pieces alone, and those that it cannot do without; of no model, so that ids may differ."""
+    document, vocabulary = json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.get_vocab()
+    kept = needed(document, vocabulary, used)
+    return _renumbered(tokenizer, document, sorted(kept, key=vocabulary.__getitem__), vocabulary)
 
 
 def _bare(tokenizer: Any) -> Any:
@@ -137,7 +160,36 @@ def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
 # --- which pieces ---
 
 
-def _needed(document: Mapping[str, Any], vocabulary: Mapping[str, int], used: set[str]) -> set[str]:
+def frequent_first(tokenizer: Any, used: Iterable[str]) -> list[str]:
+    """The pieces that other text of the same script may need, the most frequent in general first.
+
+    A Unigram model tells how likely each piece is; WordPiece, WordLevel and BPE number theirs by frequency as they are
+    trained, or as they are merged.
+
+    Args:
+        used: pieces of the text that was read: those of a script that it has nothing of are left out.
+    """
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    vocabulary, special = tokenizer.get_vocab(), set(tokenizer.get_added_vocab())
+    scripts = {_script(character) for character in set().union(*used)}
+    pieces = [piece for piece in vocabulary if piece not in special and scripts.issuperset(map(_script, piece))]
+    if model["type"] == "Unigram":
+        scores = dict(model["vocab"])
+        return sorted(pieces, key=lambda piece: -scores.get(piece, 0.0))
+    split = tokenizer.backend_tokenizer.pre_tokenizer
+    if model["type"] == "WordPiece" and split is not None:  # [unused7] is first, and no text has it
+        prefix = model["continuing_subword_prefix"]
+        pieces = [piece for piece in pieces if len(split.pre_tokenize_str(piece.removeprefix(prefix))) == 1]
+    return sorted(pieces, key=vocabulary.__getitem__)
+
+
+@functools.cache
+def _script(character: str) -> str:
+    """What the first word of a character's name says: LATIN, CYRILLIC, CJK, DIGIT, ..."""
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
+def needed(document: Mapping[str, Any], vocabulary: Mapping[str, int], used: set[str]) -> set[str]:
     """The used pieces and those without which tokenization would fail or come out otherwise."""
     model = document["model"]
     kind = model["type"]
@@ -270,7 +322,7 @@ def _renumber_specials(processor: Any, ids: Mapping[int, int]) -> None:
 
 def _select_rows(model: Any, rows: torch.Tensor) -> int:
     """Keep these rows of all that has one for each token; returns the bytes saved."""
-    before = _bytes(model)
+    before = byte_size(model)
     tables, output = _token_tables(model), model.get_output_embeddings()
     sizes = {len(table.weight) for table in tables}
     if len(sizes) > 1:
@@ -312,7 +364,7 @@ def _select_rows(model: Any, rows: torch.Tensor) -> int:
         for name in ("vocab_size", "decoder_vocab_size"):
             if getattr(config, name, None) is not None:
                 setattr(config, name, len(rows))
-    return before - _bytes(model)
+    return before - byte_size(model)
 
 
 def _token_tables(model: Any) -> list[nn.Embedding]:
@@ -335,7 +387,8 @@ def _configs(model: Any) -> list[Any]:
     return list({id(config): config for config in found if hasattr(config, "to_dict")}.values())
 
 
-def _bytes(model: nn.Module) -> int:
+def byte_size(model: nn.Module) -> int:
+    """Bytes of all parameters."""
     return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
 
 

@@ -346,8 +346,9 @@ def test_a_sweep_writes_the_front(
     assert main([*command, "--resume"]) == 0  # complete: says the same again
 
 
-def test_vocabulary_alone_needs_no_recovery(run_of: RunOf, tmp_path: Path) -> None:
-    """The pieces of train and of the user's text stay; the model says the same of such text, and reads other text."""
+def test_vocabulary_alone_needs_no_recovery(run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The pieces of train and of the user's text stay; the model says the same of such text, and reads other text. How
+    much longer that becomes is said of text that was left out of the reading, and bounded."""
     from transformers import AutoTokenizer
 
     data = tmp_path / "data"
@@ -359,16 +360,21 @@ def test_vocabulary_alone_needs_no_recovery(run_of: RunOf, tmp_path: Path) -> No
         write_jsonl(data / f"{split}.jsonl", few)
     text = tmp_path / "mine.txt"
     text.write_text("a lovely clerk\n", encoding="utf-8")
-    record = pruned(run_of("classification"), tmp_path / "run", data=str(data), vocab_from=str(text))
+    given: dict[str, Any] = {"data": str(data), "vocab_from": str(text)}
+    record = pruned(run_of("classification"), tmp_path / "run", max_growth=500, **given)
     assert record["steps"] == 0
     before, after = record["price"]["sides"]
     assert after["metrics"] == pytest.approx(before["metrics"])
     assert after["bytes"] < before["bytes"]
     kept = record["pruning"]["vocabulary"]
-    assert kept["kept"] < kept["total"] and kept["growth"] == 1.0
+    assert kept["kept"] < kept["total"] and kept["growth"] == 1.0 and kept["general"] == 0
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run")
     assert tokenizer.tokenize("the lovely film") == ["the", "lovely", "film"]
     assert len(tokenizer.tokenize("awful")) == len("awful")
+    # by default text like the rows left out, here "the bad soup", keeps its length
+    safe = pruned(run_of("classification"), tmp_path / "safe", **given)["pruning"]["vocabulary"]
+    assert safe["general"] > 0 and kept["kept"] < safe["kept"] <= safe["total"]
+    assert AutoTokenizer.from_pretrained(tmp_path / "safe").tokenize("awful") == ["awful"]
 
 
 # --- resume ---
