@@ -319,27 +319,30 @@ def _data(record: dict[str, Any]) -> list[str]:
         for split, count in record["rows"].items():
             named = [Path(file["path"]).name for file in by_split.get(split, [])]
             held_out = files and split not in by_split and "train" in by_split
-            drawn_from = standing.drawn_in(record, split) or ("train" if held_out else None)
-            where = ", ".join(map(text, named)) if drawn_from is None else standing.origin(drawn_from)
+            place = standing.drawn_in(record, split) or ("train" if held_out else None)
+            where = ", ".join(map(text, named)) if place is None else standing.origin(place)
             lines.append(_row([text(split), "" if count is None else f"{count:,}", where]))
     sums = {Path(file["path"]).name: file["sha256"] for of_split in by_split.values() for file in of_split}
     if sums:
         shown = ", ".join(f"{text(name)} {code(digest[:DIGITS])}" for name, digest in list(sums.items())[:NAMED_LABELS])
         more = f" and {len(sums) - NAMED_LABELS:,} more" if len(sums) > NAMED_LABELS else ""
         lines += ["", f"SHA-256 begins: {shown}{more}."]
+    drawn_from = standing.drawn_in(record, "test")
     if files and "validation" in (record["rows"] or {}) and "validation" not in by_split and "train" in by_split:
         together = ", equal texts together" if config.get("hold_out") == "texts" else ""
         seed = config.get("shuffle_seed")
+        names = "Validation is" if drawn_from in (None, "train") else "Validation and test together are"
+        of = "what is left of train" if drawn_from == "train" else "train"
         lines += [
             "",
-            f"Validation is {100 * config.get('validation_share', 0):g} % of train, drawn with the seed "
+            f"{names} {100 * config.get('validation_share', 0):g} % of {of}, drawn with the seed "
             f"{record['seed'] if seed is None else seed}{together}.",
         ]
-    if (drawn_from := standing.drawn_in(record, "test")) == "train":
+    if drawn_from == "train":
         share = f"{100 * config.get('test_share', 0):g} %"
         lines += ["", f"Test is {share} of train, drawn before validation was: these rows have chosen nothing."]
     elif drawn_from is not None:
-        lines += ["", "Test is half of these held-out rows, and validation is the other half: test has chosen nothing."]
+        lines += ["", "Test is half of the held-out rows, and has chosen nothing; validation is the half that chose."]
     drawn = {name: config.get(name) for name in ("max_train_samples", "max_eval_samples")}
     if any(drawn.values()):
         said = " ".join(f"--{name.replace('_', '-')} {count}" for name, count in drawn.items() if count)

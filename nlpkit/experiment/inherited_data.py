@@ -285,6 +285,30 @@ def overlap(
     return warnings
 
 
+def tell_trained_on(
+    config: TrainedDataOptions,
+    record: Mapping[str, Any] | None,
+    name: str,
+    task: Task,
+    reader: Reader[Any],
+    loaded: LoadedData,
+) -> None:
+    """Warn where rows that the user named for more training are held out here, and the model was trained on them.
+
+    Args:
+        config: as the user gave it.
+        record, name: as for `train_keys`.
+        task: as its model restored it.
+        reader: of the rows.
+        loaded: with the rows.
+    """
+    if not any(getattr(config, option) for option in NAMES_DATA) or repeats_hold_out(config, record):
+        return
+    held_out = [split for split in ("validation", "test") if split in loaded.splits]
+    for warning in overlap(record, name, train_keys(record, name, task), reader, loaded, held_out):
+        reporting.current().warn(warning)
+
+
 def trained_on(
     record: Mapping[str, Any] | None,
     name: str,

@@ -34,7 +34,7 @@ from nlpkit.distillation.unlabelled_rows import ExtendedRows, UnlabelledOptions
 from nlpkit.distillation.written import WritingOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, repeats, spreads, supervised
-from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits, tell_trained_on
 from nlpkit.experiment.repeats import RepeatedOptions
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
@@ -255,8 +255,9 @@ def _prepare(config: Config) -> Distillation:
         reader, loaded, examples, findings, pairs = parallel.open_rows(config, teacher)
         teacher.task = reader.task
     else:
-        config = inherit_data(config, teacher.record, config.teacher)
+        given, config = config, inherit_data(config, teacher.record, config.teacher)
         reader, loaded, examples, findings = open_splits(config, teacher.task, seed=config.seed)
+        tell_trained_on(given, teacher.record, config.teacher, teacher.task, reader, loaded)
         teacher.task = reader.task
         findings += supervised.absent_labels(teacher.task, examples["train"])
     teacher.task = teacher.task.taught()

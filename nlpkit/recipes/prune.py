@@ -21,7 +21,7 @@ from nlpkit import process, reporting
 from nlpkit.distillation.options import LogitsOptions
 from nlpkit.errors import UserError
 from nlpkit.experiment import calibration, lifecycle, supervised
-from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits, tell_trained_on
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
 from nlpkit.measurement import before_after, speed
@@ -230,8 +230,10 @@ def _prepare(config: Config) -> Pruning:
         config.model, config, NEEDS, "prune", revision=config.model_revision, exported=False, task_name=config.task
     )
     config = _recovered(config, trained.task)
-    config = inherit_data(config.for_task(type(trained.task)), trained.record, config.model)
+    given = config.for_task(type(trained.task))
+    config = inherit_data(given, trained.record, config.model)
     reader, loaded, examples, findings = open_splits(config, trained.task, seed=config.seed)
+    tell_trained_on(given, trained.record, config.model, trained.task, reader, loaded)
     trained.task = reader.task.taught() if isinstance(reader.task, Teachable) else reader.task
     findings += supervised.absent_labels(trained.task, examples["train"])
     trained.task, lengths = features.choose_lengths(

@@ -14,9 +14,17 @@ from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.data import splits
 from nlpkit.errors import UserError
-from nlpkit.experiment.inherited_data import ComparedDataOptions, TrainedDataOptions, inherit_data, own_splits
+from nlpkit.experiment.inherited_data import (
+    ComparedDataOptions,
+    TrainedDataOptions,
+    inherit_data,
+    open_splits,
+    own_splits,
+    tell_trained_on,
+)
+from nlpkit.inference.predictor import open_trained
 from nlpkit.models import opening
-from nlpkit.options import SourceOptions
+from nlpkit.options import OpeningOptions, SourceOptions
 from nlpkit.recipes import check_data, distill, evaluate, finetune_cls, prune
 from nlpkit.runs import records, standing
 from nlpkit.runs.folder import read_record
@@ -137,6 +145,17 @@ def test_all_that_comes_of_a_model_is_judged_on_the_same_rows(
     again = tmp_path / "again"
     assert main(["prune", "--config", str(pruned / "nlpkit.json"), "--output", str(again), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == record["rows"]
+
+
+def test_rows_that_a_teacher_was_trained_on_are_told_where_they_judge(trained: Path, reviews: Path) -> None:
+    teacher = open_trained(str(trained), OpeningOptions())
+    for data, count in (({"data": str(reviews / "train.csv")}, 1), ({"data": str(reviews)}, 0)):
+        config = ComparedDataOptions(**data).for_task(type(teacher.task))
+        reader, loaded, _, _ = open_splits(config, teacher.task, seed=1)
+        with reporting.listening() as heard:
+            tell_trained_on(config, teacher.record, "runs/films", teacher.task, reader, loaded)
+        assert len(heard.warnings) == count
+        assert all("10 of 10 rows are among those that runs/films was trained on" in said for said in heard.warnings)
 
 
 def test_a_run_keeps_the_test_rows_that_it_was_trained_without() -> None:
