@@ -2203,6 +2203,240 @@ def compare(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def compress(
+    model: str | PathLike[str],
+    data: Data | None = None,
+    *,
+    max_size: str | None = None,
+    max_latency: float | None = None,
+    min_speedup: float | None = None,
+    max_drop: float | None = None,
+    max_minutes: float | None = None,
+    latency_batch: int = 1,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    dry_run: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    labels: Sequence[str] | str = ...,
+    labels_file: str | PathLike[str] | None = None,
+    template: str = 'This example is {}.',
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    shortlist: int | None = None,
+    embedder: str | PathLike[str] | None = None,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    label_names: Sequence[str] | str = ...,
+    vector_column: str | None = None,
+    pooling: Sequence[Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token']] | str | Literal['mean', 'max', 'cls', 'mean_sqrt_len', 'weighted_mean', 'last_token'] = ...,
+    layers: int | None = None,
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    prompt_name: str | None = None,
+    model_revision: str | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    task: str | None = None,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
+    overwrite: bool = False,
+    license: str | None = None,
+    language: Sequence[str] | str = ...,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    max_eval_samples: int | None = None,
+    validation_share: float = 0.1,
+    hold_out: Literal['texts', 'rows'] = 'texts',
+    group_column: str | None = None,
+    max_train_samples: int | None = None,
+    shuffle_seed: int | None = None,
+    measure_seconds: float = 6.0,
+    latency_length: int | None = None,
+    to: Literal['onnx-int8', 'onnx-fp16', 'onnx-fp32', 'none'] | None = None,
+    vocabulary: Literal['auto', 'whole'] = 'auto',
+    branches: int = 4,
+    epochs: float = 6.0,
+    learning_rate: float | None = None,
+    unlabelled: Data | None = None,
+    seed: int = 42,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Find the smallest or fastest model within your limits: distilled, pruned, quantized.
+    Writes a run folder: the chosen model, the front of all that were made, what each step cost.
+
+    Sizes and speeds of all shapes are expected by a few that are timed on this machine. Where a format alone, or a smaller
+    vocabulary, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that fit; short
+    trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is told by rows
+    that chose nothing. With max_drop alone faster and faster models are made until one loses more.
+
+    Args:
+        model: Run folder, model folder or hub name.
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        max_size: Most bytes of weights and graph: 10MB, 800kB, 12MiB.
+        max_latency: Most milliseconds of a call, with latency_batch rows.
+        min_speedup: At least N times as fast as MODEL in torch, in such calls.
+        max_drop: At most N points of the main metric lost, on validation.
+        max_minutes: Minutes that the search may take.
+        latency_batch: Rows of a call whose latency counts.
+        output: Run folder to write. Default: runs/<model>-compressed.
+        resume: Go on with the interrupted run in output.
+        dry_run: Time some shapes, show the plan, stop.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, text-generation, text2text-generation,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            zero-shot-classification, zero-shot-by-embedding, sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification,
+            zero-shot-classification, zero-shot-by-embedding.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
+        labels: Labels to choose from. For zero-shot-classification, zero-shot-by-embedding.
+        labels_file: Labels, one a line; behind a tab what they mean. For zero-shot-classification,
+            zero-shot-by-embedding.
+        template: Sentence about a text, {} is the label. For zero-shot-classification,
+            zero-shot-by-embedding.
+        multi_label: Judge each label by itself: any number may be given. For zero-shot-classification,
+            zero-shot-by-embedding.
+        threshold: With several labels per text: probability from which one is given. For
+            zero-shot-classification, zero-shot-by-embedding.
+        shortlist: Ask the model about so many labels a text, those that are nearest to it by embedder.
+            Default: all labels. (only with embedder) For zero-shot-classification.
+        embedder: Folder or hub name of the model that chooses the labels of shortlist. (only with
+            shortlist) For zero-shot-classification.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        label_names: Names of labels that are numbers, from 0. For sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
+        pooling: How the states of a text's tokens become one vector; several are joined: mean,max.
+            Default: as the model's folder says, else the mean. For sentence-embedding,
+            zero-shot-by-embedding.
+        layers: Average the states of the last N layers. Default: as the model's folder says, else 1.
+            For sentence-embedding, zero-shot-by-embedding.
+        normalize: Scale each vector to length 1, so that products are cosines. Default: as the model's
+            folder says, else on. For sentence-embedding, zero-shot-by-embedding.
+        prompt: Text to put before each text; '' for none. Default: the default prompt of the model, if
+            it has one. For sentence-embedding, zero-shot-by-embedding.
+        prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
+            zero-shot-by-embedding.
+        model_revision: Revision of a hub model.
+        tokenizer: Folder or hub name of the tokenizer. Default: the model's.
+        allow_pickle: Load weights stored as pickle (they can run code).
+        trust_remote_code: Run model code that comes with the weights.
+        task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
+        overwrite: Replace an earlier run in output.
+        license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
+            the base model's card.
+        language: Language of the texts, for the card: en, de, ..., multilingual. Default: that of the
+            base model's card.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        max_eval_samples: Evaluate on at most N rows per split.
+        validation_share: Share of train held out when there is no validation split.
+        hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
+            runs did.
+        group_column: Column of what rows share (author, patient, document): those of one value are held
+            out together. (only with hold_out texts)
+        max_train_samples: Train on at most N rows, balanced by label.
+        shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
+        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
+        latency_length: Tokens of each row of such a call. Default: as the rows of the data.
+        to: Format of the result; none: weights for torch. Default: onnx-int8; onnx-fp16 on a GPU.
+        vocabulary: Whether pieces that nothing needs may go.
+        branches: Shapes that get a short trial, at most.
+        epochs: Epochs of a whole training; recovery after pruning gets half of them.
+        learning_rate: Peak learning rate. Default: 0.0002; 0.0001 of encoders wider than 512.
+        unlabelled: File of rows without labels to learn from besides (repeatable); or the rows
+            themselves.
+        seed: Seed of the hold-out and of all trainings.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def distill(
     teacher: str | PathLike[str],
     data: Data | None = None,

@@ -28,6 +28,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "uses of vectors": ("searching",),
     "operations": (
         "clustering",
+        "compression",
         "distillation",
         "embedding",
         "explaining",

@@ -98,7 +98,7 @@ def measure(
     judged: list[Judgement] = []
     with reporting.current().progress("compare", len(sides) + 1, "models") as bar:
         for side in sides:
-            judged.append(side.judged or _judged(side, examples))
+            judged.append(side.judged or judgement(side, examples))
             bar.advance()
         speeds: list[speed.Speed | None] = [None] * len(sides)
         if seconds:
@@ -130,7 +130,8 @@ def measure(
     }
 
 
-def _judged(side: Side, examples: Dataset) -> Judgement:
+def judgement(side: Side, examples: Dataset) -> Judgement:
+    """How good a side is on labelled rows, with what its metrics follow from."""
     own = examples if side.examples is None else side.examples
     outputs = side.predictor.outputs(own[:])
     task = side.predictor.task.with_conventions(outputs)

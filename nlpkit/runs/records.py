@@ -510,7 +510,7 @@ class Record(Part):
     wall_seconds: float | None = None
     """Seconds of the whole command, loading and evaluation among them."""
     price: Price | None = None
-    """Before and after (`distill`, `prune`, `quantize`)."""
+    """Before and after (`distill`, `prune`, `quantize`, `compress`)."""
     translations: dict[str, Any] | None = None
     """Teacher and student on translations that were held out (`distill --parallel`)."""
     front: Annotated[list[FrontPoint], Field(min_length=1)] | dict[str, Any] | None = None
@@ -522,6 +522,8 @@ class Record(Part):
     """What `evaluate` has measured since, each with its date."""
     pruning: Pruning = Pruning()
     """What was cut (`prune`)."""
+    compression: dict[str, Any] | None = None
+    """What was wished for, all models that were made and what stopped the search (`compress`)."""
     quantization: dict[str, Any] = {}
     """Formats that were written and what each costs (`quantize`)."""
     word_vectors: dict[str, Any] | None = None
@@ -543,6 +545,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "finetune-seq2seq": _TRAINED,
     "distill": (*_TRAINED, "price"),
     "prune": (*_TRAINED, "price", "pruning"),
+    "compress": ("task", "parents", "metrics", "judged", "main_metric", "table_metrics", "price", "compression"),
     "train-vectors": ("word_vectors", "parents"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
     "pretrain-clm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),

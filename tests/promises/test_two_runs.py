@@ -211,6 +211,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
         "distill": [str(run), "--student-layers", "1"],
         "prune": [str(run), "--sparsity", "0.5"],
         "quantize": [str(run), "--to", "bf16"],
+        "compress": [str(run), "--max-size", "50kB", "--to", "none"],
         "benchmark": [str(run)],
         "loadtest": ["http://127.0.0.1:9", "--input", "rows.csv"],
     }

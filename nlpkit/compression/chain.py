@@ -1,0 +1,218 @@
+"""The steps that bring a model to a shape: fewer layers learn from it, FFN neurons go, and what is left is exported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nlpkit import reporting
+from nlpkit.compression.shapes import Shape
+from nlpkit.runs.folder import METRICS, RECORD
+from nlpkit.trials import running
+from nlpkit.trials.running import Trial
+
+ALPHA = 0.9  # share of the teacher's logits in the loss, as in docs/tutorials/big-to-small.md
+RECOVERY = 0.5  # epochs of the recovery after pruning, as a share of those of the student
+# what int8 costs is part of the price, whatever the search makes of it: no layer is left in float32 for it
+ANY_DROP = 100.0
+KEPT = ("*.yaml", "*.log", RECORD, METRICS, "README.md")  # of a step whose weights are not needed any more
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much training a chain gets.
+
+    Attributes:
+        name: part of the folders' names.
+        epochs: of the student; the recovery after pruning gets half of them.
+        rows: of train that are learnt from; None: all.
+        minutes: that both trainings may take together; None: as long as they need.
+    """
+
+    name: str
+    epochs: float
+    rows: int | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A chain that has come to its end, or a step that it ended with.
+
+    Attributes:
+        name: of the model, for tables.
+        folder: of its last step.
+        record: of that.
+        steps: folders of all of its steps, the model that was begun with not among them.
+        seconds: that they took in this process.
+    """
+
+    name: str
+    folder: Path
+    record: Mapping[str, Any]
+    steps: Sequence[Path]
+    seconds: float
+
+
+class GivenUp(Exception):
+    """A chain was given up between two of its steps.
+
+    Attributes:
+        made: how far it came.
+    """
+
+    def __init__(self, made: Made) -> None:
+        super().__init__(made.name)
+        self.made = made
+
+
+@dataclass
+class Chain:
+    """What the steps of all chains share.
+
+    Attributes:
+        model: that is begun with.
+        layers, width: of it.
+        folder: below which each step has a folder of its own.
+        to: format of the last step, as `quantize --to` has it; None: none, the chain ends with weights for torch.
+        learning_rate: peak, of all trainings.
+        learns_labels: whether labels are part of what students learn.
+        shared: options that every step is given: the data, the device, the seed.
+        unlabelled: files of rows without labels that students learn from besides.
+    """
+
+    model: str
+    layers: int
+    width: int
+    folder: Path
+    to: str | None
+    learning_rate: float
+    learns_labels: bool
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    unlabelled: Sequence[str] = ()
+
+    def vocabulary(self) -> Made:
+        """The model with the pieces that are needed, and nothing else changed."""
+        trial = Trial(
+            "prune", {**self._common(self.model, "model"), "what": ["vocabulary"]}, self.folder / "vocabulary"
+        )
+        return self._made("vocabulary", [self._run(trial, "vocabulary: cut to the pieces that are needed")])
+
+    def exported(self, name: str, model: Path | str, seconds: float = 0.0, steps: Sequence[Path] = ()) -> Made:
+        """A model in the format that is wished for; itself where that is none.
+
+        Args:
+            seconds, steps: of what it was made by.
+        """
+        assert self.to is not None
+        options = {**self._common(str(model), "model"), "to": self.to}
+        options |= {"max_drop": ANY_DROP} if self.to.startswith("onnx-int8") else {}
+        trial = Trial("quantize", options, self.folder / f"{name}-{self.to}", resumes=False)
+        done = self._run(trial, f"{name}: {self.to}")
+        made = self._made(name, [done])
+        return Made(name, made.folder, made.record, [*steps, *made.steps], seconds + made.seconds)
+
+    def run(self, shape: Shape, effort: Effort, goes_on: Callable[[Mapping[str, float]], bool] | None = None) -> Made:
+        """Bring the model to a shape.
+
+        Args:
+            goes_on: is asked after each step but the last whether it is worth going on, given the metrics of the step.
+
+        Raises:
+            GivenUp: it was not worth it.
+            RunError: a step failed.
+        """
+        name = f"{self.named(shape)}-{effort.name}"
+        done: list[_Step] = []
+        for trial, title in self._steps(shape, effort, name):
+            done.append(self._run(trial, title))
+            if goes_on is not None and not goes_on(done[-1].record["metrics"]["validation"]):
+                raise GivenUp(self._made(name, done))
+        made = self._made(name, done) if done else Made(name, Path(self.model), {}, [], 0.0)
+        if self.to is None:
+            return made
+        return self.exported(name, made.folder, made.seconds, made.steps)
+
+    def named(self, shape: Shape) -> str:
+        """A name of a shape, for folders and tables."""
+        parts = [f"{shape.layers}-layers", f"ffn-{shape.width}"]
+        return "-".join([*parts, *(["vocabulary"] if shape.vocabulary else [])])
+
+    def _steps(self, shape: Shape, effort: Effort, name: str) -> Iterator[tuple[Trial, str]]:
+        """The steps of a chain that train, and what is said while each runs."""
+        model = str(self.folder / "vocabulary") if shape.vocabulary else self.model
+        trains = [shape.layers < self.layers, shape.width < self.width]
+        epochs = [effort.epochs, effort.epochs * (RECOVERY if trains[0] else 1.0)]
+        whole = sum(share for share, wanted in zip(epochs, trains, strict=True) if wanted)
+        for kind, share in enumerate(epochs):
+            if not trains[kind]:
+                continue
+            options = self._training(share, effort.minutes and effort.minutes * share / whole, effort.rows)
+            if kind == 0:
+                folder = self.folder / f"{name}-distilled"
+                options |= {**self._common(model, "teacher"), "student_layers": str(shape.layers)}
+                options |= {"unlabelled": list(self.unlabelled)} if self.unlabelled else {}
+                trial, title = Trial("distill", options, folder), f"{name}: {shape.layers} layers learn"
+            else:
+                folder = self.folder / f"{name}-pruned"
+                sparsity = 1 - shape.width / self.width
+                options |= {**self._common(model, "model"), "what": ["ffn"], "sparsity": sparsity, "distill": True}
+                trial, title = Trial("prune", options, folder), f"{name}: {shape.width} FFN neurons of {self.width}"
+            yield trial, title
+            model = str(folder)
+
+    def _training(self, epochs: float, minutes: float | None, rows: int | None) -> dict[str, Any]:
+        options: dict[str, Any] = {"epochs": round(epochs, 3), "learning_rate": self.learning_rate}
+        options |= {"alpha": ALPHA} if self.learns_labels else {}
+        options |= {"max_minutes": round(minutes, 3)} if minutes is not None else {}
+        return options | ({"max_train_samples": rows} if rows is not None else {})
+
+    def _common(self, model: str, named: str) -> dict[str, Any]:
+        # the speed of what comes out is measured beside all others, and not by each step
+        return {**self.shared, named: model, "measure_seconds": 0.0}
+
+    def _run(self, trial: Trial, title: str) -> _Step:
+        before = running.finished_before(trial) is not None
+        reporting.current().note(f"{title}{' (done before)' if before else ''}")
+        outcome = running.run(trial)
+        return _Step(trial.folder, outcome.finished(title), outcome.seconds)
+
+    def _made(self, name: str, done: Sequence[_Step]) -> Made:
+        last = done[-1]
+        return Made(name, last.folder, last.record, [step.folder for step in done], sum(step.seconds for step in done))
+
+
+@dataclass(frozen=True)
+class _Step:
+    folder: Path
+    record: Mapping[str, Any]
+    seconds: float
+
+
+def drop_weights(steps: Sequence[Path], kept: Sequence[Path]) -> int:
+    """Delete all but the records of steps that lost.
+
+    Args:
+        steps: their folders.
+        kept: folders that stay whole.
+
+    Returns:
+        Bytes that are free again.
+    """
+    freed = 0
+    for folder in dict.fromkeys(steps):
+        if folder in kept or not folder.is_dir():
+            continue
+        for item in folder.iterdir():
+            if not any(item.match(pattern) for pattern in KEPT):
+                freed += _size(item)
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+    return freed
+
+
+def _size(item: Path) -> int:
+    files = [item] if item.is_file() else [file for file in item.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)

@@ -1,0 +1,98 @@
+"""What each shape is expected to be like, from a few that were made and timed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nlpkit.compression.shapes import Shape, widths
+from nlpkit.compression.wishes import Figures
+
+if TYPE_CHECKING:
+    from nlpkit.pruning.latency_table import LatencyTable, Precision
+
+
+@dataclass(frozen=True)
+class ListedCosts:
+    """Costs of every shape that is considered.
+
+    Attributes:
+        layers, width: of the model that is begun with.
+        listed: by shape.
+        error: largest error of the times at a size that was measured, as a share.
+    """
+
+    layers: int
+    width: int
+    listed: Mapping[Shape, Figures]
+    error: float
+
+    def expected(self, shape: Shape) -> Figures:
+        """Size and speed of a shape, before it is made."""
+        return self.listed[shape]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        rows = [
+            [*vars(shape).values(), found.size, found.seconds, found.speedup] for shape, found in self.listed.items()
+        ]
+        return {"layers": self.layers, "width": self.width, "error": self.error, "shapes": rows}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ListedCosts:
+        """What `record` gave."""
+        listed = {Shape(*row[:3]): Figures(*row[3:]) for row in record["shapes"]}
+        return cls(record["layers"], record["width"], listed, record["error"])
+
+
+def listed(
+    table: LatencyTable,
+    precision: Precision,
+    calls: int,
+    vocabularies: Mapping[bool, tuple[int, float]],
+    besides: int = 0,
+) -> ListedCosts:
+    """Costs of all shapes, by a table of what sizes cost.
+
+    Args:
+        table: measured on the user's batches, in float32 too.
+        precision: that models are served in.
+        calls: batches that the table was measured on.
+        vocabularies: whether pieces are cut -> how many there are then, and how many times as many tokens texts have.
+        besides: bytes that a file has besides its weights.
+    """
+    whole = table.whole
+    before = table.measured["fp32"][whole] / calls
+    found = {}
+    for layers in range(1, whole.layers + 1):
+        for width in widths(whole.width):
+            seconds = table.seconds(layers, width, precision=precision) / calls
+            for cut, (pieces, growth) in vocabularies.items():
+                size = table.bytes(layers, width, pieces, precision) + besides
+                found[Shape(layers, width, cut)] = Figures(size, seconds * growth, before / (seconds * growth))
+    return ListedCosts(whole.layers, whole.width, found, table.fit_error[precision])
+
+
+def measured(
+    model: Any,
+    task: Any,
+    batches: Sequence[Mapping[str, Any]],
+    precision: Precision,
+    vocabularies: Mapping[bool, tuple[int, float]],
+    device: str,
+    size: int | None,
+    seconds: float,
+) -> ListedCosts:
+    """Make and time a few sizes of a model, and list what all shapes cost; see `latency_table.measured`.
+
+    Args:
+        size: bytes of the model's own weights on disk, where they are there.
+        seconds: of timing, all sizes together.
+    """
+    from nlpkit.pruning import latency_table
+
+    precisions: list[Precision] = ["fp32"] if precision == "fp32" else ["fp32", precision]
+    table = latency_table.measured(model, task, batches, precisions, device=device, seconds=seconds)
+    besides = size - table.bytes(table.whole.layers) if precision == "fp32" and size is not None else 0
+    return listed(table, precision, len(batches), vocabularies, max(besides, 0))

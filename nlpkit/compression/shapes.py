@@ -1,0 +1,138 @@
+"""Shapes that a model can be brought to, what each is expected to be like, and which are worth a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nlpkit.compression.wishes import Figures, Wishes
+from nlpkit.errors import UserError
+from nlpkit.runs.folder import human_bytes
+
+WIDTHS = 16  # FFN widths that are considered: sixteenths of the whole
+MARGIN = 0.03  # a shape is planned by so much below a limit on time: two measurements of one model differ by some
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is left of a model.
+
+    Attributes:
+        layers: how many.
+        width: FFN neurons of each.
+        vocabulary: whether the pieces are cut to those that are needed.
+    """
+
+    layers: int
+    width: int
+    vocabulary: bool = False
+
+
+class Costs(Protocol):
+    """What models of a shape cost on this machine in the format that they are to be served in."""
+
+    @property
+    def layers(self) -> int:
+        """Of the model that is begun with."""
+
+    @property
+    def width(self) -> int:
+        """FFN neurons of its layers."""
+
+    def expected(self, shape: Shape) -> Figures:
+        """Size and speed of a shape, before it is made."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A shape that could meet the wishes, and what it is expected to be like."""
+
+    shape: Shape
+    expected: Figures
+
+
+def widths(whole: int) -> list[int]:
+    """The FFN widths that are considered, the widest first."""
+    return sorted({max(whole * step // WIDTHS, 1) for step in range(1, WIDTHS + 1)}, reverse=True)
+
+
+def within(wishes: Wishes, costs: Costs, vocabularies: Sequence[bool], *, margin: float = MARGIN) -> list[Branch]:
+    """For each number of layers the widest shape that meets the wishes, with the whole vocabulary where there is room.
+
+    At equal cost a model may be deep and narrow or flat and wide; which of these learns best no table tells, so that
+    each is a branch of its own.
+
+    Args:
+        costs: of shapes.
+        vocabularies: whether pieces may be cut, the one to be preferred first.
+        margin: share of a limit on time that is kept free.
+
+    Returns:
+        The deepest first; empty where nothing is small or fast enough.
+    """
+    found = []
+    for layers in range(costs.layers, 0, -1):
+        for vocabulary in vocabularies:
+            fitting = (
+                Branch(shape, expected)
+                for width in widths(costs.width)
+                if (shape := Shape(layers, width, vocabulary)) is not None
+                and fits(wishes, expected := costs.expected(shape), margin)
+            )
+            if (branch := next(fitting, None)) is not None:
+                found.append(branch)
+                break
+    return _undominated(found)
+
+
+def fits(wishes: Wishes, figures: Figures, margin: float = 0.0) -> bool:
+    """Whether a shape is within the limits, and by a margin within those on time."""
+    if wishes.size is not None and figures.size > wishes.size:
+        return False
+    if wishes.seconds is not None and figures.seconds * (1 + margin) > wishes.seconds:
+        return False
+    return wishes.speedup is None or figures.speedup >= wishes.speedup * (1 + margin)
+
+
+def _undominated(branches: Sequence[Branch]) -> list[Branch]:
+    """Without those that have neither more layers nor wider ones than another, nor more pieces."""
+    return [
+        branch
+        for branch in branches
+        if not any(
+            other is not branch
+            and other.shape.layers >= branch.shape.layers
+            and other.shape.width >= branch.shape.width
+            and other.shape.vocabulary <= branch.shape.vocabulary
+            for other in branches
+        )
+    ]
+
+
+def require_some(wishes: Wishes, costs: Costs, vocabularies: Sequence[bool]) -> None:
+    """Stop where no shape meets the wishes.
+
+    Raises:
+        UserError: saying which comes nearest, and what that one is like.
+    """
+    if not wishes.of_shape or within(wishes, costs, vocabularies):
+        return
+    smallest = [Shape(1, widths(costs.width)[-1], vocabulary) for vocabulary in vocabularies]
+    nearest = max(smallest, key=lambda shape: wishes.room(costs.expected(shape)))
+    figures = costs.expected(nearest)
+    raise UserError(
+        f"no shape of this model is so small and fast: {wishes.described()}",
+        f"The nearest has one layer with {nearest.width} FFN neurons: {human_bytes(figures.size)}, "
+        f"{1e3 * figures.seconds:.3g} ms, {figures.speedup:.1f} times as fast. Wish for that or less, or distil "
+        "another student first (nlpkit distill --student).",
+    )
+
+
+def spread(branches: Sequence[Branch], count: int) -> list[Branch]:
+    """At most `count` of the branches, evenly over their depths, the deepest and the flattest among them."""
+    if len(branches) <= count:
+        return list(branches)
+    if count == 1:
+        return [branches[len(branches) // 2]]
+    return [branches[round(i * (len(branches) - 1) / (count - 1))] for i in range(count)]
