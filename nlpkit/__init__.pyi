@@ -2277,6 +2277,7 @@ def compress(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
+    test_share: float | Literal['half'] = 0.0,
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -2409,13 +2410,15 @@ def compress(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
+        test_share: Share of train held out as a test split where there is none, before anything else;
+            half: half of validation.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
+        measure_seconds: Seconds of measuring the speed of each model.
         latency_length: Tokens of each row of such a call. Default: as the rows of the data.
         to: Format of the result; none: weights for torch. Default: onnx-int8; onnx-fp16 on a GPU.
         vocabulary: Whether pieces that nothing needs may go.

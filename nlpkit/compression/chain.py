@@ -131,7 +131,7 @@ class Chain:
             done.append(self._run(trial, title))
             if goes_on is not None and not goes_on(done[-1].record["metrics"]["validation"]):
                 raise GivenUp(self._made(name, done))
-        made = self._made(name, done) if done else Made(name, Path(self.model), {}, [], 0.0)
+        made = self._made(name, done)
         if self.to is None:
             return made
         return self.exported(name, made.folder, made.seconds, made.steps)
@@ -150,16 +150,17 @@ class Chain:
         for kind, share in enumerate(epochs):
             if not trains[kind]:
                 continue
-            options = self._training(share, effort.minutes and effort.minutes * share / whole, effort.rows)
+            training = self._training(share, effort.minutes and effort.minutes * share / whole, effort.rows)
             if kind == 0:
                 folder = self.folder / f"{name}-distilled"
-                options |= {**self._common(model, "teacher"), "student_layers": str(shape.layers)}
+                options = {**self._common(model, "teacher"), **training, "student_layers": str(shape.layers)}
                 options |= {"unlabelled": list(self.unlabelled)} if self.unlabelled else {}
                 trial, title = Trial("distill", options, folder), f"{name}: {shape.layers} layers learn"
             else:
                 folder = self.folder / f"{name}-pruned"
                 sparsity = 1 - shape.width / self.width
-                options |= {**self._common(model, "model"), "what": ["ffn"], "sparsity": sparsity, "distill": True}
+                options = {**self._common(model, "model"), **training, "what": ["ffn"]}
+                options |= {"sparsity": sparsity, "distill": True}
                 trial, title = Trial("prune", options, folder), f"{name}: {shape.width} FFN neurons of {self.width}"
             yield trial, title
             model = str(folder)

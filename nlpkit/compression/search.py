@@ -168,7 +168,11 @@ class Search:
 
     def _level(self, wishes: Wishes) -> Candidate | None:
         """The best model within limits on its shape: short trials of all branches, then the best of them whole."""
-        branches = shapes.within(wishes, self.costs, self.vocabularies)
+        branches = [
+            branch
+            for branch in shapes.within(wishes, self.costs, self.vocabularies)
+            if (branch.shape.layers, branch.shape.width) != (self.costs.layers, self.costs.width)  # made before
+        ]
         if not branches:
             self.stops.append(f"no shape is so fast: {wishes.described()}")
             return None

@@ -29,7 +29,7 @@ from nlpkit.compression import report as told
 from nlpkit.compression.wishes import Figures, Wishes, bytes_of
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, resume
-from nlpkit.experiment.inherited_data import NAMES_DATA, TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.models import files, opening
@@ -184,7 +184,7 @@ class _Begun:
 
     Attributes:
         before: its judgements, by split.
-        tests: the split whose rows chose nothing.
+        named: the options that the user gave.
     """
 
     config: Config
@@ -194,6 +194,7 @@ class _Begun:
     examples: dict[str, Dataset]
     data: dict[str, Any]
     before: dict[str, Judgement]
+    named: dict[str, Any]
 
     @property
     def told(self) -> str:
@@ -257,6 +258,7 @@ def _open(config: Config) -> _Begun:
     from nlpkit.models import stacks
     from nlpkit.models.anatomy import anatomy
 
+    named = config.given_values()
     device = devices.choose(config)
     to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
     if to.startswith("onnx"):
@@ -283,7 +285,7 @@ def _open(config: Config) -> _Begun:
 
     trained.task, judged = trained.task.against(judged, answers)
     predictor = Predictor(trained.task, trained.model, trained.tokenizer, device, lent=False, record=trained.record)
-    begun = _Begun(config, trained, device, predictor, {**examples, **judged}, loaded.source.to_record(), {})
+    begun = _Begun(config, trained, device, predictor, {**examples, **judged}, loaded.source.to_record(), {}, named)
     for split in judged:
         begun.before[split] = before_after.judgement(before_after.Side("", predictor), begun.examples[split])
     return begun
@@ -327,11 +329,10 @@ def _chain(begun: _Begun, steps: Path) -> Any:
 
     config = begun.config
     # what the user named; the rest each step finds in the record of its model, as this command did
-    fields = (TrainedDataOptions.known_fields().keys() | {"task", "threads", "device", "precision"}) & config.given
-    shared = {name: getattr(config, name) for name in sorted(fields) if name in config.known_fields()}
-    if not any(shared.get(name) for name in NAMES_DATA):
-        recorded = (begun.trained.record or {}).get("config") or {}
-        shared = {name: value for name, value in shared.items() if name not in recorded or value != recorded[name]}
+    fields = (
+        TrainedDataOptions.known_fields().keys() | {"task", "threads", "device", "precision"}
+    ) & begun.named.keys()
+    shared = {name: begun.named[name] for name in sorted(fields)}
     assert config.learning_rate is not None
     return Chain(
         model=config.model,
