@@ -11,7 +11,7 @@ from nlpkit.errors import UserError
 
 
 class Linear:
-    """A layer takes 1 ms and 1 MB, its FFN half of that; the rest takes 1 ms and 8 MB, half of it pieces that can go."""
+    """A layer takes 1 ms and 1 MB, its FFN half of it; the rest takes 1 ms and 8 MB, half of it pieces that may go."""
 
     layers, width = 6, 160
 
