@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from nlpkit.data.places import PROVENANCE
 from nlpkit.data.rows import LONGEST, too_long
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ HINT = "Give every line the same columns, and put a blank line between sentences
 _BLANKS = " \t\r\n"
 _NOT_A_WORD = re.compile(r"\d+[-.]\d+")  # CoNLL-U: the words that a multi-word token stands for, an empty node
 _REMARK = re.compile(r"#\s*\w[\w.:-]*\s*=|#\s+id\s")  # where it could be a word with tags: "# key = value", "# id 7"
+_PROVENANCE = re.compile(rf"#\s*(?P<name>{'|'.join(PROVENANCE)})\s*=[^\S\r\n]*(?P<value>\S*)")
 LONG = 200  # words of a sentence, of which a file that holds no other may lack its blank lines
 MOST_COLUMNS = 200  # CoNLL-2012 has one for each verb of a sentence
 _FIRST_LINES = 1_000  # lines from which the layout is found, where the first sentence is longer
@@ -80,11 +82,13 @@ class ConllSentence:
         lines: for each word the line that it stands on, from 1.
         cells: the cells of each word.
         problem: line, message and hint of the first line that cannot be read; what follows it is left out.
+        provenance: what remarks before its words say of where a copy comes from, see `places.PROVENANCE`.
     """
 
     lines: list[int] = field(default_factory=list)
     cells: list[list[str]] = field(default_factory=list)
     problem: tuple[int, str, str] | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
 
     def columns(self, layout: Layout) -> dict[str, list[str]]:
         """The sentence by columns."""
@@ -119,7 +123,8 @@ def _tags_stand_first(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[tuple[Layout, ConllSentence]]:
-    """The sentences of a file, with its layout. Remarks, `-DOCSTART-` and CoNLL-U's ranges and empty nodes are dropped.
+    """The sentences of a file, with its layout. Remarks (but for those of `augment`), `-DOCSTART-` and
+    CoNLL-U's ranges and empty nodes are dropped.
 
     Args:
         lines: of the file.
@@ -145,7 +150,10 @@ def sentences(lines: Iterable[Line], delimiter: str | None = None) -> Iterator[t
         cells = layout.cells(text)
         if undecodable:
             sentence.problem = (number, *undecodable)
-        elif layout.is_comment(text, cells) or (layout.numbered and _NOT_A_WORD.fullmatch(cells[0])):
+        elif layout.is_comment(text, cells):
+            if match := _PROVENANCE.match(text):
+                sentence.provenance[match["name"]] = match["value"]
+        elif layout.numbered and _NOT_A_WORD.fullmatch(cells[0]):
             continue
         elif (size := size + len(text)) > LONGEST:
             sentence = ConllSentence(problem=(number, *too_long("a sentence", LONGEST)))

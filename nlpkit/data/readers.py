@@ -162,7 +162,8 @@ def _conll_rows(source: Input) -> Iterator[Row]:
                 message = f"{source.name}: {len(layout.columns):,} columns; no file of words and tags has as many"
                 raise UserError(message, "Is it another --format, or another --delimiter?")
             columns = sentence.columns(layout)
-            values = dict(zip(source.names(list(columns)), columns.values(), strict=True))
+            values: dict[str, Any] = dict(zip(source.names(list(columns)), columns.values(), strict=True))
+            values |= sentence.provenance
             if layout.header is not None:
                 source.say(f"line {layout.header} names the columns, and is no word")
             if sentence.problem:

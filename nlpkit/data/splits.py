@@ -12,7 +12,7 @@ from nlpkit import reporting
 from nlpkit.data import draws, duplicates, memory, pipes, sources
 from nlpkit.data.glue import glue_task
 from nlpkit.data.inputs import FORMATS, Reading, Wanted
-from nlpkit.data.places import user_columns
+from nlpkit.data.places import MADE_BY, SOURCE, source_id, user_columns
 from nlpkit.data.sources import LoadedData
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions, SourceOptions, suggest
@@ -161,6 +161,8 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
     if options.test_share == "half" and not (there and (training or "validation" in loaded.splits)):
         _halve(loaded, reader, options)
     splits = loaded.splits
+    if training:
+        _require_apart(splits, reader)
     limits: dict[str, Any] = dict.fromkeys(splits, options.max_eval_samples)
     if training:
         limits["train"] = options.max_train_samples
@@ -258,6 +260,7 @@ def _take_out(
         groups=groups,
         seed=seed,
     )
+    held, copies = _collected(held)
     others = {split: part for split, part in splits.items() if split not in (source, name)}
     loaded.splits = {source: rest, name: held, **others}
     if "train" in others:
@@ -267,9 +270,11 @@ def _take_out(
     if shared and (options.group_column or not column):
         how += f"whole groups of '{shared}', "
     equal = 0 if groups is None or together or options.group_column else len(groups) - int(groups.max()) - 1
-    if equal:
+    if equal and SOURCE not in rows.column_names:
         stay = counted(equal, "row that repeats a text stays", "rows that repeat a text stay")
         how += f"{stay} with it, "
+    if copies:
+        how += f"{counted(copies, 'changed copy', 'changed copies')} of them left out, "
     return how
 
 
@@ -286,9 +291,19 @@ def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions)
     Raises:
         UserError: there is no such column, or all rows have one value in it.
     """
+    copied = any(SOURCE in rows.column_names for rows in parts)
     if options.hold_out != "texts":
+        if copied:
+            raise UserError(
+                f"--hold-out rows: the rows have copies ('{SOURCE}'), of which some would be held out while their row "
+                "is trained on",
+                "Leave it out: copies stay with their row.",
+            )
         return None
     by_text = duplicates.groups(chain.from_iterable(reader.keys(rows) for rows in parts))
+    if copied:
+        by_source = duplicates.groups(chain.from_iterable(_sources(rows, reader) for rows in parts))
+        by_text = duplicates.joined(by_text, by_source)
     if options.group_column is None:
         return by_text
     by_column = duplicates.groups(chain.from_iterable(_cells(rows, options.group_column) for rows in parts))
@@ -298,6 +313,49 @@ def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions)
             "Name a column with several, or leave it out.",
         )
     return duplicates.joined(by_text, by_column)
+
+
+def _sources(rows: Dataset, reader: RowReader) -> Iterator[str]:
+    """Of each row the one that it was made of, see `places.SOURCE`: of a file without copies each row itself."""
+    own = map(source_id, reader.keys(rows))
+    if SOURCE not in rows.column_names:
+        return own
+    return (given or mine for given, mine in zip(rows[SOURCE][:], own, strict=True))
+
+
+def _collected(held: Dataset) -> tuple[Dataset, int]:
+    """Of rows that are held out those that were collected, and how many copies there were beside them; all of them
+    where there is nothing else."""
+    import numpy as np
+
+    if MADE_BY not in held.column_names:
+        return held, 0
+    kept = np.flatnonzero([not by for by in held[MADE_BY][:]])
+    return (held.select(kept), len(held) - len(kept)) if len(kept) else (held, 0)
+
+
+def _require_apart(splits: Mapping[str, Dataset], reader: RowReader) -> None:
+    """Refuse copies of rows that stand in a split that is judged.
+
+    Raises:
+        UserError: there are some in train.
+    """
+    train = splits.get("train")
+    if train is None or not {SOURCE, MADE_BY} <= set(train.column_names):
+        return
+    sources = [source for source, by in zip(train[SOURCE][:], train[MADE_BY][:], strict=True) if source and by]
+    for split, rows in splits.items():
+        # what lacks a column of train, such as the label, is not judged
+        if split == "train" or not set(user_columns(train.column_names)) <= set(rows.column_names):
+            continue
+        judged = set(_sources(rows, reader))
+        if leaked := [source for source in sources if source in judged]:
+            of = counted(len(set(leaked)), "row", "rows")
+            raise UserError(
+                f"train has {counted(len(leaked), 'copy', 'copies')} of {of} of {split} ('{SOURCE}'): what is judged "
+                "there would have been trained on",
+                f"Augment the rows of train alone, with {split} beside them: `nlpkit augment --data FOLDER`.",
+            )
 
 
 def _cells(rows: Dataset, column: str) -> Iterator[str]:

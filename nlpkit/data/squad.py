@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from nlpkit.data.labels import is_missing
 from nlpkit.data.layouts import cells
 from nlpkit.data.one_type import as_text
+from nlpkit.data.places import PROVENANCE
 from nlpkit.data.rows import spells_half
 from nlpkit.errors import UserError
 
@@ -59,7 +60,7 @@ def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
     Returns:
         Rows of id, title, context, question and, where any question of the document has them, answers
         ({"text": [...], "answer_start": [...]}, None for a question without the key) and is_impossible. All other
-        keys are passed over; `plausible_answers` of SQuAD 2.0 are no answers.
+        keys are passed over but those of `augment`; `plausible_answers` of SQuAD 2.0 are no answers.
 
     Raises:
         UserError: the document is SQuAD's, but for a part that is named.
@@ -69,7 +70,7 @@ def questions(document: Any, name: str) -> list[dict[str, Any]] | None:
     if not isinstance(articles, list) or not any(map(is_article, articles)):
         return None
     rows = [row for i, article in enumerate(articles) for row in of_article(article, f"{name}: data[{i}]")]
-    optional = [key for key in ("answers", "is_impossible") if any(key in row for row in rows)]
+    optional = [key for key in ("answers", "is_impossible", *PROVENANCE) if any(key in row for row in rows)]
     for number, row in enumerate(rows, start=1):
         row["id"] = str(number) if row["id"] is None else row["id"]
         row.update({key: row.get(key) for key in optional})
@@ -95,7 +96,7 @@ def of_article(article: Any, where: str) -> list[dict[str, Any]]:
             id = next((str(entry[key]) for key in ("id", "qid") if entry.get(key) is not None), None)
             row = {"id": id, "title": str(article.get("title") or ""), "context": context, "question": question}
             row |= {"answers": _flat(entry, spot)} if any(key in entry for key in ANSWER_KEYS) else {}
-            row |= {"is_impossible": entry["is_impossible"]} if "is_impossible" in entry else {}
+            row |= {key: entry[key] for key in ("is_impossible", *PROVENANCE) if key in entry}
             rows.append(row)
     return rows
 

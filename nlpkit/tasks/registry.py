@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlpkit.data.findings import SHOWN
-from nlpkit.data.places import HIDDEN
+from nlpkit.data.places import user_columns
 from nlpkit.errors import UserError
 from nlpkit.models import opening
 from nlpkit.options import suggest
@@ -260,7 +260,7 @@ def pointing_elsewhere(task: type[Task], rows: Iterable[Mapping[str, Any]], way:
     try:
         yield
     except UserError as error:
-        looked = [{name: value for name, value in row.items() if name not in HIDDEN} for row in islice(rows, LOOKED_AT)]
+        looked = [{name: row[name] for name in user_columns(row)} for row in islice(rows, LOOKED_AT)]
         # A task that nothing is trained for takes rows as they come: their columns tell of no other one.
         others = classes() if task.trained_by and not any(map(task.suits, looked)) else ()
         # of tasks that read the same none is another one

@@ -14,7 +14,7 @@ from nlpkit.data import words
 from nlpkit.data.conll import CONLL_U
 from nlpkit.data.layouts import registry as layouts
 from nlpkit.data.one_type import as_text
-from nlpkit.data.places import HIDDEN
+from nlpkit.data.places import user_columns
 from nlpkit.data.words import Place
 from nlpkit.errors import UserError
 from nlpkit.reporting import counted
@@ -303,7 +303,7 @@ def named_column(named: str, columns: Sequence[str]) -> str:
 
 
 def _kinds(rows: Dataset) -> dict[str, str]:
-    return {name: _holds(feature) for name, feature in rows.features.items() if name not in HIDDEN}
+    return {name: _holds(rows.features[name]) for name in user_columns(rows.column_names)}
 
 
 def _kind_of(rows: Dataset, column: str) -> Kind | None:
