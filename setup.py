@@ -8,6 +8,7 @@ setup(
     package_data={
         "nlpkit": [
             "data/samples/**/*",
+            "augmentation/english.tsv",
             "clustering/map.js",
             "explaining/attention/page.*",
             "explaining/rows_page/rows.*",

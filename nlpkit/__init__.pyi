@@ -1376,6 +1376,195 @@ def finetune(
         nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
     """
 
+def augment(
+    data: Data | None = None,
+    *,
+    task: str = 'text-classification',
+    by: Sequence[Literal['synonyms', 'insert', 'swap', 'delete', 'keyboard', 'ocr', 'case', 'punctuation', 'mentions', 'segments', 'labelwise']] | str | Literal['synonyms', 'insert', 'swap', 'delete', 'keyboard', 'ocr', 'case', 'punctuation', 'mentions', 'segments', 'labelwise'] = ...,
+    copies: int | None = None,
+    output: str | PathLike[str] | None = None,
+    dry_run: bool = False,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | str = ...,
+    max_length: int | None = None,
+    label_delimiter: str | None = None,
+    label_names: Sequence[str] | str = ...,
+    problem: Literal['auto', 'binary', 'multi-class', 'multi-label', 'regression', 'relevance'] = 'auto',
+    threshold: float = 0.5,
+    long_text: Literal['truncate', 'head-tail', 'windows'] = 'truncate',
+    tag_column: str | None = None,
+    column: Literal['pos', 'chunk', 'ner'] | None = None,
+    scheme: Literal['auto', 'bio', 'iob1', 'bioes', 'ioe', 'io', 'plain'] = 'auto',
+    offsets: Literal['auto', 'characters', 'utf-16', 'utf-8', 'inclusive', 'from-1', 'from-1-inclusive', 'stripped', 'crlf', 'lf'] = 'auto',
+    on_bad_tags: Literal['repair', 'error'] = 'repair',
+    question_column: str | None = None,
+    context_column: str | None = None,
+    answers_column: str | None = None,
+    answer_start_column: str | None = None,
+    id_column: str | None = None,
+    doc_stride: int = 128,
+    max_answer_length: int = 30,
+    prefix: str | None = None,
+    prefix_column: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    target_columns: Sequence[str] | str = ...,
+    measure: Literal['translation', 'summary'] | None = None,
+    length_ratio: float | None = None,
+    max_words: int | None = None,
+    drop_copies: bool = False,
+    drop_repeats: bool = False,
+    max_target_length: int | None = None,
+    beams: int | None = None,
+    separator: str | None = None,
+    shape: Literal['scored-pairs', 'labelled-pairs', 'pairs', 'triplets', 'nli', 'labelled-texts', 'texts', 'taught', 'translations'] | None = None,
+    negative_columns: Sequence[str] | str = ...,
+    vector_column: str | None = None,
+    format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
+    encoding: str = 'utf-8',
+    delimiter: str | None = None,
+    quoting: Literal['auto', 'standard', 'none'] = 'auto',
+    columns: Sequence[str] | str = ...,
+    train_file: Data | None = None,
+    validation_file: Data | None = None,
+    test_file: Data | None = None,
+    data_config: str | None = None,
+    data_revision: str | None = None,
+    train_split: str | None = None,
+    validation_split: str | None = None,
+    test_split: str | None = None,
+    balance: bool = False,
+    rate: float | None = None,
+    synonyms: str | PathLike[str] | None = None,
+    keyboard: Literal['qwerty', 'qwertz', 'azerty'] = 'qwerty',
+    max_train_samples: int | None = None,
+    seed: int = 42,
+    overwrite: bool = False,
+    only_copies: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Copy the rows to train on with other words, and write both to a file.
+
+    Copies come from the train split alone, and none that is a row of another split gets in; two columns say which row each
+    comes from (augmented_from) and which operation made it (augmented_by), and training keeps a copy and its row together.
+
+    Args:
+        data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
+            rows themselves.
+        task: Task that the rows are for.
+        by: Operations, by turns; also keyboard, ocr, case, punctuation, and of words with tags
+            mentions, segments, labelwise.
+        copies: Copies of each row. Default: EDA: 16, 8 or 4.
+        output: File to write: csv, tsv, jsonl, json, parquet, conll.
+        dry_run: Show the plan and three copies of each, stop.
+        text_column: Column of the text. Default: guessed. For text-classification,
+            token-classification, fill-mask, text2text-generation, sentence-embedding.
+        text_pair_column: Column of the second text of a pair. For text-classification,
+            sentence-embedding.
+        label_column: Column of the label. Default: guessed. For text-classification,
+            sentence-embedding.
+        label_columns: Columns of 0 and 1, one for each label. For text-classification.
+        max_length: Tokens per text; the rest is cut or windowed. Default: from the data. For
+            text-classification, token-classification, fill-mask, question-answering,
+            text2text-generation, sentence-embedding.
+        label_delimiter: Separator of several labels in one cell (makes it multi-label). For
+            text-classification.
+        label_names: Names of labels that are numbers, or places in lists of 0 and 1: from 0. For
+            text-classification, sentence-embedding.
+        problem: What the labels ask for; relevance: a number from 0 to 1 (rerankers). For
+            text-classification.
+        threshold: Multi-label: probability from which a label is given. For text-classification.
+        long_text: Longer texts: cut the end, keep a quarter head and the tail (Sun 2019), or pool
+            windows. For text-classification.
+        tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
+            -1 the last). Default: guessed. For token-classification.
+        column: Which tags to take where there are several. Default: ner, else chunk, else pos. For
+            token-classification.
+        scheme: How entities are written as tags; plain: a tag stands for itself. For
+            token-classification.
+        offsets: How start and end of spans count. For token-classification.
+        on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
+            token-classification.
+        question_column: QA: column of the question. Default: guessed. For question-answering.
+        context_column: QA: column of the text that holds the answer. Default: guessed. For
+            question-answering.
+        answers_column: QA: column of the answers: {"text", "answer_start"}, a list of these, or a text;
+            none: unanswerable. Default: guessed. For question-answering.
+        answer_start_column: QA: column of the character where an answer starts. Default: guessed. For
+            question-answering.
+        id_column: QA: column of the question's id. Default: guessed. For question-answering.
+        doc_stride: QA: tokens that windows of a long context share (BERT's SQuAD script). For
+            question-answering.
+        max_answer_length: QA: most tokens per answer (BERT's SQuAD script). For question-answering.
+        prefix: Text that stands before each text, as T5 is told what to do. Default: that of training,
+            else nothing. For text2text-generation.
+        prefix_column: Column of a text that stands before each text. Default: none. For
+            text2text-generation.
+        source_language: Text to text: code of the language of the texts, as the tokenizer has it
+            (en_XX). Default: the tokenizer's. For text2text-generation.
+        target_language: Text to text: code of the language that is written (de_DE). Default: the
+            model's. For text2text-generation.
+        target_columns: Columns of what is to be written; several: several right answers. Default:
+            guessed. For text2text-generation.
+        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
+            where targets are less than half as long as texts. For text2text-generation.
+        length_ratio: Leave out rows of train of which one side has over N times the words of the other
+            (Moses: 9). Default: none. For text2text-generation.
+        max_words: Leave out rows of train of which a side has more than N words. Default: none. For
+            text2text-generation.
+        drop_copies: Leave out rows of train that are to be written as they are read. For
+            text2text-generation.
+        drop_repeats: Leave out rows of train that repeat an earlier one. For text2text-generation.
+        max_target_length: Tokens of what is to be written; the rest is cut. Default: from the data. For
+            text2text-generation.
+        beams: Continuations followed side by side, at the end of training and by default afterwards.
+            Default: the model's, else 1. For text2text-generation.
+        separator: Models without an encoder: what stands between a text and its answer. Default: a line
+            end. For text2text-generation.
+        shape: Kind of the rows. Default: from the columns. For sentence-embedding.
+        negative_columns: Columns of texts that do not belong to the first, or of lists of them. For
+            sentence-embedding.
+        vector_column: Column of vectors to learn, lists of numbers. For sentence-embedding.
+        format: Format of the files. Default: from their names.
+        encoding: Text encoding of the files.
+        delimiter: Column separator of csv (and CoNLL) files: a character, or comma, semicolon, tab,
+            pipe, space. Default: from the header.
+        quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
+        columns: Names of the columns of files without a header.
+        train_file: File of the train split (repeatable, glob); or the rows themselves.
+        validation_file: File of the validation split; or the rows themselves.
+        test_file: File of the test split; or the rows themselves.
+        data_config: Configuration of a hub data set.
+        data_revision: Revision of a hub data set.
+        train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
+        validation_split: Rows to validate on.
+        test_split: Rows to test on.
+        balance: Make copies until every class has as many rows as the most frequent one. (not with
+            copies)
+        rate: Share of the words that are changed, at least one. Default: EDA: 0.05 or 0.1.
+        synonyms: Table of synonyms: `word TAB synonym,...`, or by sense as Open English WordNet's; .gz
+            too. Default: a small one of English. (only with by synonyms, insert)
+        keyboard: Keys that lie beside one another. (only with by keyboard)
+        max_train_samples: Take at most N rows, balanced by label.
+        seed: Seed of all that is drawn.
+        overwrite: Replace output if it exists.
+        only_copies: Write the copies alone.
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
 def benchmark(
     models: Sequence[str | PathLike[str]] | str = ...,
     data: Data | None = None,
@@ -2748,8 +2937,9 @@ def distill(
         augment: Changed copies of each training row, which the teacher labels (TinyBERT: 20); 0 = off.
         augment_by: What changes in a copy: mask words, keep an n-gram, put near words in. (only with
             augment)
-        synonyms: Words that may stand for one another: on each line a word and its synonyms. Default:
-            the nearest in the teacher's embeddings. (only with augment; only with augment_by synonym)
+        synonyms: Words that may stand for one another: on each line a word and its synonyms (formats:
+            `nlpkit augment`). Default: the nearest in the teacher's embeddings. (only with augment;
+            only with augment_by synonym)
         teach: Models that write: how likely the teacher finds each piece at each token of a target
             (words), what it writes in the place of targets (texts), or both (Kim and Rush 2016).
         beams: Texts that the teacher follows side by side as it writes. Default: as its folder says.

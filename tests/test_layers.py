@@ -27,6 +27,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "services": ("serving",),
     "uses of vectors": ("searching",),
     "operations": (
+        "augmentation",
         "clustering",
         "compression",
         "distillation",

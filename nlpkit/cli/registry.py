@@ -24,6 +24,7 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: dict[str, CommandEntry] = {
     "check-data": CommandEntry("nlpkit.recipes.check_data", "Find what is wrong with data before training.", "Data"),
+    "augment": CommandEntry("nlpkit.recipes.augment", "Make changed copies of the rows to train on.", "Data"),
     "recipes": CommandEntry("nlpkit.recipes.recipes", "List the experiments that ship, for --config.", "Data"),
     "train-tokenizer": CommandEntry(
         "nlpkit.recipes.train_tokenizer", "Train a tokenizer on running text, or extend one.", "Train"

@@ -133,6 +133,7 @@ COMMANDS_MEANT: dict[str, tuple[str, ...]] = {
     "onnx": ("quantize",),
     "check": ("check-data",),
     "validate": ("check-data",),
+    **dict.fromkeys(("augmentation", "augmenter", "eda", "nlpaug", "textattack", "oversample"), ("augment",)),
     "mlm": ("pretrain-mlm",),
     "clm": ("pretrain-clm",),
     "pretrain": ("pretrain-mlm", "pretrain-clm"),

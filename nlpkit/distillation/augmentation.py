@@ -11,13 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-
-from nlpkit.errors import UserError
-from nlpkit.runs.files import small_text
 
 if TYPE_CHECKING:
     import torch
@@ -121,24 +117,3 @@ def _single(tokenizer: Any, word: str) -> int | None:
     """The one token that a word is within a text; None where there are several."""
     ids = tokenizer.encode(f"a {word}", add_special_tokens=False)[1:]
     return ids[0] if len(ids) == 1 else None
-
-
-def read_synonyms(path: Path) -> dict[str, list[str]]:
-    """A file with a word and what may stand for it on each line, separated by blanks.
-
-    Raises:
-        UserError: it cannot be read, or a line has one word only.
-    """
-    try:
-        lines = small_text(path).split("\n")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"--synonyms {path}: cannot be read: {reason}") from None
-    synonyms: dict[str, list[str]] = {}
-    for number, line in enumerate(lines, start=1):
-        word, *others = line.split() or [""]
-        if word and not others:
-            raise UserError(f"--synonyms {path}, line {number}: '{word}' has no synonym", "Write: word synonym ...")
-        if word:
-            synonyms.setdefault(word.lower(), []).extend(others)
-    return synonyms

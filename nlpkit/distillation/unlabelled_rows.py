@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nlpkit import reporting
+from nlpkit.augmentation import synonyms
 from nlpkit.data.findings import Finding
 from nlpkit.data.inputs import FORMATS, Reading, Wanted, unit
 from nlpkit.data.readers import read_rows
-from nlpkit.distillation.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
+from nlpkit.distillation.augmentation import Augmenter, Way, near_words, words_of
 from nlpkit.errors import UserError
 from nlpkit.experiment.inherited_data import ComparedDataOptions
 from nlpkit.models import fitting
@@ -44,7 +45,7 @@ class UnlabelledOptions(ComparedDataOptions, TrainingOptions):
     )
     synonyms: Path | None = option(
         None,
-        "Words that may stand for one another: on each line a word and its synonyms.",
+        "Words that may stand for one another: on each line a word and its synonyms (formats: `nlpkit augment`).",
         panel="Data",
         metavar="FILE",
         shown_default="the nearest in the teacher's embeddings",
@@ -167,7 +168,7 @@ def _augmenter(
     if "synonym" in options.augment_by:
         words = words_of([text for row in texts for text in row])
         near = (
-            read_synonyms(options.synonyms)
+            synonyms.read(options.synonyms)
             if options.synonyms is not None
             else near_words(teacher.tokenizer, _table(teacher), words)
         )

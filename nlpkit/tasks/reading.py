@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nlpkit.data.sources import LoadedData
     from nlpkit.tasks.options import TypedOptions
+    from nlpkit.tasks.rewording import Rewordable
 
 
 TaskRead = TypeVar("TaskRead")
@@ -102,6 +103,18 @@ class Reader(ABC, Generic[TaskRead]):
     def examples(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding] | None = None) -> Dataset:
         """Parse labelled rows into examples; rows that cannot be used are left out and put into `findings`."""
         raise NotImplementedError(f"{type(self).__name__} reads no labelled rows")
+
+    @property
+    def rewordable_columns(self) -> list[str]:
+        """Columns of rows whose texts may be changed without moving what is right of the row."""
+        return []
+
+    def rewordable(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding]) -> Rewordable:
+        """The user's rows with the words of each that may be changed, of a task that is `Augmentable`; rows that cannot
+        be used are left out, and put into `findings`."""
+        from nlpkit.tasks import rewording
+
+        return rewording.of_texts(rows, self.rewordable_columns)
 
     @abstractmethod
     def inputs(self, row: Mapping[str, Any]) -> dict[str, Any]:

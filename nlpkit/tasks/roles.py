@@ -634,3 +634,11 @@ class Teachable(Trainable):
 
         Its label is one that `loss` leaves out.
         """
+
+
+class Augmentable(Trainable):
+    """A task of whose rows there can be changed copies with the same label: its reader says what of a row may be
+    changed, see `Reader.rewordable`."""
+
+    ability: ClassVar[str] = "whose rows can be copied with other words"
+    operations: ClassVar[Sequence[str]] = ("augment",)

@@ -18,10 +18,10 @@ import pytest
 from conftest import rows
 
 from nlpkit import reporting
+from nlpkit.augmentation.synonyms import read as read_synonyms
 from nlpkit.data import pipes, readers, sources
 from nlpkit.data.corpus import Corpus, CorpusOptions
 from nlpkit.data.inputs import Reading
-from nlpkit.distillation.augmentation import read_synonyms
 from nlpkit.errors import RunError, UserError
 from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, evaluate, predict

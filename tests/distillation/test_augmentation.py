@@ -7,7 +7,8 @@ import pytest
 import torch
 from conftest import WORDS, make_tokenizer
 
-from nlpkit.distillation.augmentation import Augmenter, Way, near_words, read_synonyms, words_of
+from nlpkit.augmentation.synonyms import read as read_synonyms
+from nlpkit.distillation.augmentation import Augmenter, Way, near_words, words_of
 from nlpkit.errors import UserError
 
 TEXT = "the film was very good, and the soup was warm"

@@ -175,6 +175,7 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
         cases |= _of_meaning(folder, model)
     checked = ["check-data", *flags(data=run.parent / "data", model=model)]
     cases["check-data"] = Case(checked, again="--overwrite", output=".json")
+    cases["augment"] = Case(["augment", *flags(data=rows_of, copies=2)], again="--overwrite", output=".csv")
     cases["learn"] = Case(["learn", "masks"], ("plots/*.png",), again="--overwrite")
     measured = flags(launches=1, seconds=0.01, batch_sizes=1, device="cpu")
     cases["benchmark"] = Case(["benchmark", str(run), *measured], ("benchmark.csv",))
@@ -276,6 +277,7 @@ WRITES = (
     "embed",
     "embed-parquet",
     "check-data",
+    "augment",
     "learn",
     *MEANING,
 )

@@ -54,6 +54,7 @@ BARE: dict[str, list[str]] = {
     "compare": ["r", "s"],
     "report": ["r"],
     "env": [],
+    "augment": ["--data", "d", "--output", "o.csv"],
 }
 
 
@@ -97,6 +98,7 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
         command,
         *{
             "check-data": [*flags(data=run.parent / "data", model="none")],
+            "augment": [*flags(data=run.parent / "data", copies=1, output=folder / "out.csv")],
             "train-tokenizer": [*flags(data=text, vocab_size=60), *out],
             "train-vectors": [str(text), *flags(vector_size=8, epochs=1, min_count=1), *out],
             "pretrain-mlm": [*flags(data=text, tokenizer=model, **shape, **TRAINING), *out],

@@ -50,6 +50,10 @@ class MaskedLMReader(Reader[MaskedLanguageModeling]):
     def input_columns(self) -> list[str]:
         return [self.task.text]
 
+    @property
+    def rewordable_columns(self) -> list[str]:
+        return self.input_columns
+
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
         """With the hint before each text, where there are some.
 

@@ -34,7 +34,7 @@ from nlpkit.tasks.masked_lm.record import MaskedRecord
 from nlpkit.tasks.options import TextOptions
 from nlpkit.tasks.outputs import Outputs, exact
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.roles import Augmentable, Explainable, Teachable
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ CANDIDATE = np.dtype([("id", np.int64), ("score", np.float64)])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaskedLanguageModeling(Teachable, Explainable):
+class MaskedLanguageModeling(Teachable, Augmentable, Explainable):
     """See the module's docstring.
 
     Evaluation masks as training does (`nlpkit.tasks.masked_lm.masking`), single tokens, and the masks of a text depend

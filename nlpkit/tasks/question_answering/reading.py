@@ -24,6 +24,7 @@ from nlpkit.tasks.question_answering.options import (
 from nlpkit.tasks.question_answering.question_reader import QuestionReader
 from nlpkit.tasks.question_answering.task import ANSWERS_NAMES, CONTEXT_NAMES, QUESTION_NAMES, QuestionAnswering
 from nlpkit.tasks.reading import Reader, asked
+from nlpkit.tasks.rewording import Rewordable
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -72,6 +73,15 @@ class PassageReader(Reader[QuestionAnswering]):
     @property
     def group_column(self) -> str | None:
         return self.task.context
+
+    @property
+    def rewordable_columns(self) -> list[str]:
+        """The question alone: answers stand at characters of the context."""
+        return [self.task.question]
+
+    def rewordable(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding]) -> Rewordable:
+        identity = self.task.id if self.task.id in rows.column_names else None
+        return replace(super().rewordable(rows, split, origin, findings), identity=identity)
 
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
         """A row for each --question and TEXT, all about --context or --context-file."""

@@ -40,7 +40,7 @@ from nlpkit.tasks.question_answering.options import (
 )
 from nlpkit.tasks.question_answering.record import QuestionRecord
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.roles import Augmentable, Explainable, Teachable
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,7 @@ ANSWERS_NAMES = ("answers", "answer", "answer_text", "gold_answers", "answers.te
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class QuestionAnswering(Teachable, Explainable):
+class QuestionAnswering(Teachable, Augmentable, Explainable):
     """See the module's docstring.
 
     A context that does not fit beside its question is read in windows. Training points at the first and the last token

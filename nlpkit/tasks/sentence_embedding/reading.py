@@ -79,6 +79,11 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
         return [self.layout.text, self.layout.pair] if self.layout.pair else [self.layout.text]
 
     @property
+    def rewordable_columns(self) -> list[str]:
+        """The texts; those of a collection are what its judgements are of."""
+        return [] if self.layout is not None and self.layout.shape == "retrieval" else self.input_columns
+
+    @property
     def balance_column(self) -> str | None:
         labelled = self.layout is not None and self.layout.shape in ("labelled-texts", "labelled-pairs")
         return self.layout.label if labelled and self.layout else None

@@ -38,7 +38,7 @@ from nlpkit.tasks.explained import Question, require_places
 from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.forward import Part as Wanted
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.roles import Augmentable, Explainable, Teachable
 from nlpkit.tasks.sentence_embedding import (
     batches,
     explaining,
@@ -88,7 +88,7 @@ FINISHED = "sentence_embedding"  # what sentence-transformers calls the vectors 
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SentenceEmbedding(Teachable, Explainable):
+class SentenceEmbedding(Teachable, Augmentable, Explainable):
     """See the module's docstring.
 
     Args:

@@ -66,6 +66,10 @@ class Text2TextReader(Reader[Text2Text]):
     def input_columns(self) -> list[str]:
         return [self.task.text]
 
+    @property
+    def rewordable_columns(self) -> list[str]:
+        return self.input_columns
+
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
         rows, _ = super().typed(options)
         if self.task.prefix_column:

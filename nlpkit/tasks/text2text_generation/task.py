@@ -33,7 +33,7 @@ from nlpkit.tasks.features import FREE_LENGTH, PERCENTILE
 from nlpkit.tasks.forward import REQUESTS, Forward, Loss, Part
 from nlpkit.tasks.outputs import Outputs
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.roles import Augmentable, Explainable, Teachable
 from nlpkit.tasks.text2text_generation import explaining, judging, languages, token_ids
 from nlpkit.tasks.text2text_generation.options import (
     AnsweringOptions,
@@ -76,7 +76,7 @@ SEPARATOR = "\n"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Text2Text(Teachable, Explainable):
+class Text2Text(Teachable, Augmentable, Explainable):
     """See the module's docstring.
 
     Args:

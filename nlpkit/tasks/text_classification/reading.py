@@ -67,6 +67,10 @@ class TextReader(Reader[TextClassification]):
         return [self.task.text, self.task.pair] if self.task.pair else [self.task.text]
 
     @property
+    def rewordable_columns(self) -> list[str]:
+        return self.input_columns
+
+    @property
     def balance_column(self) -> str | None:
         # lists and objects are not compared by what is in them
         alike = self.cells is None or (self.cells.form == "one" and self.cells.naming is None)

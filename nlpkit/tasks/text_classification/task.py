@@ -31,7 +31,7 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import MarginOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.roles import Augmentable, Explainable, Teachable
 from nlpkit.tasks.text_classification import baseline, features, label_cells, label_columns
 from nlpkit.tasks.text_classification.label_cells import Cells
 from nlpkit.tasks.text_classification.label_columns import NOT_PUBLIC, Places
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class TextClassification(Teachable, Explainable):
+class TextClassification(Teachable, Augmentable, Explainable):
     """See the module's docstring.
 
     Args:

@@ -19,10 +19,12 @@ from nlpkit.reporting import counted
 from nlpkit.tasks import unknown_labels
 from nlpkit.tasks.options import TextOptions, UnknownLabelOptions
 from nlpkit.tasks.reading import Reader, asked
-from nlpkit.tasks.token_classification import tagged
+from nlpkit.tasks.rewording import Rewordable
+from nlpkit.tasks.token_classification import rewording, tagged
 from nlpkit.tasks.token_classification.options import TagOptions
 from nlpkit.tasks.token_classification.tag_reader import TagReader, token_lines
 from nlpkit.tasks.token_classification.tag_sets import SHOWN_TAGS
+from nlpkit.tasks.token_classification.tagged import TaggedSentence
 from nlpkit.tasks.token_classification.tags import Scheme
 from nlpkit.tasks.token_classification.task import TokenClassification
 
@@ -97,6 +99,25 @@ class TokenReader(Reader[TokenClassification]):
         from datasets import Dataset as ArrowDataset
         from datasets import Features, List, Value
 
+        reader, sentences = self._read(rows, split, origin)
+        kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
+        for where, sentence in zip(reader.places, sentences, strict=True):
+            if sentence is not None:
+                starts, ends = zip(*sentence.places, strict=True)
+                values = (sentence.text, starts, ends, sentence.tags, where)
+                for column, value in zip(kept.values(), values, strict=True):
+                    column.append(value)
+        unknown = self._settle_unknown(split, kept)
+        if findings is not None:
+            findings += reader.findings(split, self.on_bad_tags) + unknown
+            if len(rows) and not kept["text"] and split in ("train", "validation"):
+                findings.append(checks.no_rows(split, len(rows), findings))
+        place = List(Value("int32"))
+        types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
+        return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
+
+    def _read(self, rows: Dataset, split: str, origin: LoadedData) -> tuple[TagReader, list[TaggedSentence | None]]:
+        """What has read the rows, and the sentence of each, with tags; None for one that cannot be used."""
         text, tags = self._columns(rows, split)
         tagged.require_tags(rows, text, tags, where=f"{split}: ")
         plain = self.task.tag_set.plain
@@ -110,7 +131,6 @@ class TokenReader(Reader[TokenClassification]):
                 "Name another: --tag-column; --scheme says how the tags are written.",
             )
         reader = TagReader(scheme, origin.places(rows, split), token_lines(rows))
-        kept: dict[str, list[Any]] = {"text": [], "starts": [], "ends": [], "tags": [], "where": []}
         texts, cells = rows[text][:], tagged.cells(rows, tags, spelled)
         if tagged.holds_spans(rows, tags):
             other_rows = (
@@ -119,21 +139,13 @@ class TokenReader(Reader[TokenClassification]):
                 if name != split and {text, tags} <= set(other.column_names) and tagged.holds_spans(other, tags)
             )
             reader.settle_offsets((texts, cells, origin.files(rows)), self.offsets, other_rows)
-        for i, (value, cell) in enumerate(zip(texts, cells, strict=True)):
-            sentence = reader.read(i, value, cell)
-            if sentence is not None:
-                starts, ends = zip(*sentence.places, strict=True)
-                values = (sentence.text, starts, ends, sentence.tags, reader.places[i])
-                for column, value in zip(kept.values(), values, strict=True):
-                    column.append(value)
-        unknown = self._settle_unknown(split, kept)
-        if findings is not None:
-            findings += reader.findings(split, self.on_bad_tags) + unknown
-            if len(rows) and not kept["text"] and split in ("train", "validation"):
-                findings.append(checks.no_rows(split, len(rows), findings))
-        place = List(Value("int32"))
-        types = {"text": Value("string"), "starts": place, "ends": place, "tags": List(Value("string"))}
-        return ArrowDataset.from_dict(kept, features=Features({**types, "where": Value("string")}))
+        return reader, [reader.read(i, *row) for i, row in enumerate(zip(texts, cells, strict=True))]
+
+    def rewordable(self, rows: Dataset, split: str, origin: LoadedData, findings: list[Finding]) -> Rewordable:
+        """Sentences whose words carry their tags, all of them written as BIO, or plain; see `rewording`."""
+        reader, sentences = self._read(rows, split, origin)
+        findings += reader.findings(split, self.on_bad_tags)
+        return rewording.of_sentences(rows, *self._columns(rows, split), sentences, reader.scheme)
 
     def _scheme_of_rows(self, scheme: Scheme, asked: Scheme | None, split: str) -> Scheme:
         """How the tags of a split are written, which need not be how those of train are."""

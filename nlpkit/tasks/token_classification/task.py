@@ -28,7 +28,7 @@ from nlpkit.tasks.forward import Forward, Loss
 from nlpkit.tasks.heads import Head
 from nlpkit.tasks.options import MinScoreOptions, PerClassOptions
 from nlpkit.tasks.recorded import TaskRecord
-from nlpkit.tasks.roles import Explainable, Teachable
+from nlpkit.tasks.roles import Augmentable, Explainable, Teachable
 from nlpkit.tasks.token_classification import baseline, explaining, features, merging, tagged
 from nlpkit.tasks.token_classification import tags as schemes
 from nlpkit.tasks.token_classification.options import (
@@ -58,7 +58,7 @@ RARE = 10  # entities under which a type is called rare
 
 
 @dataclass(frozen=True, eq=False)
-class TokenClassification(Teachable, Explainable):
+class TokenClassification(Teachable, Augmentable, Explainable):
     """See the module's docstring.
 
     A word's tag is predicted at its first token, and only that is trained unless `label_all_tokens`. Texts beyond

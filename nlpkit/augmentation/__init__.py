@@ -1,0 +1,1 @@
+"""Changed copies of rows that keep their label: see the modules, and docs/how-to/augment.md."""
