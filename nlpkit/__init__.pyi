@@ -1447,7 +1447,7 @@ def augment(
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Report:
-    """Copy the rows to train on with other words, and write both to a file.
+    """Copy the rows to train on with other words. Writes a file with both.
 
     Copies come from the train split alone, and none that is a row of another split gets in; two columns say which row each
     comes from (augmented_from) and which operation made it (augmented_by), and training keeps a copy and its row together.
