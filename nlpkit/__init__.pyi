@@ -335,6 +335,7 @@ def finetune(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     cv: int | None = None,
     heads: Sequence[Literal['logistic', 'knn', 'mlp']] | str | Literal['logistic', 'knn', 'mlp'] = ...,
     label_texts: str | PathLike[str] | None = None,
@@ -354,6 +355,7 @@ def finetune(
     label_smoothing: float = 0.0,
     oversample: bool = False,
     word_vectors: str | PathLike[str] | None = None,
+    pooling: Literal['cls', 'mean'] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -371,7 +373,7 @@ def finetune(
         few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate.
         baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -444,6 +446,8 @@ def finetune(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
         heads: With freeze encoder: compare these heads by cross-validation, keep the best that a stock
@@ -473,6 +477,8 @@ def finetune(
         word_vectors: Vectors that word2vec, lstm, cnn begin with: of train-vectors, or a file of
             word2vec, GloVe or fastText. Default: learnt from train. (only with baseline word2vec, lstm,
             cnn, all)
+        pooling: What a new head reads: the first token, or the mean of all, by one more layer where the
+            stock class has none. Default: as the stock class.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -556,6 +562,7 @@ def finetune(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     calibrate: bool = True,
@@ -583,7 +590,7 @@ def finetune(
             -1 the last). Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -655,6 +662,8 @@ def finetune(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -749,6 +758,7 @@ def finetune(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     answers_column: str | None = None,
@@ -774,7 +784,7 @@ def finetune(
         context_column: QA: column of the text that holds the answer. Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -846,6 +856,8 @@ def finetune(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -940,6 +952,7 @@ def finetune(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'nano',
@@ -1059,6 +1072,8 @@ def finetune(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -1186,6 +1201,7 @@ def finetune(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     text_column: str | None = None,
@@ -1308,6 +1324,8 @@ def finetune(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -3730,6 +3748,7 @@ def finetune_cls(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     cv: int | None = None,
     heads: Sequence[Literal['logistic', 'knn', 'mlp']] | str | Literal['logistic', 'knn', 'mlp'] = ...,
     label_texts: str | PathLike[str] | None = None,
@@ -3749,6 +3768,7 @@ def finetune_cls(
     label_smoothing: float = 0.0,
     oversample: bool = False,
     word_vectors: str | PathLike[str] | None = None,
+    pooling: Literal['cls', 'mean'] | None = None,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
@@ -3766,7 +3786,7 @@ def finetune_cls(
         few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate.
         baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -3839,6 +3859,8 @@ def finetune_cls(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
         heads: With freeze encoder: compare these heads by cross-validation, keep the best that a stock
@@ -3868,6 +3890,8 @@ def finetune_cls(
         word_vectors: Vectors that word2vec, lstm, cnn begin with: of train-vectors, or a file of
             word2vec, GloVe or fastText. Default: learnt from train. (only with baseline word2vec, lstm,
             cnn, all)
+        pooling: What a new head reads: the first token, or the mean of all, by one more layer where the
+            stock class has none. Default: as the stock class.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -3948,6 +3972,7 @@ def finetune_embed(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     text_column: str | None = None,
@@ -4070,6 +4095,8 @@ def finetune_embed(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -4207,6 +4234,7 @@ def finetune_ner(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     calibrate: bool = True,
@@ -4234,7 +4262,7 @@ def finetune_ner(
             -1 the last). Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -4306,6 +4334,8 @@ def finetune_ner(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -4398,6 +4428,7 @@ def finetune_qa(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     answers_column: str | None = None,
@@ -4423,7 +4454,7 @@ def finetune_qa(
         context_column: QA: column of the text that holds the answer. Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -4495,6 +4526,8 @@ def finetune_qa(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -4587,6 +4620,7 @@ def finetune_seq2seq(
     push_to_hub: str | bool | None = None,
     public: bool = False,
     seeds: Sequence[int] | str | int = ...,
+    lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
     cv: int | None = None,
     size: Literal['nano', 'tiny', 'mini', 'small', 'base'] = 'nano',
@@ -4706,6 +4740,8 @@ def finetune_seq2seq(
         public: Make a new repository public. (only with push_to_hub)
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
+        lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
+            FILE.png, suggest one, stop. (not with cv or seeds or resume)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)

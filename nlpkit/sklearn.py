@@ -26,6 +26,7 @@ from nlpkit.options import DEFAULT_MODEL
 KEPT = (".json", ".safetensors", ".txt", ".model", ".jinja", ".spm")  # what a model and its tokenizer are made of
 TEXT, PAIR, LABEL = "text", "text_pair", "label"
 MOST_SEEDS = 2**31 - 1
+ANSWERED = 32  # texts of a forward pass, where no batch size was named
 
 
 class _TextEstimator(BaseEstimator):
@@ -35,9 +36,9 @@ class _TextEstimator(BaseEstimator):
         self,
         model: str = DEFAULT_MODEL,
         *,
-        epochs: float = 3.0,
-        learning_rate: float = 5e-5,
-        batch_size: int = 32,
+        epochs: float | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
         max_length: int | None = None,
         validation_share: float = 0.1,
         device: str = "auto",
@@ -66,11 +67,10 @@ class _TextEstimator(BaseEstimator):
 
         paired = isinstance(texts[0], tuple)
         columns = {TEXT: [text[0] for text in texts], PAIR: [text[1] for text in texts]} if paired else {TEXT: texts}
+        named = {"epochs": self.epochs, "learning_rate": self.learning_rate, "batch_size": self.batch_size}
         given = {
+            **{name: value for name, value in named.items() if value is not None},
             "model": self.model,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "batch_size": self.batch_size,
             "max_length": self.max_length,
             "validation_share": self.validation_share,
             "device": self.device,
@@ -104,7 +104,7 @@ class _TextEstimator(BaseEstimator):
             for name, content in self.files_.items():
                 (Path(folder.name) / name).write_bytes(content)
             threads = (self.options or {}).get("threads")
-            opened = Predictor(folder.name, device=self.device, batch_size=self.batch_size, threads=threads)
+            opened = Predictor(folder.name, device=self.device, batch_size=self.batch_size or ANSWERED, threads=threads)
             self._opened.append(opened)
             weakref.finalize(self, folder.cleanup)
         return self._opened[0]
@@ -142,9 +142,9 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
 
     Args:
         model: folder or hub name of the encoder; `minilm` by default.
-        epochs: passes over the texts.
-        learning_rate: at its peak.
-        batch_size: texts per step, and per forward pass when it answers.
+        epochs: passes over the texts; None: by their number.
+        learning_rate: at its peak; None: by the size of the model.
+        batch_size: texts per step, and per forward pass when it answers; None: by their number, and 32.
         max_length: tokens per text; None: chosen from the texts.
         validation_share: of the texts that `fit` is given, which pick the best checkpoint and calibrate the scores.
         device: auto, cpu, cuda, ...

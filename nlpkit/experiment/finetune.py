@@ -19,7 +19,16 @@ from nlpkit.baselines.lesson import Lesson
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
-from nlpkit.experiment import folds, inherited_data, lifecycle, other_models, repeats, spreads, supervised
+from nlpkit.experiment import (
+    folds,
+    inherited_data,
+    lifecycle,
+    other_models,
+    rate_finder,
+    repeats,
+    spreads,
+    supervised,
+)
 from nlpkit.experiment.beginnings import Beginning, BeginningOptions, PreTrained
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.metrics import calibration
@@ -50,7 +59,7 @@ RATED_ROWS = 256  # of validation, on which the model is timed where others stan
 ALL_FOUND = "`nlpkit check-data` lists everything that was found."
 
 
-class FinetuneOptions(BeginningOptions, DataOptions):
+class FinetuneOptions(rate_finder.RateFinderOptions, BeginningOptions, DataOptions):
     """Options of fine-tuning for any task; a recipe's Config adds those of its task."""
 
     baseline: bool | Sequence[str] = option(False, "Also train classical models, for comparison.", panel="Output")
@@ -144,8 +153,9 @@ class Finetuning(SupervisedExperiment):
         return []
 
     @classmethod
-    def opened(cls, model: Any) -> None:
-        """Change a model that was just opened, before anything is made of it."""
+    def opened(cls, model: Any, config: FinetuneOptions, begin: Beginning) -> list[tuple[str, str]]:
+        """Change a model that was just opened, before anything is made of it; lines of the plan on that."""
+        return []
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         lines = self.cut.described(seconds) if self.cut else []
@@ -216,6 +226,8 @@ def run(
             report.lines += spreads.said_of_folds(record)
         return report
 
+    if config.lr_finder is not None:
+        return rate_finder.run(config, config.lr_finder, prepared)
     return repeats.run(config, command, prepared, reported)
 
 
@@ -301,20 +313,22 @@ def _made(
         raise UserError(f"--cv: {len(named)} models of --baseline would be trained for each fold", "Name one of them.")
     begin, tokenizer = parts.begin, parts.begin.tokenizer
     model, new = begin.model(config, task, parts.head)
-    parts.kind.opened(model)
+    notes = parts.kind.opened(model, config, begin)
     size = sum(parameter.numel() for parameter in model.parameters())
     lifecycle.require_space(folder, size)
     task = task.for_model(model, tokenizer, parts.device.name)
     splits_ready, findings = ready(task)
     if (chosen := task.training_rows(examples["train"], config)) is not None:
         splits_ready["train"] = _redrawn(splits_ready["train"], chosen)
+    from nlpkit.training import defaults
     from nlpkit.training.own_weights import OwnWeights
 
     own = task.own_weights
-    notes: list[tuple[str, str]] = []
     added: list[TrainerFeature] = []
     if parts.kind.by_trainer:
-        once, notes = _features_once(config, task, model, tokenizer, splits_ready)
+        config, settled = defaults.settle(config, model, len(splits_ready["train"].features))
+        once, told = _features_once(config, task, model, tokenizer, splits_ready)
+        notes += [*told, *defaults.described(settled)]
         whole = bool(own or once)
         added = supervised.cheaper_steps(config, tokenizer, splits_ready, parts.device, embeddings=not whole)
         added += [*once, *parts.kind.added(config)]

@@ -21,6 +21,7 @@ from nlpkit.options.names import flag_of
 from nlpkit.reporting import Report, duration
 
 if TYPE_CHECKING:
+    from nlpkit.experiment.beginnings import Beginning
     from nlpkit.experiment.supervised import Evaluated
     from nlpkit.fewshot.candidates import Bench, Candidate
     from nlpkit.fewshot.choosing import Fold, Judged
@@ -37,7 +38,7 @@ UNREAD = (
     "epochs", "max_steps", "early_stopping", "batch_size", "gradient_accumulation_steps", "batching", "learning_rate",
     "schedule", "warmup", "weight_decay", "max_grad_norm", "layer_decay", "gradient_checkpointing", "compile",
     "eval_steps", "logging_steps", "checkpoint_minutes", "keep_checkpoints", "best_metric", "cv", "seeds", "trainer",
-    "class_weights", "label_smoothing", "oversample", "report_to",
+    "class_weights", "label_smoothing", "oversample", "report_to", "lr_finder", "pooling",
 )  # fmt: skip
 HEADS = {"logistic": "Frozen", "knn": "Nearest", "mlp": "TwoLayers"}
 
@@ -59,10 +60,11 @@ class FewLabels(Finetuning):
     _seconds: float = field(init=False, default=0.0)
 
     @classmethod
-    def opened(cls, model: Any) -> None:
+    def opened(cls, model: Any, config: finetune.FinetuneOptions, begin: Beginning) -> list[tuple[str, str]]:
         from nlpkit.fewshot import tuning
 
         tuning.prepare(model)
+        return []  # see `besides`
 
     @property
     def own(self) -> FewShotOptions:

@@ -83,6 +83,26 @@ def append(model: Any) -> None:
     square.requires_grad_(False)
 
 
+def free_head(model: Any, *, learns: bool = True) -> None:
+    """Make the square layer below the labels one of a head that is trained with the encoder, in place; after `append`.
+
+    It begins where a head learns at the usual rates: of BERT, whose pooler was trained on the first token, as half the
+    identity, so that what the labels read is as large as of a pooler; of others as the stock class draws it.
+
+    Args:
+        learns: whether it is trained itself.
+    """
+    square = square_layer(model)
+    assert square is not None, "as `fits` requires"
+    with torch.no_grad():
+        if SHIFTS[model.config.model_type]:
+            model._init_weights(square)
+        else:
+            square.weight.copy_(torch.eye(square.in_features) / 2)
+            square.bias.zero_()
+    square.requires_grad_(learns)
+
+
 def square_layer(model: Any) -> nn.Linear | None:
     """The layer between the first token's state and the labels that keeps its width; None where there is none, or more
     than one that could be it."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import field_validator
 
 from nlpkit.errors import UserError
-from nlpkit.options.declaring import Config, option
+from nlpkit.options.declaring import Config, option, option_like
 from nlpkit.options.device import DeviceOptions
 from nlpkit.options.values import MOST_ROWS, AtCommas, Interval, Pairs
 
@@ -241,3 +241,16 @@ class TrainingOptions(
     ComputeOptions,
 ):
     """What every training run shares. Defaults are Trainer's unless the help names another source."""
+
+
+class SettledOptions(TrainingOptions):
+    """Options of a fine-tuning, of which those that are not given are settled once model and rows are known.
+
+    What they become stands in `nlpkit.training.defaults`, and in the record of the run.
+    """
+
+    epochs: float = option_like(TrainingOptions, "epochs", shown_default="by rows")
+    batch_size: int = option_like(TrainingOptions, "batch_size", shown_default="16; 32 from 2,000 rows on")
+    learning_rate: float = option_like(
+        TrainingOptions, "learning_rate", help="Peak learning rate.", shown_default="by model size"
+    )

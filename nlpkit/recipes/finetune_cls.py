@@ -9,15 +9,23 @@ nlpkit finetune-cls --data glue:mrpc --model bert-base-uncased --dry-run
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlpkit.baselines.options import WordVectorsOptions
 from nlpkit.experiment import finetune
 from nlpkit.fewshot import experiment as few_labels
-from nlpkit.options import CalibrationOptions, option_like
+from nlpkit.options import CalibrationOptions, SettledOptions, option_like
 from nlpkit.reporting import Report
-from nlpkit.tasks.text_classification.options import Baselines, ClassificationLossOptions, ClassificationOptions
+from nlpkit.tasks.text_classification.options import (
+    Baselines,
+    ClassificationLossOptions,
+    ClassificationOptions,
+    HeadOptions,
+)
 from nlpkit.tasks.text_classification.task import TextClassification
+
+if TYPE_CHECKING:
+    from nlpkit.experiment.beginnings import Beginning
 
 COMMAND = "finetune-cls"
 ESSENTIAL: tuple[str, ...] = (
@@ -36,7 +44,13 @@ ESSENTIAL: tuple[str, ...] = (
 
 
 class Config(
-    WordVectorsOptions, ClassificationLossOptions, ClassificationOptions, CalibrationOptions, few_labels.FewLabelsConfig
+    SettledOptions,
+    HeadOptions,
+    WordVectorsOptions,
+    ClassificationLossOptions,
+    ClassificationOptions,
+    CalibrationOptions,
+    few_labels.FewLabelsConfig,
 ):
     """Options of `nlpkit finetune-cls`."""
 
@@ -48,9 +62,22 @@ class Config(
     )
 
 
+class _Training(finetune.Finetuning):
+    """A run whose head reads what it was asked to read."""
+
+    @classmethod
+    def opened(cls, model: Any, config: finetune.FinetuneOptions, begin: Beginning) -> list[tuple[str, str]]:
+        from nlpkit.tasks.text_classification import pooling
+
+        assert isinstance(config, Config)
+        if config.pooling is None:
+            return []
+        return [("head", pooling.read(model, config.pooling, frozen=config.freeze == "encoder"))]
+
+
 def build(config: Config) -> Any:
     """The Trainer of this run, ready to train; of --few-shot and --heads one that judges."""
-    kind = few_labels.FewLabels if config.few_shot or config.heads else finetune.Finetuning
+    kind = few_labels.FewLabels if config.few_shot or config.heads else _Training
     return finetune.prepare(config, COMMAND, TextClassification, kind).trainer
 
 
@@ -62,4 +89,4 @@ def run(config: Config) -> Report:
     """
     if config.few_shot or config.heads:
         return few_labels.run(config, COMMAND, TextClassification)
-    return finetune.run(config, COMMAND, TextClassification)
+    return finetune.run(config, COMMAND, TextClassification, _Training)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlpkit.experiment import finetune
-from nlpkit.options import CalibrationOptions
+from nlpkit.options import CalibrationOptions, SettledOptions
 from nlpkit.reporting import Report
 from nlpkit.tasks.token_classification.options import LabellingOptions, TokenClassificationOptions
 from nlpkit.tasks.token_classification.task import TokenClassification
@@ -31,7 +31,13 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(LabellingOptions, TokenClassificationOptions, CalibrationOptions, finetune.OneBaselineOptions):
+class Config(
+    SettledOptions,
+    LabellingOptions,
+    TokenClassificationOptions,
+    CalibrationOptions,
+    finetune.OneBaselineOptions,
+):
     """Options of `nlpkit finetune-ner`."""
 
 

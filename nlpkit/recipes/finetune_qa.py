@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlpkit.experiment import finetune
+from nlpkit.options import SettledOptions
 from nlpkit.reporting import Report
 from nlpkit.tasks.question_answering.options import QuestionAnsweringOptions
 from nlpkit.tasks.question_answering.task import QuestionAnswering
@@ -30,7 +31,7 @@ ESSENTIAL: tuple[str, ...] = (
 )
 
 
-class Config(QuestionAnsweringOptions, finetune.OneBaselineOptions):
+class Config(SettledOptions, QuestionAnsweringOptions, finetune.OneBaselineOptions):
     """Options of `nlpkit finetune-qa`."""
 
 

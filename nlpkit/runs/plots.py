@@ -259,6 +259,37 @@ def over_steps(history: History, name: str, *, log: bool = False, best_step: int
     return draw
 
 
+def rates(
+    tried: Sequence[float],
+    losses: Sequence[float],
+    smoothed: Sequence[float],
+    marks: Mapping[str, tuple[float, float]],
+    suggested: float,
+) -> Plot:
+    """Losses over the learning rate of each step, on a logarithmic axis.
+
+    Args:
+        marks: points of the smoothed line, by name.
+        suggested: a rate, at which a line stands.
+    """
+
+    @with_style
+    def draw(path: Path) -> None:
+        figure, axes = new_figure(5.6, 3.6)
+        axes.plot(tried, losses, color=COLOURS[0], alpha=0.3, linewidth=1, label="loss of a step")
+        axes.plot(tried, smoothed, color=COLOURS[0], label="smoothed")
+        for (name, point), marker, colour in zip(marks.items(), MARKERS, COLOURS[1:], strict=False):
+            axes.plot(*point, color=colour, marker=marker, linestyle="", label=f"{name}: {point[0]:.1e}")
+        axes.axvline(suggested, color=QUIET, linestyle="--", linewidth=1, label=f"suggested: {suggested:g}")
+        axes.set(xlabel="learning rate", ylabel="training loss", xscale="log")
+        axes.set_ylim(top=min(max(losses), 2 * max(smoothed[:10])) * 1.05)  # where it diverges is seen by then
+        axes.grid()
+        _legend(axes)
+        save_figure(figure, path)
+
+    return draw
+
+
 def confusion(matrix: np.ndarray, names: Sequence[str], split: str, unit: str = "rows", part: str = "") -> Plot:
     """Confusion matrix (gold rows, predicted columns), shaded by the share of the gold class, with counts.
 

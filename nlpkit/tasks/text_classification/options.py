@@ -72,6 +72,17 @@ class ClassificationLossOptions(Config):
     oversample: bool = option(False, "Draw rare classes as often as the most frequent one.", panel="Task")
 
 
+class HeadOptions(Config):
+    """Options of training: what the head reads."""
+
+    pooling: Literal["cls", "mean"] | None = option(
+        None,
+        "What a new head reads: the first token, or the mean of all, by one more layer where the stock class has none.",
+        panel="Model",
+        shown_default="as the stock class",
+    )
+
+
 class AllScoresOptions(Config):
     """What an answer has beside the label."""
 

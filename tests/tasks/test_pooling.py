@@ -1,0 +1,41 @@
+"""`--pooling`: what the new head of a classifier reads, in a way that stock classes open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import tiny
+
+from nlpkit.errors import UserError
+from nlpkit.models import mean_layer
+from nlpkit.recipes import finetune_cls
+from nlpkit.tasks.text_classification import pooling
+
+
+def test_the_mean_is_made_by_a_layer_that_stays_and_a_head_that_learns(
+    tiny_model: Path, reviews: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), "device": "cpu", "threads": 1}
+    plain = finetune_cls.build(finetune_cls.Config(**asked, output=tmp_path / "plain")).model
+    model = finetune_cls.build(finetune_cls.Config(**asked, output=tmp_path / "mean", pooling="mean")).model
+    assert model.config.num_hidden_layers == plain.config.num_hidden_layers + 1
+    assert mean_layer.is_mean_layer(model) and not mean_layer.is_mean_layer(plain)
+    assert not any(weight.requires_grad for weight in model.bert.encoder.layer[-1].parameters())
+    square = model.bert.pooler.dense
+    assert square.weight.requires_grad and torch.equal(square.weight, torch.eye(square.in_features) / 2)
+    with pytest.raises(UserError, match="has a layer that makes the mean"):
+        pooling.read(model, "cls", frozen=False)
+
+
+def test_a_class_that_has_both_is_told_which() -> None:
+    model = tiny("modernbert")
+    assert "classifier_pooling of its config" in pooling.read(model, "mean", frozen=False)
+    assert model.config.classifier_pooling == "mean"
+
+
+def test_a_model_that_cannot_says_so() -> None:
+    with pytest.raises(UserError, match="no layer more makes a mean of all in mpnet"):
+        pooling.read(tiny("mpnet"), "mean", frozen=False)
