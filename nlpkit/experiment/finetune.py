@@ -311,9 +311,14 @@ def _made(
     vectors = fitting.require(named, config)
     if cut is not None and len(named) > 1:
         raise UserError(f"--cv: {len(named)} models of --baseline would be trained for each fold", "Name one of them.")
+    from nlpkit.training import parameters
+
     begin, tokenizer = parts.begin, parts.begin.tokenizer
     model, new = begin.model(config, task, parts.head)
     notes = parts.kind.opened(model, config, begin)
+    if config.batching != "random" and (answer := task.first_answer(examples["train"])) is not None:
+        # --batching random trains as a plain Trainer does
+        parameters.start_head(model, new, answer)
     size = sum(parameter.numel() for parameter in model.parameters())
     lifecycle.require_space(folder, size)
     task = task.for_model(model, tokenizer, parts.device.name)

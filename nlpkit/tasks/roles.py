@@ -351,6 +351,11 @@ class Trainable(Judged):
         """
         return self
 
+    def first_answer(self, train: Dataset) -> np.ndarray | None:
+        """What a new head is to answer before it has learnt anything, as biases of its last layer of shape (outputs,);
+        None: 0, as it is drawn."""
+        return None
+
     @abstractmethod
     def loss(self, forward: Forward) -> Loss:
         """The training loss of a batch, a sum over its entries: who trains divides it.

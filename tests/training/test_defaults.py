@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import write_csv
 
 from nlpkit.recipes import finetune_cls, finetune_embed
 from nlpkit.training import defaults
@@ -48,3 +49,14 @@ def test_the_record_repeats_what_was_settled(tiny_model: Path, reviews: Path, tm
     settled = record["config"]
     assert (settled["epochs"], settled["learning_rate"], settled["batch_size"]) == (20, 3e-4, 16)
     assert "epochs" in finetune_cls.Config(**settled).given  # so that a config file of it settles nothing anew
+
+
+def test_a_new_head_of_scores_begins_at_their_mean(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "scores.csv", [{"text": f"film {i} good", "score": 3 + i % 3} for i in range(40)])
+    asked: dict[str, Any] = {"data": str(data), "model": str(tiny_model), "device": "cpu", "threads": 1}
+    asked |= {"problem": "regression", "label_column": "score", "validation_share": 0.25}
+    trainer = finetune_cls.build(finetune_cls.Config(**asked, output=tmp_path / "run"))
+    scores = trainer.splits["train"].examples["label"][:]
+    assert trainer.model.classifier.bias.item() == pytest.approx(sum(scores) / len(scores))
+    plain = finetune_cls.build(finetune_cls.Config(**asked, batching="random", output=tmp_path / "plain"))
+    assert plain.model.classifier.bias.item() == 0  # as a plain Trainer begins

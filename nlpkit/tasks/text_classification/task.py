@@ -356,6 +356,14 @@ class TextClassification(Teachable, Augmentable, Explainable):
     def strata(self, examples: Dataset) -> np.ndarray | None:
         return np.asarray(examples["label"][:]) if self.problem.has_one_label else None
 
+    def first_answer(self, train: Dataset) -> np.ndarray | None:
+        """Of scores their mean: from 0 on, the first steps would drive all answers up together, and the encoder too."""
+        if self.labels.problem != "regression":
+            return None
+        scores = np.asarray(train["label"][:], dtype=np.float64)
+        known = scores[scores != IGNORED]
+        return known.mean(keepdims=True) if len(known) else None
+
     def with_loss(self, options: Config, train: Dataset) -> Self:
         """With label smoothing and the loss weight of each class.
 
