@@ -103,7 +103,7 @@ def test_less_than_one_per_cent() -> None:
 
 def test_fine_tuning_says_it_in_its_plan(tiny_model: Path, reviews: Path, tmp_path: Path) -> None:
     options = {"data": str(reviews), "model": str(tiny_model), "output": tmp_path / "run", "device": "cpu"}
-    config = finetune_cls.Config(**options, max_steps=1_000)
+    config = finetune_cls.Config(**options, max_steps=1_000, batch_size=32)
     experiment = finetune.prepare(config, finetune_cls.COMMAND, TextClassification)
     on_cpu = dict(supervised.plan(experiment))
     assert ";" not in on_cpu["device"]
