@@ -2484,7 +2484,7 @@ def compress(
     test_split: str | None = None,
     max_eval_samples: int | None = None,
     validation_share: float = 0.1,
-    test_share: float | Literal['half'] = 0.0,
+    test_share: float | Literal['half'] = 'half',
     hold_out: Literal['texts', 'rows'] = 'texts',
     group_column: str | None = None,
     max_train_samples: int | None = None,
@@ -2617,8 +2617,8 @@ def compress(
         test_split: Rows to test on.
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
-        test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+        test_share: Where there is no test split, half of validation judges what the other half has
+            chosen; 0: all do both.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held

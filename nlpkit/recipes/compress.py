@@ -29,7 +29,7 @@ from nlpkit.compression import report as told
 from nlpkit.compression.wishes import Figures, Wishes, bytes_of
 from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, resume
-from nlpkit.experiment.inherited_data import TrainedDataOptions, inherit_data, open_splits
+from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor, open_trained
 from nlpkit.measurement import before_after
 from nlpkit.models import files, opening
@@ -48,6 +48,7 @@ from nlpkit.options import (
 from nlpkit.reporting import Report
 from nlpkit.runs import files as run_files
 from nlpkit.runs.folder import RunFolder
+from nlpkit.runs.standing import Standing
 from nlpkit.tasks import registry
 from nlpkit.tasks.options import TaskChoiceOptions
 from nlpkit.tasks.roles import Teachable
@@ -88,7 +89,7 @@ NEEDS = Teachable  # of the task of the model
 
 class Config(
     before_after.ComparisonOptions,
-    TrainedDataOptions,
+    ComparedDataOptions,
     CardOptions,
     FolderOptions,
     DeviceOptions,
@@ -330,7 +331,7 @@ def _chain(begun: _Begun, steps: Path) -> Any:
     config = begun.config
     # what the user named; the rest each step finds in the record of its model, as this command did
     fields = (
-        TrainedDataOptions.known_fields().keys() | {"task", "threads", "device", "precision"}
+        ComparedDataOptions.known_fields().keys() | {"task", "threads", "device", "precision"}
     ) & begun.named.keys()
     shared = {name: begun.named[name] for name in sorted(fields)}
     assert config.learning_rate is not None
@@ -451,7 +452,8 @@ def _record(begun: _Begun, wishes: Wishes, search: Search, chosen: Candidate) ->
     for item in [*(other for other in finished if other is not chosen), chosen]:
         predictor = _opened(begun, item.folder)
         sides.append(before_after.Side(item.name, predictor, before_after.weight_bytes(item.folder)))
-    front = before_after.measure(sides, begun.examples[split], split, seconds=config.measure_seconds)
+    standing = Standing.of(split, begun.data, begun.trained.record, chose=True)
+    front = before_after.measure(sides, begun.examples[split], split, seconds=config.measure_seconds, standing=standing)
     price = {
         **front,
         "device": [front["device"][0], front["device"][-1]],
