@@ -58,7 +58,7 @@ def main() -> None:
     ids = torch.randint(0, config.vocab_size, (1, asked.prompt))
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         made = writers.decoder_alone(model)
-        export.finish(made, model, packed=True, fused=False)
+        export.finish(made, model, fused=False)
         whole = onnx.opened(export.save_all({"whole": made}, Path(folder)), config)
         scheme = int8.Scheme(reduce_range=int8.needs_reduced_range())
         small = onnx.opened(export.save_all({"small": int8.dynamic(made, scheme)}, Path(folder)), config)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4  # of exported outputs, absolute up to 1 and relative above
 WORDS = (5, 8, 2, 1)  # of the texts that an export is made with and checked on
 MOST_WRITTEN = 32  # tokens behind which logits of a decoder are compared
-FORM = 2  # of graphs: raised where the same model is exported in another way, as with a cache
+FORM = 3  # of graphs: raised where the same model is exported in another way, as with a cache
 KIND = "exported"  # of entries of the cache
 ROOM = 50_000_000  # bytes without which no export is tried
 ELSEWHERE = "NLPKIT_CACHE=FOLDER names another place for it."
@@ -252,7 +252,7 @@ def _export(subject: Subject, options: SubjectOptions, folder: Path) -> None:
     except UserError as error:
         raise UserError(error.message, hint) from error
     for graph in made.values():
-        export.finish(graph, model.net, packed=True, fused=False)
+        export.finish(graph, model.net, fused=False)
     place = folder if len(made) == 1 else folder / files.ONNX_FOLDER
     place.mkdir(exist_ok=True)
     path = export.save_all(made, place)

@@ -180,20 +180,19 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def finish(made: onnx_ir.Model, model: Any, *, packed: bool, fused: bool) -> None:
+def finish(made: onnx_ir.Model, model: Any, *, fused: bool) -> None:
     """Make an exported graph ready to be written: rewritten for the CPU, its dimensions named, with the size of its
     model in its metadata.
 
     Args:
         model: that was exported.
-        packed: whether attention may be joined with its projections.
         fused: whether the graph holds another provider's operators: it is left as it is.
     """
     from nlpkit.models.onnx import PARAMETERS
     from nlpkit.quantization import graph
 
     if not fused:
-        graph.optimize(made, packed=packed)
+        graph.optimize(made)
     graph.name_dimensions(made)
     graph.forget_trace(made)
     made.metadata_props[PARAMETERS] = str(model.num_parameters())

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import platform
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nlpkit.errors import UserError
 from nlpkit.quantization import graph
+from nlpkit.quantization.graph import Scheme
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-QUANTIZED = ("MatMul", "Attention")
 VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How a graph is quantized.
-
-    Attributes:
-        per_channel: a scale for each output of a linear layer, else one for its weight.
-        reduce_range: weights in 7 bits. Without VNNI the CPU adds two products of 8 bits in 16, which overflow.
-        excluded: names of nodes that stay in float32.
-    """
-
-    per_channel: bool = True
-    reduce_range: bool = False
-    excluded: Sequence[str] = field(default=())
 
 
 def needs_reduced_range() -> bool:
@@ -48,70 +35,95 @@ def needs_reduced_range() -> bool:
 
 
 def dynamic(model: ir.Model, scheme: Scheme) -> ir.Model:
-    """Linear layers and attention in int8 with the range of their input measured at each call; tables in int8.
+    """Linear layers in int8 with the range of their input measured at each call; tables in int8.
 
     Args:
         model: float32, as `graph.optimize` leaves it; not changed.
     """
     from onnxruntime.quantization import QuantType
     from transformers.exporters import OnnxRuntimeDynamicConfig, OnnxRuntimeQuantizer
+    from transformers.exporters.configs import ExportFormat
+
+    from nlpkit.quantization.export import quiet
 
     config = OnnxRuntimeDynamicConfig(
-        op_types_to_quantize=list(QUANTIZED),
+        op_types_to_quantize=["MatMul"],
         per_channel=scheme.per_channel,
         reduce_range=scheme.reduce_range,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=list(scheme.excluded),
     )
-    return _quantized(model, scheme, OnnxRuntimeQuantizer(config))
+    with quiet():
+        done = OnnxRuntimeQuantizer(config).quantize(_prepared(model, scheme), {}, ExportFormat.ONNX)
+    done.metadata_props.update(model.metadata_props)
+    return done
 
 
 def static(model: ir.Model, scheme: Scheme, feeds: Iterable[dict[str, Any]], method: str) -> ir.Model:
     """Linear layers in int8 with the range of their input measured once; tables in int8.
 
     Args:
-        model: float32, not changed; attention and its projections are separate nodes.
+        model: float32, as `graph.optimize` leaves it; not changed.
         feeds: inputs of the graph (tensors by name) to measure ranges on.
         method: `minmax`, `entropy` (least KL divergence) or `percentile` (99.999).
     """
-    from onnxruntime.quantization import CalibrationMethod, QuantType
-    from transformers.exporters import OnnxRuntimeQuantizer, OnnxRuntimeStaticConfig
+    made = _prepared(model, scheme)
+    graph.quantize_products(made, _ranges(made, feeds, method), scheme)
+    return made
+
+
+def _prepared(model: ir.Model, scheme: Scheme) -> ir.Model:
+    """A copy, rewritten for int8 but for its linear layers."""
+    made = model.clone()
+    graph.approximate_gelu(made)
+    graph.standard_attention(made)
+    graph.quantize_embeddings(made, scheme.excluded)
+    return made
+
+
+def _ranges(model: ir.Model, feeds: Iterable[dict[str, Any]], method: str) -> dict[str, tuple[float, float]]:
+    """The smallest and the largest number in what each product reads, by its name."""
+    import onnx_ir
+    from onnxruntime.quantization import CalibrationMethod
+    from onnxruntime.quantization.calibrate import create_calibrator
+
+    from nlpkit.quantization.export import quiet
 
     methods = {
         "minmax": CalibrationMethod.MinMax,
         "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
     }
-    config = OnnxRuntimeStaticConfig(
-        op_types_to_quantize=["MatMul"],
-        per_channel=scheme.per_channel,
-        reduce_range=scheme.reduce_range,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        nodes_to_exclude=list(scheme.excluded),
-        calibrate_method=methods[method],
-        extra_options={
-            "MatMulConstBOnly": True,
-            # what reads a product (GELU, norms) works in float32: in int8 it would be turned back at once
-            "OpTypesToExcludeOutputQuantization": ["MatMul"],
-            "QDQOpTypePerChannelSupportToAxis": {"MatMul": 1},
-        },
-    )
-    return _quantized(model, scheme, OnnxRuntimeQuantizer(config, feeds))
+    with tempfile.TemporaryDirectory() as place, quiet():
+        path = Path(place) / "model.onnx"
+        onnx_ir.save(model, path, external_data="model.onnx_data")  # as it may have more than 2 GB
+        calibrator = create_calibrator(
+            path,
+            ["MatMul"],
+            augmented_model_path=str(path.with_name("measured.onnx")),
+            calibrate_method=methods[method],
+            use_external_data_format=True,
+        )
+        for feed in feeds:  # one at a time: rows of several lengths make no array
+            calibrator.collect_data(_Rows([feed]))
+        measured = calibrator.compute_data().data
+    return {name: _ends(found.range_value) for name, found in measured.items()}
 
 
-def _quantized(model: ir.Model, scheme: Scheme, quantizer: Any) -> ir.Model:
-    from transformers.exporters.configs import ExportFormat
+def _ends(found: Any) -> tuple[float, float]:
+    lowest, highest = (float(np.min(end)) for end in found)
+    return lowest, highest
 
-    from nlpkit.quantization.export import quiet
 
-    made = model.clone()
-    graph.approximate_gelu(made)
-    graph.quantize_embeddings(made, scheme.excluded)
-    with quiet():
-        done = quantizer.quantize(made, {}, ExportFormat.ONNX)
-    done.metadata_props.update(model.metadata_props)
-    return done
+class _Rows:
+    """What a calibrator reads."""
+
+    def __init__(self, feeds: Iterable[dict[str, Any]]) -> None:
+        self._feeds = iter(feeds)
+
+    def get_next(self) -> dict[str, Any] | None:
+        feed = next(self._feeds, None)
+        return None if feed is None else {name: tensor.numpy() for name, tensor in feed.items()}
 
 
 def groups(*models: ir.Model) -> dict[str, list[str]]:

@@ -365,7 +365,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
                 "--to onnx-int8 measures them at each call.",
             )
         for graph in made.values():
-            export.finish(graph, net, packed=source.to != "onnx-int8-static", fused=fusions is not None)
+            export.finish(graph, net, fused=fusions is not None)
         bar.advance()
         path = export.save_all(made, place, ending)
         difference = max(
@@ -384,7 +384,7 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
         half = copy.deepcopy(source.trained.model).half()
         made = export_cache.graphs_of(task, half, batches[0], fusions=fusions)
         for graph in made.values():
-            export.finish(graph, half, packed=False, fused=True)
+            export.finish(graph, half, fused=True)
         export.save_all(made, place, ending)
     elif source.to != "onnx-fp32":
         quantization |= _to_int8(source, made, path)

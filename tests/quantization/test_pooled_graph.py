@@ -35,7 +35,7 @@ def graph_of(run: Path, place: Path, **settings: Any) -> tuple[SentenceEmbedding
     task, model = SentenceEmbedding(vectors=Vectors(**settings)), AutoModel.from_pretrained(run).eval()
     ids = torch.arange(12).view(2, 6) + 5
     made = export.export(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, graph=task.graph)
-    export.finish(made, model, packed=True, fused=False)
+    export.finish(made, model, fused=False)
     export.save(made, place / "model.onnx")
     return task, model, OnnxModel(place / "model.onnx", model.config)
 

@@ -30,7 +30,7 @@ def saved(model: Any, folder: Path) -> Any:
     else:
         made = {"model": writers.decoder_alone(model)}
     for graph in made.values():
-        export.finish(graph, model, packed=True, fused=False)
+        export.finish(graph, model, fused=False)
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
     return onnx.opened(export.save_all(made, folder), model.config)
