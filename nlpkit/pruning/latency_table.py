@@ -255,7 +255,7 @@ def _exported(model: Any, task: Task, batch: Batch, folder: Path) -> tuple[Any, 
     scheme = int8.Scheme(per_channel=True, reduce_range=int8.needs_reduced_range())
     graphs = export_cache.graphs_of(task, model, task.model_inputs(traced))
     for name, graph in graphs.items():
-        export.finish(graph, model, packed=True, fused=False)
+        export.finish(graph, model, fused=False)
         graphs[name] = int8.dynamic(graph, scheme)
     path = export.save_all(graphs, folder)
     return onnx.opened(path, model.config), path.stat().st_size
