@@ -478,7 +478,8 @@ def finetune(
             word2vec, GloVe or fastText. Default: learnt from train. (only with baseline word2vec, lstm,
             cnn, all)
         pooling: What a new head reads: the first token, or the mean of all, by one more layer where the
-            stock class has none. Default: as the stock class.
+            stock class has none. Default: of pairs the mean, of an encoder whose folder says so; else
+            as the stock class.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -3891,7 +3892,8 @@ def finetune_cls(
             word2vec, GloVe or fastText. Default: learnt from train. (only with baseline word2vec, lstm,
             cnn, all)
         pooling: What a new head reads: the first token, or the mean of all, by one more layer where the
-            stock class has none. Default: as the stock class.
+            stock class has none. Default: of pairs the mean, of an encoder whose folder says so; else
+            as the stock class.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -39,6 +39,7 @@ class Beginning(ABC):
         name: for people.
         given: what the user called it; None of one without weights.
         revision: of a hub model.
+        place: the folder or hub name that it is opened from; None where there is none.
         config: of the model; what hangs on the tokenizer is settled with that.
         tokenizer: None until `settle`, where it is learned from the rows.
         record: of the run that made it; None where there is none.
@@ -49,6 +50,7 @@ class Beginning(ABC):
     name: str
     given: str | None
     revision: str | None = None
+    place: str | None = None
     config: PreTrainedConfig
     tokenizer: Any
     record: dict[str, Any] | None = None
@@ -82,6 +84,8 @@ class PreTrained(Beginning):
         options: which one.
         task_class: of the task.
     """
+
+    place: str
 
     def __init__(self, options: BeginningOptions, task_class: type[Trainable]) -> None:
         self.given, self.revision = options.model, options.model_revision

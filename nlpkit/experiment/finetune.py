@@ -153,9 +153,10 @@ class Finetuning(SupervisedExperiment):
         return []
 
     @classmethod
-    def opened(cls, model: Any, config: FinetuneOptions, begin: Beginning) -> list[tuple[str, str]]:
-        """Change a model that was just opened, before anything is made of it; lines of the plan on that."""
-        return []
+    def opened(cls, model: Any, config: FinetuneOptions, parts: Parts) -> tuple[FinetuneOptions, list[tuple[str, str]]]:
+        """Change a model that was just opened, before anything is made of it; the options with what that settles, and
+        lines of the plan on it."""
+        return config, []
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         lines = self.cut.described(seconds) if self.cut else []
@@ -315,7 +316,7 @@ def _made(
 
     begin, tokenizer = parts.begin, parts.begin.tokenizer
     model, new = begin.model(config, task, parts.head)
-    notes = parts.kind.opened(model, config, begin)
+    config, notes = parts.kind.opened(model, config, parts)
     if config.batching != "random" and (answer := task.first_answer(examples["train"])) is not None:
         # --batching random trains as a plain Trainer does
         parameters.start_head(model, new, answer)

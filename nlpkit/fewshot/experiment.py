@@ -21,7 +21,6 @@ from nlpkit.options.names import flag_of
 from nlpkit.reporting import Report, duration
 
 if TYPE_CHECKING:
-    from nlpkit.experiment.beginnings import Beginning
     from nlpkit.experiment.supervised import Evaluated
     from nlpkit.fewshot.candidates import Bench, Candidate
     from nlpkit.fewshot.choosing import Fold, Judged
@@ -60,11 +59,13 @@ class FewLabels(Finetuning):
     _seconds: float = field(init=False, default=0.0)
 
     @classmethod
-    def opened(cls, model: Any, config: finetune.FinetuneOptions, begin: Beginning) -> list[tuple[str, str]]:
+    def opened(
+        cls, model: Any, config: finetune.FinetuneOptions, parts: finetune.Parts
+    ) -> tuple[finetune.FinetuneOptions, list[tuple[str, str]]]:
         from nlpkit.fewshot import tuning
 
         tuning.prepare(model)
-        return []  # see `besides`
+        return config, []  # see `besides`
 
     @property
     def own(self) -> FewShotOptions:

@@ -9,7 +9,7 @@ nlpkit finetune-cls --data glue:mrpc --model bert-base-uncased --dry-run
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlpkit.baselines.options import WordVectorsOptions
 from nlpkit.experiment import finetune
@@ -23,9 +23,6 @@ from nlpkit.tasks.text_classification.options import (
     HeadOptions,
 )
 from nlpkit.tasks.text_classification.task import TextClassification
-
-if TYPE_CHECKING:
-    from nlpkit.experiment.beginnings import Beginning
 
 COMMAND = "finetune-cls"
 ESSENTIAL: tuple[str, ...] = (
@@ -66,13 +63,20 @@ class _Training(finetune.Finetuning):
     """A run whose head reads what it was asked to read."""
 
     @classmethod
-    def opened(cls, model: Any, config: finetune.FinetuneOptions, begin: Beginning) -> list[tuple[str, str]]:
+    def opened(
+        cls, model: Any, config: finetune.FinetuneOptions, parts: finetune.Parts
+    ) -> tuple[finetune.FinetuneOptions, list[tuple[str, str]]]:
         from nlpkit.tasks.text_classification import pooling
 
-        assert isinstance(config, Config)
-        if config.pooling is None:
-            return []
-        return [("head", pooling.read(model, config.pooling, frozen=config.freeze == "encoder"))]
+        assert isinstance(config, Config) and isinstance(parts.task, TextClassification)
+        begin, asked = parts.begin, config.pooling
+        trained = begin.trained is not None and begin.trained.name == parts.task.name
+        if asked is None and parts.task.paired and not trained and config.batching != "random":
+            asked = pooling.by_default(model, begin.place, begin.revision)
+        if asked is None:
+            return config, []
+        told = pooling.read(model, asked, frozen=config.freeze == "encoder")
+        return config.changed(pooling=asked), [("head", told)]
 
 
 def build(config: Config) -> Any:

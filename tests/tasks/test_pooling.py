@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from conftest import rows, write_csv
 from tiny import tiny
 
 from nlpkit.errors import UserError
@@ -28,6 +31,24 @@ def test_the_mean_is_made_by_a_layer_that_stays_and_a_head_that_learns(
     assert square.weight.requires_grad and torch.equal(square.weight, torch.eye(square.in_features) / 2)
     with pytest.raises(UserError, match="has a layer that makes the mean"):
         pooling.read(model, "cls", frozen=False)
+
+
+def test_pairs_read_the_mean_of_an_encoder_that_was_trained_so(tiny_model: Path, tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder"
+    shutil.copytree(tiny_model, encoder)
+    (encoder / "1_Pooling").mkdir()
+    (encoder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    made = [{"sentence1": row["text"], "sentence2": row["text"], "label": row["label"]} for row in rows(40)]
+    pairs = str(write_csv(tmp_path / "pairs.csv", made))
+    asked: dict[str, Any] = {"data": pairs, "device": "cpu", "threads": 1, "dry_run": True, "output": tmp_path / "run"}
+
+    def settled(**more: Any) -> Any:
+        return finetune_cls.run(finetune_cls.Config(**{**asked, "model": str(encoder), **more})).record["config"]
+
+    assert settled()["pooling"] == "mean"
+    assert settled(pooling="cls")["pooling"] == "cls"
+    assert settled(model=str(tiny_model))["pooling"] is None  # nothing says what its vectors are
+    assert settled(data=str(write_csv(tmp_path / "one.csv", rows(40))))["pooling"] is None
 
 
 def test_a_class_that_has_both_is_told_which() -> None:

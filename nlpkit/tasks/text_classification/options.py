@@ -79,7 +79,7 @@ class HeadOptions(Config):
         None,
         "What a new head reads: the first token, or the mean of all, by one more layer where the stock class has none.",
         panel="Model",
-        shown_default="as the stock class",
+        shown_default="of pairs the mean, of an encoder whose folder says so; else as the stock class",
     )
 
 

@@ -5,9 +5,31 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from nlpkit.errors import UserError
+from nlpkit.tasks.sentence_embedding.folder.reading import vectors_of
 
 Pooling = Literal["cls", "mean"]
 STOCK = "classifier_pooling"  # what configs call it whose classes have both
+
+
+def by_default(model: Any, place: str | None, revision: str | None) -> Pooling | None:
+    """What a new head for pairs of texts reads where nothing is asked for: the mean, where files beside the encoder say
+    that its vectors were trained to be that, and the class can be told so; None: what the stock class reads.
+
+    The first token of such an encoder was never looked at: with 500 pairs of STS-B a head on it learns nothing, one on
+    the mean does.
+
+    Args:
+        place: folder or hub name; None of a model that is made here.
+
+    Raises:
+        UserError: such a file is damaged.
+    """
+    from nlpkit.models import mean_layer
+
+    if place is None or not (hasattr(model.config, STOCK) or mean_layer.fits(model)):
+        return None
+    vectors = vectors_of(place, revision)
+    return "mean" if not vectors.guessed and vectors.pooling == ("mean",) else None
 
 
 def read(model: Any, pooling: Pooling, *, frozen: bool) -> str:
