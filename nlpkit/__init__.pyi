@@ -334,6 +334,7 @@ def finetune(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     cv: int | None = None,
@@ -444,6 +445,7 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -562,6 +564,7 @@ def finetune(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -661,6 +664,7 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -758,6 +762,7 @@ def finetune(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -855,6 +860,7 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -952,6 +958,7 @@ def finetune(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -1071,6 +1078,7 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -1201,6 +1209,7 @@ def finetune(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -1323,6 +1332,7 @@ def finetune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -2735,6 +2745,7 @@ def distill(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     calibrate: bool = True,
     format: Literal['csv', 'tsv', 'json', 'jsonl', 'parquet', 'xlsx', 'txt', 'conll', 'squad'] | None = None,
@@ -2921,6 +2932,7 @@ def distill(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         calibrate: Divide logits by a temperature fitted on validation, where that makes scores truer
@@ -3748,6 +3760,7 @@ def finetune_cls(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     cv: int | None = None,
@@ -3858,6 +3871,7 @@ def finetune_cls(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -3973,6 +3987,7 @@ def finetune_embed(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -4095,6 +4110,7 @@ def finetune_embed(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -4235,6 +4251,7 @@ def finetune_ner(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -4334,6 +4351,7 @@ def finetune_ner(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -4429,6 +4447,7 @@ def finetune_qa(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -4526,6 +4545,7 @@ def finetune_qa(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -4621,6 +4641,7 @@ def finetune_seq2seq(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     seeds: Sequence[int] | str | int = ...,
     lr_finder: str | PathLike[str] | None = None,
     baseline: bool = False,
@@ -4740,6 +4761,7 @@ def finetune_seq2seq(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
@@ -5989,6 +6011,7 @@ def prune(
     language: Sequence[str] | str = ...,
     push_to_hub: str | bool | None = None,
     public: bool = False,
+    judge_test: bool = True,
     sweep: Sequence[float] | str | float = ...,
     vocab_from: Sequence[str | PathLike[str]] | str = ...,
     max_growth: float = 1.0,
@@ -6160,6 +6183,7 @@ def prune(
         push_to_hub: Upload the finished run to this hub repository, `true`: of the folder's name
             (private unless public).
         public: Make a new repository public. (only with push_to_hub)
+        judge_test: Judge the model on the test split, too; a search of options leaves it for its end.
         sweep: Sparsities: make a run of each, and a plot of them all.
         vocab_from: Vocabulary: also keep the pieces that this text needs (repeatable, glob).
         max_growth: Vocabulary: keep enough pieces that text that was not read has at most N % more
@@ -6992,6 +7016,66 @@ def train_vectors(
         picture: PNG to draw the words in. (only with vectors)
         overwrite: Replace an earlier run in output.
         dry_run: Check data and options, show the plan, stop. (not with vectors)
+        config: YAML recipe, or the nlpkit.json of a run to repeat.
+        progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
+            notebook, else nothing.
+        verbose: Let the libraries say what they say unasked.
+
+    Returns:
+        What the command tells of its work; see `nlpkit.Report`.
+
+    Raises:
+        nlpkit.UserError: an option, the data or the model is wrong; the message says which, and what to do.
+    """
+
+def tune(
+    target: str,
+    *,
+    space: str | PathLike[str] | None = None,
+    trials: int | None = None,
+    sampler: Literal['tpe', 'random', 'grid', 'nsga2'] = 'tpe',
+    objective: Sequence[str] | str = ...,
+    max_minutes: float | None = None,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    seed: int = 42,
+    overwrite: bool = False,
+    pruner: Literal['none', 'median', 'asha'] = 'none',
+    jobs: int = 1,
+    storage: str | PathLike[str] | None = None,
+    options: Mapping[str, Any] = ...,
+    dry_run: bool = False,
+    config: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+) -> Report:
+    """Search the options of a command that trains: learning rate, batch size, or any other.
+    Writes a folder: the best run, its recipe, a table of all runs, pictures.
+
+    Each run is one of the command with other values, in a process of its own and a folder of its own; the first has the
+    defaults. --learning-rate 1e-5..5e-4:log is a range (:int whole numbers, :0.1 steps), --batch-size 16,32 a list; all
+    other options of the command are fixed as they are given. The best is chosen on validation and then compared with the
+    defaults on test rows, which no run has seen: where these do not tell them apart, it says that the search was not worth
+    it. Weights are kept of the best and of the defaults. A search that was ended goes on with resume=True.
+    `nlpkit tune COMMAND --help` lists what can be searched.
+
+    Args:
+        target: Command that trains: finetune-cls, distill, ...
+        space: YAML lines, OPTION: A..B[:log|:int|:STEP] or a list.
+        trials: Runs in all, with that of the defaults. Default: 20, or the grid.
+        sampler: What draws values: TPE, chance, all of a grid, NSGA-II.
+        objective: Metric on validation; or two, as accuracy,latency. Default: which picks checkpoints.
+        max_minutes: Begin no run that would end after N minutes.
+        output: Folder to write. Default: runs/tuned-<command>.
+        resume: Go on with the search in output.
+        seed: Seed of initialisation, order and dropout.
+        overwrite: Replace an earlier run in output.
+        pruner: End runs that lag behind: below the median, or by successive halving.
+        jobs: Runs at a time; on a CPU they share its threads.
+        storage: Journal file or database address that several machines share. Default: journal.log in
+            output.
+        options: Option of COMMAND, as --KEY VALUE.
+        dry_run: Check the space, show the plan, stop.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -39,6 +39,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "pruning",
         "sharding",
         "topic_models",
+        "tuning",
     ),
     "figures": ("loadtesting", "measurement", "overview"),
     "runs of a Trainer": ("baselines", "experiment"),

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from nlpkit import __version__, interrupts
 from nlpkit.annotations import kinds_of
-from nlpkit.cli import manual, shells, slips, streams
+from nlpkit.cli import manual, passing, shells, slips, streams
 from nlpkit.cli.registry import COMMANDS, CommandEntry
 from nlpkit.errors import Interrupted, NlpkitError, UserError
 from nlpkit.reporting import shown
@@ -64,13 +64,15 @@ class LazyCommand(typer.core.TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         module = importlib.import_module(self.module)
-        name, fields = str(self.name), module.Config.known_fields()
+        passing.require_target(module, args)
+        passed = passing.fields_of(module, args)
+        name, fields = str(self.name), {**module.Config.known_fields(), **passed}
         command = _command(name, module)
         command.allow_extra_args = True  # refused below, with what was meant
-        given = _translated(args, module)
+        given = _translated(args, fields)
         command.given = given
         try:
-            context = command.make_context(info_name, list(given), parent, **extra)
+            context = command.make_context(info_name, passing.gathered(given, passed), parent, **extra)
         except _exceptions.UsageError as error:
             unknown = getattr(error, "option_name", None) if hasattr(error, "possibilities") else None
             if not unknown:
@@ -86,11 +88,10 @@ class LazyCommand(typer.core.TyperCommand):
         return context
 
 
-def _translated(args: list[str], module: Any) -> list[str]:
+def _translated(args: list[str], fields: Mapping[str, Any]) -> list[str]:
     from nlpkit.cli.aliases import environment, translate
     from nlpkit.options import choices
 
-    fields = module.Config.known_fields()
     known = {name.replace("_", "-") for name in fields}
     known |= {f"no-{name}" for name in known} | {"help", "help-all", "config", "json", "quiet", "verbose"}
     switches = {name.replace("_", "-") for name, info in fields.items() if info.annotation is bool}
@@ -121,6 +122,8 @@ class RecipeCommand(typer.core.TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """The options that matter; all others are behind --help-all."""
+        if (target := passing.target(self.module, self.given)) is not None:
+            return manual.passing_on(str(self.name), target, passing.fields_of(self.module, self.given))
         return manual.short(str(self.name), self.module, self.config())
 
     def config(self) -> type[Config]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlpkit.annotations import kinds_of
+from nlpkit.cli import passing
 from nlpkit.cli.manual import SPEECH
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.cli.shells import SHELLS
@@ -54,8 +55,8 @@ def offers(words: Sequence[str]) -> list[Offer]:
         return _beginning(begun, [Offer(*row) for row in ROOT] if begun.startswith("-") else named)
     if before[place] not in COMMANDS:
         return []
-    fields = importlib.import_module(COMMANDS[before[place]].module).Config.known_fields()
-    return _of_command(fields, before[place + 1 :], begun)
+    module, behind = importlib.import_module(COMMANDS[before[place]].module), before[place + 1 :]
+    return _of_command({**module.Config.known_fields(), **passing.fields_of(module, behind)}, behind, begun)
 
 
 def _of_command(fields: Mapping[str, Any], before: Sequence[str], begun: str) -> list[Offer]:

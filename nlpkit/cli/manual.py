@@ -37,6 +37,7 @@ ENDING = (
     "nlpkit COMMAND --help   what a command writes, its options, two examples",
     "nlpkit --version; nlpkit --install-completion [bash|zsh|fish], for Tab",
 )
+NOT_LEARNED = ("Input", "Data", "Device", "Evaluation", "Output")  # panels of what changes no model, or its rows
 HELP = 53  # characters of a command's help beside its panel and name on 80 columns
 SPEECH = (
     ("--config FILE", "YAML recipe, or the nlpkit.json of a run to repeat."),
@@ -100,6 +101,45 @@ def short(command: str, module: Any, config: type[Config]) -> str:
     # on a narrow terminal what is typed stands on a line of its own
     end = f"{others}: nlpkit {command} --help-all"
     return "\n".join([*lines, *([end] if len(end) <= _width() else [f"{others}:", f"nlpkit {command} --help-all"])])
+
+
+def passing_on(command: str, target: str, fields: Mapping[str, Any]) -> str:
+    """One screen: which options of another command may have a range or a list, on the line of one that runs it.
+
+    Args:
+        command: that runs it.
+        target: that is run.
+        fields: options of that one.
+    """
+    numbers, names = [], []
+    for name, info in fields.items():
+        if info.json_schema_extra["panel"] in NOT_LEARNED:
+            continue
+        kinds, flag = kinds_of(info.annotation), f"--{name.replace('_', '-')}"
+        if kinds and kinds <= {int, float}:
+            numbers.append(flag)
+        elif _choices(info.annotation) and not kinds & {bool, list, dict}:
+            names.append(flag)
+    lines = [
+        f"Usage: nlpkit {command} {target} [OPTIONS]",
+        "",
+        *_wrapped(f"Options of {target} are fixed (--NAME VALUE) or searched (a range or a list)."),
+        "",
+        *_wrapped(f"A..B, A..B:log, A..B:int, A..B:STEP, or values at commas: {', '.join(numbers)}"),
+        "",
+        *_wrapped(f"Values at commas: {', '.join(names)}"),
+        "",
+        *_wrapped("Any other option that takes one value, such as --model: as a list in --space FILE."),
+        "",
+        f"What they are: nlpkit {target} --help-all",
+        f"Options of the search: nlpkit {command} --help",
+    ]
+    return "\n".join(lines)
+
+
+def _choices(annotation: Any) -> bool:
+    """Whether an option takes one of a few names."""
+    return any(typing.get_origin(part) is Literal for part in (annotation, *typing.get_args(annotation)))
 
 
 def whole(command: str, module: Any, config: type[Config]) -> str:

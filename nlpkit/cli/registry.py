@@ -57,6 +57,7 @@ COMMANDS: dict[str, CommandEntry] = {
         "Compress",
     ),
     "compress": CommandEntry("nlpkit.recipes.compress", "Find the best model within your limits.", "Compress"),
+    "tune": CommandEntry("nlpkit.recipes.tune", "Search the options of a command that trains.", "Train"),
     "tokenize": CommandEntry("nlpkit.recipes.tokenize", "Show how tokenizers cut texts, side by side.", "Data"),
     "predict": CommandEntry("nlpkit.recipes.predict", "Answer for texts or files with a trained model.", "Use"),
     "zero-shot": CommandEntry("nlpkit.recipes.zero_shot", "Sort texts into your own labels, without training.", "Use"),

@@ -19,7 +19,7 @@ from nlpkit.errors import UserError
 from nlpkit.experiment import lifecycle, resume, spreads, upload
 from nlpkit.experiment.inherited_data import NAMES_DATA
 from nlpkit.experiment.supervised import SupervisedExperiment
-from nlpkit.options import DataOptions, RunOptions, SeedsOptions
+from nlpkit.options import DataOptions, JudgedSplitsOptions, RunOptions, SeedsOptions
 from nlpkit.reporting import Report
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, read_record
@@ -27,7 +27,7 @@ from nlpkit.runs.folder import RunFolder, read_record
 FOLDER = "seeds"  # among the checkpoints, while the run goes on
 
 
-class RepeatedOptions(SeedsOptions, RunOptions):
+class RepeatedOptions(SeedsOptions, JudgedSplitsOptions, RunOptions):
     """What a run is that may be repeated with several seeds; its config has `DataOptions` too."""
 
 

@@ -20,7 +20,7 @@ from nlpkit.experiment import calibration, lifecycle
 from nlpkit.hardware import gpus
 from nlpkit.metrics import confused
 from nlpkit.models import fitting
-from nlpkit.options import BatchOptions, suggest
+from nlpkit.options import BatchOptions, JudgedSplitsOptions, suggest
 from nlpkit.reporting import Cell, Report, Table, counted, figures, rate, titled
 from nlpkit.runs import costs, standing
 from nlpkit.runs.few import against_baseline, chosen_by_validation, few_rows, few_steps, interval_notes, with_figures
@@ -74,7 +74,8 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
         name: the name of the trained model, for people.
         lengths: how long the texts are, for people; see `features.choose_lengths`.
         parents: the models that the trained model comes from, for the record.
-        unjudged: splits whose rows nothing can be said of, as they have no labels: they are not evaluated.
+        unjudged: splits that are not evaluated: nothing can be said of their rows, as they have no labels, or they are
+            left for later (--no-judge-test).
         calibration: what the record says of the scores, known with the evaluation.
     """
 
@@ -107,6 +108,8 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
             features: what the run adds to its training.
             train: rows to train on; those of `splits` by default.
         """
+        if not JudgedSplitsOptions.of(self.config).judge_test:
+            self.unjudged = (*self.unjudged, "test")
         splits = self.splits if train is None else {**self.splits, "train": train}
         self.trainer, self.steps = make_trainer(
             self.config, self.task, splits, self.model, self.tokenizer, self.device, self.folder, features

@@ -214,6 +214,14 @@ class CalibrationOptions(Config):
     )
 
 
+class JudgedSplitsOptions(Config):
+    """Which splits a trained model is judged on."""
+
+    judge_test: bool = option(
+        True, "Judge the model on the test split, too; a search of options leaves it for its end.", panel="Evaluation"
+    )
+
+
 class CheckpointOptions(Config):
     """When a run is saved so that it can go on."""
 

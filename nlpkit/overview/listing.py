@@ -40,7 +40,7 @@ def _rank(found: Found) -> tuple[Any, ...]:
     figure = run.figure(split, metric) if split is not None and metric is not None else None
     if figure is None or figure.value is None:
         return (True, "", "", "", 0.0)
-    value = figure.value if _lower_is_better(run.task, str(metric)) else -figure.value
+    value = figure.value if lower_is_better(run.task, str(metric)) else -figure.value
     return (False, run.task or "", str(metric), str(split), value)
 
 
@@ -49,7 +49,8 @@ def _ranked_split(found: Found) -> str | None:
     return next((split for split in (*RANKED, *present) if split in present), None)
 
 
-def _lower_is_better(task: str | None, metric: str) -> bool:
+def lower_is_better(task: str | None, metric: str) -> bool:
+    """Whether the smaller value of a metric is the better one, as the task says; None is no task."""
     from nlpkit.tasks import registry
     from nlpkit.tasks.roles import Judged
 

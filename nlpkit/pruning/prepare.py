@@ -18,7 +18,16 @@ from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.models import opening
-from nlpkit.options import AtCommas, CorpusOptions, OnlyWith, RunOptions, Strings, option, option_like
+from nlpkit.options import (
+    AtCommas,
+    CorpusOptions,
+    JudgedSplitsOptions,
+    OnlyWith,
+    RunOptions,
+    Strings,
+    option,
+    option_like,
+)
 from nlpkit.runs.folder import RunFolder, read_record
 from nlpkit.tasks import features
 from nlpkit.tasks.contract import BOOKKEEPING
@@ -54,7 +63,7 @@ OF_STRUCTURES = OnlyWith(("what",), STRUCTURES)
 IN_TRAINING = OnlyWith(("epochs",), why=" asks for training, and there is none", hint="Give --epochs.")
 
 
-class CuttingOptions(RunOptions):
+class CuttingOptions(JudgedSplitsOptions, RunOptions):
     """What is cut, how much, by which criterion, and how the model recovers."""
 
     what: Kinds = option(

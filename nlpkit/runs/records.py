@@ -528,6 +528,8 @@ class Record(Part):
     """Formats that were written and what each costs (`quantize`)."""
     word_vectors: dict[str, Any] | None = None
     """How many words have a vector, how wide it is, and the text they are learned from (`train-vectors`)."""
+    search: dict[str, Any] | None = None
+    """What was searched, each trial, and the best beside the defaults (`tune`)."""
     versions: dict[str, str] | None = None
     """nlpkit, Python and the libraries."""
     stopped: str | None = None

@@ -33,6 +33,7 @@ CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 BARE: dict[str, list[str]] = {
     "tokenize": ["a text", "--tokenizer", "t"],
     "distill": ["r"],
+    "tune": ["finetune-cls", "--data", "d", "--epochs", "1,2"],
     "train-vectors": ["f"],
     "prune": ["r"],
     "compress": ["r"],
@@ -130,6 +131,11 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "compare": [str(run), str(run_of("pairs")), "--no-judge"],
             "report": [str(run), *flags(output=folder / "page.html")],
             "env": [],
+            "tune": [
+                *("finetune-cls", "--epochs", "1,2", "--dry-run"),
+                *flags(data=run.parent / "data", model=model, **TRAINING),
+                *out,
+            ],
         }[command],
     ]
 

@@ -210,6 +210,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory, run_of: RunOf, tiny_model
         "finetune-seq2seq": ["--data", str(run_of("text-to-text").parent / "data"), "--arch", "t5"],
         "distill": [str(run), "--student-layers", "1"],
         "prune": [str(run), "--sparsity", "0.5"],
+        "tune": ["finetune-cls", "--data", str(run.parent / "data"), "--model", model, "--epochs", "1,2"],
         "quantize": [str(run), "--to", "bf16"],
         "compress": [str(run), "--max-size", "50kB", "--to", "none"],
         "benchmark": [str(run)],

@@ -1,0 +1,123 @@
+"""`nlpkit tune`, from the command line to the folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nlpkit.cli.app import main
+from nlpkit.cli.completion import offers
+from nlpkit.recipes import evaluate, finetune_cls, tune
+
+TINY = {"device": "cpu", "threads": 1, "epochs": 6, "eval_steps": 18, "batch_size": 16}
+
+
+def test_options_of_the_command_are_read_as_it_reads_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tune.Config] = []
+    monkeypatch.setattr(tune, "run", lambda config: seen.append(config) or tune.Report({}))
+    line = ["finetune-cls", "--data", "x.csv", "--model_name_or_path", "minilm", "--learning-rate=1e-5..5e-4:log"]
+    line += ["--no-calibrate", "--gradient-checkpointing", "--trials", "7", "--baseline", "svm,lstm", "--epochs", "2,3"]
+    assert main(["tune", *line]) == 0, capsys.readouterr().err
+    (config,) = seen
+    assert config.trials == 7
+    assert config.options == {
+        "data": "x.csv",
+        "model": "minilm",
+        "learning_rate": "1e-5..5e-4:log",
+        "calibrate": "false",
+        "gradient_checkpointing": "true",
+        "baseline": "svm,lstm",
+        "epochs": "2,3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["finetun-cls", "--data", "x"], "'finetun-cls' is none\n  Did you mean finetune-cls?"),
+        (["predict", "--data", "x"], "'predict' is none"),
+        (["finetune-cls", "--learning_rat", "1..2"], "Did you mean --learning-rate?"),
+        (["finetune-cls", "--epochs"], "--epochs"),
+        (["finetune-cls", "--data", "sample:feedback", "--epochs", "3"], "nothing is searched"),
+        (["finetune-cls", "--epochs", "1..2", "--data", "a", "--objective", "a,b,c"], "one or two different ones"),
+        (["finetune-cls", "--epochs", "1..2", "--data", "a", "--sampler", "nsga2"], "for two objectives"),
+        (["prune", "--epochs", "1..2"], "MODEL is required"),
+    ],
+)
+def test_a_line_that_is_wrong_is_one_message(line: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", *line]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_help_and_completion_know_what_can_be_searched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in tune.PASSES_TO:
+        assert main(["tune", command, "--help"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) <= 24 and max(map(len, lines)) <= 80
+        text = " ".join(lines)
+        assert "--learning-rate" in text and "--schedule" in text and "--push-to-hub" not in text
+    assert [offer.value for offer in offers(["tune", "finetune-cls", "--learning"])] == ["--learning-rate"]
+    assert [offer.value for offer in offers(["tune", "finetune-ner", "--sam"])] == ["--sampler"]
+
+
+def test_the_password_of_a_database_is_in_no_record() -> None:
+    config = tune.Config(target="finetune-cls", storage="postgresql://me:secret@host/x")
+    assert config.record()["storage"] == "postgresql://me:***@host/x"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_trials")
+def test_a_search_ends_with_the_best_and_what_it_is_worth(
+    tmp_path: Path, reviews: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "tuned"
+    fixed: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), **TINY}
+    line = [part for name, value in fixed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    searched = ["--learning-rate", "5e-3,1e-2", "--trials", "3", "--sampler", "random", "--seed", "1"]
+    assert main(["tune", "finetune-cls", *line, *searched, "--output", str(folder), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    search = report["search"]
+    assert [trial["trial"] for trial in search["trials"] if trial["is_default"]] == [0]
+    best, metric = search["best"], report["main_metric"]
+    figures = {trial["trial"]: trial[metric] for trial in search["trials"]}
+    assert figures[best["trial"]] == max(figures.values()) == report["metrics"]["validation"][metric]
+
+    with (folder / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row[metric]) for row in rows] == sorted(figures.values(), reverse=True)
+    assert len(rows) == 3
+
+    for number in range(3):
+        record = json.loads((folder / "trials" / f"{number:03}" / "nlpkit.json").read_text())
+        assert set(record["metrics"]) == {"train", "validation"}  # what has seen no test row cannot be chosen by it
+    kept = {file.parent.name for file in folder.rglob("model.safetensors")}
+    assert kept == {"000", f"{best['trial']:03}", "best"}
+
+    recipe = yaml.safe_load((folder / "best.yaml").read_text())
+    config = finetune_cls.Config.from_sources({}, folder / "best.yaml", "finetune-cls")
+    assert config.learning_rate == recipe["learning_rate"] == best["values"]["learning_rate"]
+    assert config.data == str(reviews) and config.epochs == 6
+
+    gain = search["gain"]
+    judged = evaluate.run(evaluate.Config(model=str(folder / "best"), split="test", save=False, device="cpu"))
+    assert gain["split"] == "test" and gain["rows"] == 32
+    assert gain["best"] == judged.metrics["test"][metric] == report["metrics"]["test"][metric]
+    assert gain["value"] == pytest.approx(gain["best"] - gain["defaults"])
+
+    assert main(["tune", "--resume", "--output", str(folder), "--trials", "4"]) == 0
+    said = capsys.readouterr()
+    assert "all 2 combinations were tried" in said.out
+    assert f"the best is trial {best['trial']}: {folder / 'best'}" in said.out
+    other = ["finetune-cls", *line, "--learning-rate", "1e-4,1e-3", "--resume", "--output", str(folder)]
+    assert main(["tune", *other]) == 2
+    assert "is of another search: space learning_rate was 0.005,0.01, here 0.0001,0.001" in capsys.readouterr().err
