@@ -429,7 +429,8 @@ def finetune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch;
+            each tenth of all where more than 10 are chosen.
         logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
@@ -647,7 +648,8 @@ def finetune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch;
+            each tenth of all where more than 10 are chosen.
         logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
@@ -843,7 +845,8 @@ def finetune(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch;
+            each tenth of all where more than 10 are chosen.
         logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
@@ -3855,7 +3858,8 @@ def finetune_cls(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch;
+            each tenth of all where more than 10 are chosen.
         logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
@@ -4334,7 +4338,8 @@ def finetune_ner(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch;
+            each tenth of all where more than 10 are chosen.
         logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.
@@ -4528,7 +4533,8 @@ def finetune_qa(
         dropout: Dropout probability everywhere. Default: the model's.
         seed: Seed of initialisation, order and dropout.
         full_determinism: Deterministic kernels on GPU too (slower).
-        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch.
+        eval_steps: Evaluate and save every N steps; below 1: a share of all steps. Default: each epoch;
+            each tenth of all where more than 10 are chosen.
         logging_steps: Log the loss every N steps; below 1: a share of all steps. Default: 50 times per
             run.
         best_metric: Metric that picks the best checkpoint. Default: the task's.

@@ -258,6 +258,9 @@ class SettledOptions(TrainingOptions):
     """
 
     epochs: float = option_like(TrainingOptions, "epochs", shown_default="by rows")
+    eval_steps: Interval = option_like(
+        TrainingOptions, "eval_steps", shown_default="each epoch; each tenth of all where more than 10 are chosen"
+    )
     batch_size: int = option_like(TrainingOptions, "batch_size", shown_default="16; 32 from 2,000 rows on")
     learning_rate: float = option_like(
         TrainingOptions, "learning_rate", help="Peak learning rate.", shown_default="by model size"

@@ -19,6 +19,7 @@ RATES = ((448, 3e-4), (640, 1e-4), (896, 5e-5))  # widths up to which a model ta
 WIDEST = 2e-5  # what a wider one takes: large
 ENOUGH_STEPS = 250
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
+EVALUATIONS = 10  # at most: of few rows in train and many in validation they would take longer than the training
 MANY_ROWS = 2_000  # from which batches are as large as elsewhere
 FEW_ROWS_BATCH = 16
 
@@ -77,6 +78,9 @@ def settle(options: T, model: Any, rows: int) -> tuple[T, list[Settled]]:
         why = f"{counted(steps, 'step', 'steps')} each, {ENOUGH_STEPS} in all are aimed at"
         found.append(Settled("epochs", epochs(steps), why))
         options = options.changed(epochs=epochs(steps))
+        if options.epochs > EVALUATIONS and options.early_stopping is None and "eval_steps" not in options.given:
+            found.append(Settled("eval_steps", 1 / EVALUATIONS, f"{EVALUATIONS} evaluations in all"))
+            options = options.changed(eval_steps=1 / EVALUATIONS)
     if "learning_rate" not in options.given:
         width = width_of(model)
         found.append(Settled("learning_rate", learning_rate(width), f"the model is {width:,} wide"))

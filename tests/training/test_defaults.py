@@ -29,6 +29,7 @@ class _Wide:
 def test_rate_by_width_and_length_by_rows(width: int, rows: int, rate: float, epochs: int, batch: int) -> None:
     config, found = defaults.settle(finetune_cls.Config(data="d"), _Wide(width), rows)
     assert (config.learning_rate, config.epochs, config.batch_size) == (rate, epochs, batch)
+    assert config.eval_steps == (0.1 if epochs == 20 else None)  # else validation would cost more than training
     told = dict(defaults.described(found))["by default"]
     assert f"learning rate {rate:g} (the model is {width:,} wide)" in told and f"epochs {epochs} (" in told
 
