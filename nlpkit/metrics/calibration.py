@@ -117,6 +117,16 @@ def confidences(decisions: Decisions) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(scores), decisions.logits.argmax(axis=1) == decisions.gold
 
 
+def probabilities_of_gold(decisions: Decisions) -> np.ndarray:
+    """The probability of what is right in each decision, shape (n,); next to 0 of a class that the model lacks."""
+    return np.exp(-_losses(decisions))
+
+
+def contradicted(decisions: Decisions) -> np.ndarray:
+    """Whether the model decides otherwise than what is right, bool of shape (n,)."""
+    return _answered(decisions) != decisions.gold
+
+
 def figures(decisions: Decisions) -> dict[str, float]:
     """Calibration figures: `ece`, `brier` and `nll`; none of no decisions.
 
@@ -172,7 +182,7 @@ def fit(decisions: Decisions) -> Fit:
     before = figures(decisions)
     known = decisions.known()
     rows = len(np.unique(known.row))
-    wrong = int((_answered(known) != known.gold).sum())
+    wrong = int(contradicted(known).sum())
     if not np.isfinite(decisions.logits).all():
         return Fit(1.0, rows, before, before, "the model gives logits that are no finite numbers")
     if rows < MIN_ROWS:

@@ -123,6 +123,29 @@ class Judged(Task):
         """The score of the answer to each example, and whether it is right; None where answers have no such score."""
         return None
 
+    def doubted(self, outputs: Outputs, examples: Dataset, least: float) -> np.ndarray | None:
+        """Which labels a model doubts, bool of shape (examples,); None where its answers are not such that one can be
+        doubted.
+
+        By default those of which any decision comes out otherwise, or gives what is labelled less probability than
+        `least`: a class, a label of several, the tag of a word.
+
+        Args:
+            outputs: merged, one for each example.
+            least: probability that a label must have, from 0 to 1.
+        """
+        import numpy as np
+
+        from nlpkit.metrics import calibration
+
+        decided = self.decisions(outputs, examples)
+        if decided is None:
+            return None
+        bad = calibration.contradicted(decided) | (calibration.probabilities_of_gold(decided) < least)
+        doubted = np.zeros(len(examples), dtype=bool)
+        doubted[decided.row[bad]] = True
+        return doubted
+
     def margins(self, outputs: Outputs) -> np.ndarray | None:
         """How far the score of each answer is from that of the one next to it; None where answers are not chosen among
         labels."""

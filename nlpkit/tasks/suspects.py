@@ -90,7 +90,17 @@ def doubted(task: Judged, outputs: Outputs, examples: Dataset, most: int) -> Sus
     said = f"models trained on other rows judged {len(examples):,} rows: {metric} {value:.3f}"
     if not task.higher_is_better(metric) or value / task.point < TRUSTED:
         return Suspects(f"not named: {said}, too little to doubt a label by")
-    return Suspects(said, [_shown(row) for row in _sure(task.view.mistakes(outputs, examples))[:most]])
+    return Suspects(said, contradicted(task, outputs, examples, most))
+
+
+def contradicted(task: Judged, outputs: Outputs, examples: Dataset, most: int) -> list[dict[str, Any]]:
+    """What the task says of the rows whose label a model contradicts surely, the surest first.
+
+    Args:
+        outputs: of the model, one for each example.
+        most: rows to name.
+    """
+    return [_shown(row) for row in _sure(task.view.mistakes(outputs, examples))[:most]]
 
 
 def _sure(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -433,6 +433,11 @@ class QuestionAnswering(Teachable, Augmentable, Explainable):
         scores = np.array([answer["score"] for answer in self.decode(outputs, contexts)])
         return scores, np.array([match.exact > 0 for match in self.matches_of(outputs, examples)])
 
+    def doubted(self, outputs: Sequence[np.ndarray], examples: Dataset, least: float) -> np.ndarray:
+        """See `Judged.doubted`: those whose answer is not found, by an F1 of its words and a gold answer's below
+        `least`."""
+        return np.array([match.f1 < least for match in self.matches_of(outputs, examples)], dtype=bool)
+
     def no_answer(self) -> dict[str, Any]:
         return {**super().no_answer(), **dict.fromkeys(("start", "end", "null_margin", "n_best"))}
 
