@@ -16,6 +16,7 @@ from nlpkit.tasks.rewording import Rewordable
 
 TRIES = 3  # of one copy: what is drawn anew where the first draw changes nothing, or makes what is there already
 DROPPED = ("unchanged", "duplicate", "held out")
+DOUBTED = "doubted"  # why copies are dropped besides, where a model checks their labels
 
 Key = Callable[[Mapping[str, Any]], tuple[str, ...]]
 
@@ -46,13 +47,33 @@ class Made:
     Attributes:
         copies: by row, and in the order in which they were made.
         dropped: operation -> why -> how many copies that were wanted are not there: the operation found nothing to
-            change in the row, or made a copy that is there already, or a row of a split that is judged.
+            change in the row, or made a copy that is there already, or a row of a split that is judged; or a model
+            doubts the label of the copy.
         fixed: rows of which nothing may be changed, as they have no text.
+        checked: whether a model looked at the labels.
     """
 
     copies: list[Copy] = field(default_factory=list)
     dropped: dict[str, Counter[str]] = field(default_factory=dict)
     fixed: int = 0
+    checked: bool = False
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why copies may have been dropped."""
+        return (*DROPPED, DOUBTED) if self.checked else DROPPED
+
+    def without(self, doubted: Sequence[bool]) -> Made:
+        """The same without the copies whose label a model doubts, which are counted.
+
+        Args:
+            doubted: of each copy.
+        """
+        dropped = {name: Counter(why) for name, why in self.dropped.items()}
+        for copy, doubtful in zip(self.copies, doubted, strict=True):
+            dropped[copy.by][DOUBTED] += bool(doubtful)
+        kept = [copy for copy, doubtful in zip(self.copies, doubted, strict=True) if not doubtful]
+        return Made(kept, dropped, self.fixed, checked=True)
 
     def count(self, why: str) -> int:
         """Copies that were dropped for a reason, of all operations."""

@@ -51,13 +51,20 @@ class Checker:
     predictor: Predictor[Judged]
     least: float
 
-    def doubts(self, rows: Sequence[Mapping[str, Any]], split: str, origin: LoadedData) -> Doubts:
+    def doubts(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        split: str,
+        origin: LoadedData,
+        wheres: Sequence[str] | None = None,
+    ) -> Doubts:
         """What it says of labelled rows.
 
         Args:
             rows: by column, as the user has them.
             split: that they belong to, for messages.
             origin: of the data.
+            wheres: what each row is called; None: by its number.
 
         Raises:
             UserError: it is for other rows, or for other labels.
@@ -74,7 +81,9 @@ class Checker:
             examples = reader.examples(read, split, origin, findings)
         stop_on_errors(findings)
         if not len(examples):
-            raise UserError(f"--checked-by {self.name} can read none of the rows", "Name a model that was trained on them.")
+            raise UserError(
+                f"--checked-by {self.name} can read none of the rows", "Name a model that was trained on them."
+            )
         with reporting.current().progress(f"check {split}", len(examples), "rows") as bar:
             outputs = self.predictor.reading(reader).outputs(examples[:], bar)
         task = reader.task.with_conventions(outputs)
@@ -87,7 +96,11 @@ class Checker:
         places = {where: i for i, where in enumerate(origin.places(read, split))}
         doubted = np.ones(len(rows), dtype=bool)
         doubted[[places[where] for where in examples["where"][:]]] = found
-        return Doubts(doubted, suspects.contradicted(task, outputs, examples, NAMED))
+        named = [
+            {**row, "where": row["where"] if wheres is None else wheres[places[row["where"]]]}
+            for row in suspects.contradicted(task, outputs, examples, NAMED)
+        ]
+        return Doubts(doubted, named)
 
 
 def open_checker(name: str, least: float, options: DeviceOptions) -> Checker:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.augmentation.operation import Material
+from nlpkit.augmentation.options import AugmentationOptions
 from nlpkit.data.wording import Word, Wording, is_outside, text_of
 from nlpkit.errors import UserError
 from nlpkit.explaining.attention.masked import fills_masks
@@ -37,10 +39,12 @@ class MaskedWords:
     Args:
         filler: a model that fills masks.
         rate: share of the words of a text that change, one at least.
+        name: see `Operation`.
     """
 
     filler: Predictor[Any]
     rate: float
+    name: str = "masked-lm"
     _known: dict[tuple[str, str], Choice] = field(init=False, default_factory=dict)  # by text with a mask, and word
     _mark: str = field(init=False)
 
@@ -126,19 +130,35 @@ def _replaceable(word: Word) -> bool:
     return bool(_LETTERS.fullmatch(word.text)) and is_outside(word)
 
 
+def masked_words(options: AugmentationOptions, material: Material) -> MaskedWords:
+    """See `operation.Make`.
+
+    Raises:
+        UserError: no model is named, or it fills no masks; or each word has a tag, which another one would not have.
+    """
+    if options.filler is None:
+        raise UserError("--by masked-lm: no model that fills masks is named", "Add --filler MODEL.")
+    if material.tags == "plain" and options.checked_by is None:
+        raise UserError(
+            "--by masked-lm: each word has a tag, and the word in its place may have another one",
+            "Add --checked-by RUN, or take --by labelwise.",
+        )
+    return MaskedWords(open_filler(options.filler, options), material.rate)
+
+
 def open_filler(name: str, options: DeviceOptions) -> Predictor[Any]:
-    """The model of --masked-lm.
+    """The model of --filler.
 
     Raises:
         UserError: it is no model that fills masks.
     """
     device = {field: getattr(options, field) for field in DeviceOptions.model_fields}
     filler: Predictor[Any] = open_predictor(
-        TrainedModelOptions(model=name, **device), command="augment --masked-lm", exported=False
+        TrainedModelOptions(model=name, **device), command="augment --filler", exported=False
     )
     if not fills_masks(filler.model):
         raise UserError(
-            f"--masked-lm {name} is a model for {filler.task.name}", "Name one that fills masks: pretrain-mlm makes them."
+            f"--filler {name} is a model for {filler.task.name}", "Name one that fills masks: pretrain-mlm makes them."
         )
     # some of what a model says is no whole word, or the one that is hidden
     return filler.configured(MaskedLMAnswerOptions(top_k=3 * CANDIDATES))

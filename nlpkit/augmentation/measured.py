@@ -17,7 +17,7 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,7 @@ SIDES: Mapping[Side, str] = {
     "without": "rows, as many steps",
     "as_long": "rows, as many epochs",
 }
+FORMAT = "jsonl"  # of the files that are trained on
 JUDGED = "judged.json"  # in the folder of a training: what it came to, and its figures in draws of the judged rows
 AT_THE_END = 0.999999  # share of the steps at which a training is judged: after the last one alone
 SPLIT = "validation"  # what the judged rows are to each training, which chooses nothing by them
@@ -133,25 +134,24 @@ class Comparing:
         command: that trains.
         options: of each training, without those that are `OURS`.
         judged: file of the rows that judge.
-        folder: of the trainings.
         device: where they are judged.
     """
 
     command: str
     options: Mapping[str, Any]
     judged: Path
-    folder: Path
     device: DeviceOptions
 
-    def cell(self, material: Material, size: str, seed: int) -> Cell:
-        """The trainings of one number of rows and one seed; those that are there are not repeated."""
-        place = self.folder / f"{size}-{seed}"
+    def cell(self, material: Material, place: Path, seed: int) -> Cell:
+        """The trainings of one number of rows and one seed; those that are there are not repeated.
+
+        Args:
+            place: folder of their runs.
+        """
         augmented = self._trained(place / "with", material.augmented, seed)
         alone = self._trained(place / "without", material.plain, seed, max_steps=augmented.steps)
         as_long = self._trained(place / "as_long", material.plain, seed)
-        return Cell(
-            material.rows, material.copies, seed, {"with": augmented, "without": alone, "as_long": as_long}
-        )
+        return Cell(material.rows, material.copies, seed, {"with": augmented, "without": alone, "as_long": as_long})
 
     def _trained(self, folder: Path, rows: Path, seed: int, **more: Any) -> Trained:
         options = {
@@ -247,12 +247,6 @@ def gain(cells: Sequence[Cell], over: Side) -> Gain:
     freedom = variance**2 / (of_seeds**2 / (len(each) - 1) + of_rows**2 / max(units - 1, 1))
     reach = float(stats.t.ppf((1 + intervals.LEVEL) / 2, freedom)) * math.sqrt(variance)
     return Gain(value, (value - reach, value + reach))
-
-
-def by_size(cells: Sequence[Cell]) -> Iterator[tuple[int, list[Cell]]]:
-    """The cells of each number of rows, in their order."""
-    for rows in dict.fromkeys(cell.rows for cell in cells):
-        yield rows, [cell for cell in cells if cell.rows == rows]
 
 
 def read_training(path: Path | None, read: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:

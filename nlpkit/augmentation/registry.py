@@ -37,6 +37,9 @@ OPERATIONS: dict[str, Entry] = {
     "mentions": Entry("tagged:mentions", "other entities of the same type", "entities"),
     "segments": Entry("tagged:shuffled", "words in another order within entities and between them", "entities"),
     "labelwise": Entry("tagged:labelwise", "other words with the same tag", "tags"),
+    "masked-lm": Entry("masked:masked_words", "what a masked language model writes in the place of some words"),
+    "back-translation": Entry("rewritten:back_translated", "through another language and back", "texts"),
+    "paraphrase": Entry("rewritten:paraphrased", "in other words", "texts"),
 }
 _LACKING = {
     "tags": "words with tags (--task token-classification)",

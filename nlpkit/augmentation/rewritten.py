@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from nlpkit import reporting
+from nlpkit.augmentation.operation import Material
+from nlpkit.augmentation.options import AugmentationOptions
 from nlpkit.data.wording import Wording, text_of, words_of
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor, TrainedModelOptions, open_predictor
@@ -21,7 +23,6 @@ from nlpkit.options import DeviceOptions, flag_of
 from nlpkit.tasks.roles import Judged
 from nlpkit.tasks.text2text_generation.options import Text2TextAnswerOptions
 
-TEMPERATURE = 0.8  # of Xie et al. 2020, section 5: between 0.7 and 0.9
 TEXTS_AT_ONCE = 256
 
 
@@ -34,13 +35,13 @@ class Rewritten:
 
     Args:
         name: see `Operation`.
-        writers: a paraphraser, or two translators.
+        writers: a paraphraser, or two translators, and how each is asked.
         temperature: of the first one; 0: the likeliest text, of which there is one.
     """
 
     name: str
-    writers: Sequence[Predictor[Any]]
-    temperature: float = TEMPERATURE
+    writers: Sequence[tuple[Predictor[Any], Text2TextAnswerOptions]]
+    temperature: float
 
     def changed(self, wordings: Sequence[Wording], generators: Sequence[np.random.Generator]) -> list[Wording | None]:
         """See `Operation`; None of a text that comes back as it was, or that a model did not bring to an end."""
@@ -48,9 +49,9 @@ class Rewritten:
         seed = int(generators[0].integers(2**31)) if generators else 0
         written: list[str | None] = list(texts)
         with reporting.current().progress(self.name, len(texts) * len(self.writers), "texts") as bar:
-            for place, writer in enumerate(self.writers):
+            for place, (writer, options) in enumerate(self.writers):
                 drawn = {"temperature": self.temperature, "seed": seed} if place == 0 and self.temperature else {}
-                asked = writer.configured(Text2TextAnswerOptions(**drawn))
+                asked = writer.configured(options.changed(**drawn))
                 for first in range(0, len(texts), TEXTS_AT_ONCE):
                     some = slice(first, first + TEXTS_AT_ONCE)
                     written[some] = _answers(asked, written[some])
@@ -77,6 +78,42 @@ def _answers(writer: Predictor[Any], texts: Sequence[str | None]) -> list[str | 
 def _same(copy: str, text: str) -> bool:
     """Whether a copy differs from its text in capitals and blanks at most."""
     return copy.lower().split() == text.lower().split()
+
+
+def back_translated(options: AugmentationOptions, material: Material) -> Rewritten:
+    """See `operation.Make`.
+
+    Raises:
+        UserError: no two models are named that translate.
+    """
+    if len(options.translators) != 2:
+        raise UserError(
+            "--by back-translation: it takes two models, into another language and back",
+            "Name them: --translators Helsinki-NLP/opus-mt-en-de,Helsinki-NLP/opus-mt-de-en.",
+        )
+    writers = open_writers(options.translators, "translators", options)
+    asked = [Text2TextAnswerOptions()] * 2
+    if options.languages:
+        if len(options.languages) != 2:
+            raise UserError("--languages takes two codes", "The texts' own first: --languages en_XX,de_DE.")
+        own, other = options.languages
+        asked = [
+            Text2TextAnswerOptions(source_language=own, target_language=other),
+            Text2TextAnswerOptions(source_language=other, target_language=own),
+        ]
+    return Rewritten("back-translation", list(zip(writers, asked, strict=True)), options.temperature)
+
+
+def paraphrased(options: AugmentationOptions, material: Material) -> Rewritten:
+    """See `operation.Make`.
+
+    Raises:
+        UserError: no model is named that writes.
+    """
+    if options.paraphraser is None:
+        raise UserError("--by paraphrase: no model that writes is named", "Add --paraphraser MODEL.")
+    (writer,) = open_writers([options.paraphraser], "paraphraser", options)
+    return Rewritten("paraphrase", [(writer, Text2TextAnswerOptions())], options.temperature)
 
 
 def open_writers(names: Sequence[str], option: str, options: DeviceOptions) -> list[Predictor[Any]]:

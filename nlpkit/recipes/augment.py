@@ -12,17 +12,19 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit import reporting
-from nlpkit.augmentation.options import AugmentationOptions
+from nlpkit.augmentation.options import CommandOptions
 from nlpkit.data import draws, duplicates, splits
 from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import MADE_BY, SOURCE, source_id
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, FolderOptions, OutputOptions, SeedOptions, SourceOptions, option, option_like
+from nlpkit.options import DataOptions, SeedOptions, option, option_like
 from nlpkit.reporting import Cell, Report, Table, counted
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
@@ -32,7 +34,9 @@ from nlpkit.tasks.roles import Augmentable
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from nlpkit.augmentation import measured
     from nlpkit.augmentation.copies import Copy, Made
+    from nlpkit.augmentation.doubts import Checker
     from nlpkit.augmentation.operation import Operation
     from nlpkit.data.sources import LoadedData
     from nlpkit.data.wording import Wording
@@ -40,13 +44,13 @@ if TYPE_CHECKING:
     from nlpkit.tasks.rewording import Rewordable
 
 COMMAND = "augment"
-ESSENTIAL: tuple[str, ...] = ("data", "task", "by", "copies", "output", "dry_run")
+ESSENTIAL: tuple[str, ...] = ("data", "task", "by", "copies", "measure", "output", "dry_run")
 NEEDS = Augmentable  # of the task that the rows are for
 EXAMPLES = 3  # of each operation that --dry-run shows
 _LOOKED_AT = 50  # rows among which --dry-run looks for them
 
 
-class Config(DeferredOptions, AugmentationOptions, SourceOptions):
+class Config(DeferredOptions, CommandOptions):
     """Options of `nlpkit augment`."""
 
     kind: ClassVar[Kind] = "data_options"
@@ -59,12 +63,7 @@ class Config(DeferredOptions, AugmentationOptions, SourceOptions):
         DataOptions, "max_train_samples", help="Take at most N rows, balanced by label."
     )
     seed: int = option_like(SeedOptions, "seed", help="Seed of all that is drawn.", panel="Augmentation")
-    output: Path | None = option(
-        None, "File to write: csv, tsv, jsonl, json, parquet, conll.", panel="Output", metavar="FILE"
-    )
-    overwrite: bool = option_like(FolderOptions, "overwrite", help="Replace --output if it exists.")
     only_copies: bool = option(False, "Write the copies alone.", panel="Output")
-    dry_run: bool = option_like(OutputOptions, "dry_run", help="Show the plan and three copies of each, stop.")
 
     @classmethod
     def task_of(cls, values: Mapping[str, Any]) -> type[Task] | None:
@@ -72,21 +71,48 @@ class Config(DeferredOptions, AugmentationOptions, SourceOptions):
 
 
 def run(config: Config) -> Report:
-    """Make the copies and write them; returns how many of each operation there are, and how many were dropped."""
-    from nlpkit.augmentation import copies, written
-    from nlpkit.augmentation import registry as operations
-    from nlpkit.augmentation.operation import Material
-    from nlpkit.experiment.supervised import settle_findings
+    """Make the copies and write them; returns how many of each operation there are, and how many were dropped. With
+    --measure returns what they gain.
+    """
+    from nlpkit.augmentation import measuring, written
     from nlpkit.runs.files import require_writable
 
     config.refuse_unread()
     task_class = registry.require_class(registry.task_class(config.task), NEEDS, COMMAND)
+    if config.measure:
+        own, loaded, reader = _opened(config, task_class)
+        columns = {name: getattr(own, name) for name in own.given & task_class.data_options.model_fields.keys()}
+        return measuring.run(own, COMMAND, loaded, reader, columns, partial(_written, own, loaded, reader))
     format = ""
     if config.output is not None:
         format = written.format_of(config.output, task_class.file_formats)
         require_writable(config.output, overwrite=config.overwrite)
     elif not config.dry_run:
         raise UserError("--output is missing", "Name the file to write, or look first: --dry-run.")
+    config, loaded, reader = _opened(config, task_class)
+    train = _sampled(loaded.splits["train"], reader, config)
+    begun = _begun(config, loaded, reader, train)
+    if config.output is not None:
+        written.require_fitting(config.output, format, begun.rows)
+    _tell_plan(config, loaded, begun.rows, begun.operations, begun.wanted, begun.rate)
+    if config.dry_run:
+        return _dry_run(config, begun.rows, begun.operations, reader, begun.held_out)
+    made = _made(config, loaded, reader, begun)
+    lines = _checked_rows(loaded, begun, train)
+    assert config.output is not None
+    all_rows = _with_provenance(begun.rows, made, _sources(train, reader), train, only_copies=config.only_copies)
+    written.write(config.output, format, all_rows, None, overwrite=config.overwrite)
+    report = _report(config, loaded, task_class, reader, begun.rows, made, begun.wanted, begun.rate)
+    report.lines += lines
+    return report
+
+
+def _opened(config: Config, task_class: type[Augmentable]) -> tuple[Config, LoadedData, Reader[Any]]:
+    """The options with those of the task, the data, and what reads them.
+
+    Raises:
+        UserError: there is no train split, or the rows are of another task.
+    """
     config = config.for_task(task_class)
     loaded = splits.load(config, task_class)
     if "train" not in loaded.splits:
@@ -96,32 +122,103 @@ def run(config: Config) -> Report:
         )
     with registry.pointing_elsewhere(task_class, loaded.splits["train"], "--task {task} augments them."):
         task = task_class.from_data(loaded.splits, config)
-        reader = splits.settled(loaded, task.reader(options=config))
-        train = _sampled(loaded.splits["train"], reader, config)
-        findings: list[Finding] = []
+        return config, loaded, splits.settled(loaded, task.reader(options=config))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Rows of train, and what is to be made of them.
+
+    Attributes:
+        wanted: copies of each.
+        held_out: the keys of rows that no copy may be.
+        checker: the model of --checked-by.
+    """
+
+    rows: Rewordable
+    operations: Sequence[Operation]
+    wanted: Sequence[int]
+    rate: float
+    held_out: set[tuple[str, ...]]
+    checker: Checker | None
+
+
+def _begun(config: Config, loaded: LoadedData, reader: Reader[Any], train: Dataset) -> _Begun:
+    from nlpkit.augmentation import doubts
+    from nlpkit.augmentation import registry as operations
+    from nlpkit.augmentation.operation import Material
+    from nlpkit.experiment.supervised import settle_findings
+
+    findings: list[Finding] = []
+    with registry.pointing_elsewhere(type(reader.task), train, "--task {task} augments them."):
         rows = reader.rewordable(train, "train", loaded, findings)
     settle_findings(findings)
     if not any(rows.wordings):
-        raise UserError(f"no row of train has a text that {COMMAND} may change", f"{task.name} reads {task.reads}.")
-    if config.output is not None:
-        written.require_fitting(config.output, format, rows)
+        raise UserError(
+            f"no row of train has a text that {COMMAND} may change", f"{reader.task.name} reads {reader.task.reads}."
+        )
     wanted = _wanted(config, reader, rows)
     rate, _ = _recommended(config, rows)
     material = Material([wording for found in rows.wordings for wording in found.values()], rate, rows.tags)
-    chosen = operations.make(config, material)
-    held_out = _held_out(loaded, reader)
-    _tell_plan(config, loaded, rows, chosen, wanted, rate)
-    if config.dry_run:
-        return _dry_run(config, rows, chosen, reader, held_out)
+    checker = doubts.open_checker(config.checked_by, config.least, config) if config.checked_by else None
+    return _Begun(rows, operations.make(config, material), wanted, rate, _held_out(loaded, reader), checker)
+
+
+def _made(config: Config, loaded: LoadedData, reader: Reader[Any], begun: _Begun) -> Made:
+    """The copies, without those whose label the model of --checked-by doubts.
+
+    Raises:
+        UserError: there is none.
+    """
+    from nlpkit.augmentation import copies
+
+    rows, wanted = begun.rows, begun.wanted
     with reporting.current().progress(COMMAND, sum(wanted), "copies") as bar:
-        made = copies.make(rows, chosen, wanted, reader.input_columns, held_out, config.seed, bar.advance)
+        made = copies.make(
+            rows, begun.operations, wanted, reader.input_columns, begun.held_out, config.seed, bar.advance
+        )
+    if made.copies and begun.checker is not None:
+        found = begun.checker.doubts([copy.values for copy in made.copies], "copies", loaded)
+        made = made.without(found.doubted.tolist())
     if not made.copies:
         raise UserError(f"no copy was made: {_dropped(made, sum(wanted))}", "Try other operations: --by.")
-    sources = _sources(train, reader)
-    all_rows = _with_provenance(rows, made, sources, train, only_copies=config.only_copies)
-    assert config.output is not None
-    written.write(config.output, format, all_rows, None, overwrite=config.overwrite)
-    return _report(config, loaded, task_class, reader, rows, made, wanted, rate)
+    return made
+
+
+def _checked_rows(loaded: LoadedData, begun: _Begun, train: Dataset) -> list[str]:
+    """Of the rows as they were collected those whose label the model of --checked-by doubts; they stay."""
+    from nlpkit.tasks import suspects
+
+    if begun.checker is None:
+        return []
+    name, wheres = begun.checker.name, loaded.places(train, "train")
+    found = begun.checker.doubts(begun.rows.rows, "train", loaded, [wheres[number] for number in begun.rows.numbers])
+    count = int(found.doubted.sum())
+    if not count:
+        return [f"labels: {name} doubts that of no row as it was collected"]
+    doubted = f"{counted(count, 'row', 'rows')} as {'it was' if count == 1 else 'they were'} collected"
+    return [
+        f"labels to look at: {name} doubts that of {doubted}; they stay, with the copies that it does not doubt",
+        *(f"  {suspects.line(row)}" for row in found.named),
+    ]
+
+
+def _written(
+    config: Config, loaded: LoadedData, reader: Reader[Any], size: int | None, seed: int, place: Path
+) -> measured.Material:
+    """Files of rows of train and of these with their copies, for a training; of all rows where `size` is None."""
+    from nlpkit.augmentation import measured, written
+
+    drawn = config.changed(max_train_samples=size, seed=seed)
+    train = _sampled(loaded.splits["train"], reader, drawn)
+    begun = _begun(drawn, loaded, reader, train)
+    made = _made(drawn, loaded, reader, begun)
+    both = list(_with_provenance(begun.rows, made, _sources(train, reader), train, only_copies=False))
+    files = (place / f"rows.{measured.FORMAT}", place / f"copies.{measured.FORMAT}")
+    material = measured.Material(*files, len(begun.rows.rows), len(made.copies))
+    for file, rows in ((material.plain, both[: material.rows]), (material.augmented, both)):
+        written.write(file, measured.FORMAT, rows, None, overwrite=True)
+    return material
 
 
 def _sampled(train: Dataset, reader: Reader[Any], config: Config) -> Dataset:
@@ -267,14 +364,13 @@ def _dry_run(
 
 def _dropped(made: Made, wanted: int) -> str:
     """Of the copies that were wanted those that are not there, by why."""
-    from nlpkit.augmentation.copies import DROPPED
-
     said = {
         "unchanged": "nothing to change",
         "duplicate": "equal to a row or a copy that is there",
         "held out": "equal to a row of another split",
+        "doubted": "with a label that the model of --checked-by doubts",
     }
-    parts = [f"{made.count(why):,} {said[why]}" for why in DROPPED if made.count(why)]
+    parts = [f"{made.count(why):,} {said[why]}" for why in made.reasons if made.count(why)]
     return f"of {wanted:,} wanted {', '.join(parts)}" if parts else f"all {wanted:,} wanted"
 
 
@@ -288,12 +384,10 @@ def _report(
     wanted: Sequence[int],
     rate: float,
 ) -> Report:
-    from nlpkit.augmentation.copies import DROPPED
-
     count = Counter(copy.by for copy in made.copies)
-    header = ["operation", "copies", *(f"dropped: {why}" for why in DROPPED)]
+    header = ["operation", "copies", *(f"dropped: {why}" for why in made.reasons)]
     cells: list[list[Cell]] = [
-        [name, count[name], *(dropped[why] for why in DROPPED)] for name, dropped in made.dropped.items()
+        [name, count[name], *(dropped[why] for why in made.reasons)] for name, dropped in made.dropped.items()
     ]
     tables = [Table("copies", header, cells)]
     classes = _classes(config, reader, rows, made)
@@ -315,7 +409,7 @@ def _report(
         "wanted": sum(wanted),
         "rate": rate,
         "operations": {
-            name: {"copies": count[name], **{why.replace(" ", "_"): dropped[why] for why in DROPPED}}
+            name: {"copies": count[name], **{why.replace(" ", "_"): dropped[why] for why in made.reasons}}
             for name, dropped in made.dropped.items()
         },
         "classes": {str(name): {"rows": rows_of, "with_copies": both} for name, (rows_of, both) in classes.items()},

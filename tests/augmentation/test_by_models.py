@@ -14,6 +14,7 @@ from nlpkit.data.wording import Word, text_of, words_of
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.options import DeviceOptions
+from nlpkit.tasks.text2text_generation.options import Text2TextAnswerOptions
 
 DEVICE = DeviceOptions(device="cpu", threads=1)
 
@@ -87,7 +88,8 @@ def test_texts_go_through_another_language_and_back_and_those_that_come_back_ali
     log: list[Any] = []
     there = Writer({"good film": "guter Film", "bad film": "schlechter Film", "long": "lang..."}, log)
     back = Writer({"guter Film": "Good  film", "schlechter Film": "a poor movie"}, log)
-    operation = Rewritten("back-translation", [there, back], 0.8)  # type: ignore[list-item]
+    plain = Text2TextAnswerOptions()
+    operation = Rewritten("back-translation", [(there, plain), (back, plain)], 0.8)  # type: ignore[list-item]
     copies = operation.changed([words_of(text) for text in there.table], generators(3))
     assert [copy and text_of(copy) for copy in copies] == [None, "a poor movie", None]
     assert [drawn for drawn, _ in log] == [0.8, 0.0]  # on the way back the likeliest
@@ -96,7 +98,7 @@ def test_texts_go_through_another_language_and_back_and_those_that_come_back_ali
 def test_models_of_another_kind_are_refused(run_of: Any) -> None:
     with pytest.raises(UserError, match="is a model for text2text-generation"):
         masked.open_filler(str(run_of("text-to-text")), DEVICE)
-    with pytest.raises(UserError, match="--back-translate .* is a model for fill-mask, and turns no text into another"):
-        rewritten.open_writers([str(run_of("masked-lm"))], "back_translate", DEVICE)
-    (once, again) = rewritten.open_writers([str(run_of("text-to-text"))] * 2, "back_translate", DEVICE)
+    with pytest.raises(UserError, match=r"--translators .* is a model for fill-mask, and turns no text into another"):
+        rewritten.open_writers([str(run_of("masked-lm"))], "translators", DEVICE)
+    (once, again) = rewritten.open_writers([str(run_of("text-to-text"))] * 2, "translators", DEVICE)
     assert once is again

@@ -74,9 +74,9 @@ def test_without_copies_there_are_as_many_steps_and_what_is_there_is_not_trained
 
     monkeypatch.setattr(running, "run", run)
     monkeypatch.setattr(measured, "judged", judged)
-    comparing = Comparing("finetune-cls", {"epochs": 3}, tmp_path / "judged.csv", tmp_path / "runs", DEVICE)
+    comparing = Comparing("finetune-cls", {"epochs": 3}, tmp_path / "judged.csv", DEVICE)
     material = Material(tmp_path / "plain.csv", tmp_path / "copies.csv", 50, 200)
-    made = comparing.cell(material, "50", 7)
+    made = comparing.cell(material, tmp_path / "runs", 7)
     assert [trial.folder.name for trial in begun] == ["with", "without", "as_long"]
     assert [trial.options.get("max_steps") for trial in begun] == [None, 12, None]
     assert [trial.options["train_file"] for trial in begun] == [
@@ -84,7 +84,7 @@ def test_without_copies_there_are_as_many_steps_and_what_is_there_is_not_trained
     ]  # fmt: skip
     assert all(trial.options["seed"] == 7 and trial.options["epochs"] == 3 for trial in begun)
     assert not list(tmp_path.rglob("*.safetensors"))
-    assert comparing.cell(material, "50", 7) == made and len(begun) == 3
+    assert comparing.cell(material, tmp_path / "runs", 7) == made and len(begun) == 3
 
 
 def test_options_that_would_make_the_comparison_unfair_are_refused(tmp_path: Path) -> None:
