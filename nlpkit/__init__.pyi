@@ -1412,8 +1412,9 @@ def augment(
     data: Data | None = None,
     *,
     task: str = 'text-classification',
-    by: Sequence[Literal['synonyms', 'insert', 'swap', 'delete', 'keyboard', 'ocr', 'case', 'punctuation', 'mentions', 'segments', 'labelwise']] | str | Literal['synonyms', 'insert', 'swap', 'delete', 'keyboard', 'ocr', 'case', 'punctuation', 'mentions', 'segments', 'labelwise'] = ...,
+    by: Sequence[Literal['synonyms', 'insert', 'swap', 'delete', 'keyboard', 'ocr', 'case', 'punctuation', 'mentions', 'segments', 'labelwise', 'masked-lm', 'back-translation', 'paraphrase']] | str | Literal['synonyms', 'insert', 'swap', 'delete', 'keyboard', 'ocr', 'case', 'punctuation', 'mentions', 'segments', 'labelwise', 'masked-lm', 'back-translation', 'paraphrase'] = ...,
     copies: int | None = None,
+    measure: bool = False,
     output: str | PathLike[str] | None = None,
     dry_run: bool = False,
     text_column: str | None = None,
@@ -1443,7 +1444,6 @@ def augment(
     source_language: str | None = None,
     target_language: str | None = None,
     target_columns: Sequence[str] | str = ...,
-    measure: Literal['translation', 'summary'] | None = None,
     length_ratio: float | None = None,
     max_words: int | None = None,
     drop_copies: bool = False,
@@ -1467,13 +1467,27 @@ def augment(
     train_split: str | None = None,
     validation_split: str | None = None,
     test_split: str | None = None,
+    overwrite: bool = False,
+    device: str = 'auto',
+    precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
+    threads: int | None = None,
     balance: bool = False,
     rate: float | None = None,
     synonyms: str | PathLike[str] | None = None,
     keyboard: Literal['qwerty', 'qwertz', 'azerty'] = 'qwerty',
+    filler: str | PathLike[str] | None = None,
+    translators: Sequence[str] | str = ...,
+    languages: Sequence[str] | str = ...,
+    paraphraser: str | PathLike[str] | None = None,
+    temperature: float = 0.8,
+    checked_by: str | None = None,
+    least: float = 0.5,
+    rows: Sequence[int | Literal['all']] | str | int | Literal['all'] = ...,
+    seeds: Sequence[int] | str | int = ...,
+    training: str | PathLike[str] | None = None,
+    resume: bool = False,
     max_train_samples: int | None = None,
     seed: int = 42,
-    overwrite: bool = False,
     only_copies: bool = False,
     config: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -1488,10 +1502,11 @@ def augment(
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
             rows themselves.
         task: Task that the rows are for.
-        by: Operations, by turns; also keyboard, ocr, case, punctuation, and of words with tags
-            mentions, segments, labelwise.
+        by: Operations, by turns; also keyboard, ocr, case, punctuation, masked-lm, back-translation,
+            paraphrase; of words with tags mentions, segments, labelwise.
         copies: Copies of each row. Default: EDA: 16, 8 or 4.
-        output: File to write: csv, tsv, jsonl, json, parquet, conll.
+        measure: Train with copies and without: what do they gain? For text2text-generation.
+        output: File to write; with measure a run folder.
         dry_run: Show the plan and three copies of each, stop.
         text_column: Column of the text. Default: guessed. For text-classification,
             token-classification, fill-mask, text2text-generation, sentence-embedding.
@@ -1542,8 +1557,6 @@ def augment(
             model's. For text2text-generation.
         target_columns: Columns of what is to be written; several: several right answers. Default:
             guessed. For text2text-generation.
-        measure: Text to text: judge by BLEU and chrF, or by ROUGE. Default: as trained, else summary
-            where targets are less than half as long as texts. For text2text-generation.
         length_ratio: Leave out rows of train of which one side has over N times the words of the other
             (Moses: 9). Default: none. For text2text-generation.
         max_words: Leave out rows of train of which a side has more than N words. Default: none. For
@@ -1575,15 +1588,35 @@ def augment(
         train_split: Rows to train on, e.g. 'train[:2000]+train[-2000:]'.
         validation_split: Rows to validate on.
         test_split: Rows to test on.
+        overwrite: Replace output if it exists.
+        device: auto, cpu, cuda, cuda:1, mps.
+        precision: Arithmetic of the forward pass.
+        threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         balance: Make copies until every class has as many rows as the most frequent one. (not with
             copies)
         rate: Share of the words that are changed, at least one. Default: EDA: 0.05 or 0.1.
         synonyms: Table of synonyms: `word TAB synonym,...`, or by sense as Open English WordNet's; .gz
             too. Default: a small one of English. (only with by synonyms, insert)
         keyboard: Keys that lie beside one another. (only with by keyboard)
+        filler: Model that fills masks. (only with by masked-lm)
+        translators: Models that translate into another language, and back (opus-mt-en-de and
+            opus-mt-de-en of Helsinki-NLP). (only with by back-translation)
+        languages: Translators of several languages: codes of the texts' own and of the other one
+            (en_XX,de_DE). Default: those of each translator. (only with translators)
+        paraphraser: Model that writes a text in other words. (only with by paraphrase)
+        temperature: Of what translators (on the way out) and paraphrasers write; 0: the likeliest text.
+            (only with by back-translation, paraphrase)
+        checked_by: Trained run of the task: copies whose label it doubts are dropped, rows whose label
+            it doubts are listed.
+        least: Probability that it must give a label. (only with checked_by)
+        rows: Rows of train that are learnt from and copied, balanced by label, drawn anew for each
+            seed. (only with measure)
+        seeds: Seeds of rows, copies and training. (only with measure)
+        training: Options of the command that trains (YAML): model, epochs, learning_rate, ... Default:
+            its defaults. (only with measure)
+        resume: Go on with the interrupted run in output. (only with measure)
         max_train_samples: Take at most N rows, balanced by label.
         seed: Seed of all that is drawn.
-        overwrite: Replace output if it exists.
         only_copies: Write the copies alone.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a

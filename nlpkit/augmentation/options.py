@@ -52,7 +52,7 @@ class AugmentationOptions(DeviceOptions):
         "words with tags mentions, segments, labelwise.",
         panel="Augmentation",
         metavar="NAME,...",
-        shown_default="synonyms,insert,swap,delete",
+        shown_default="the four of EDA",
     )
     copies: int | None = option(
         None,
@@ -149,7 +149,7 @@ class WrittenOptions(Config):
 
     output: Path | None = option(
         None,
-        "File to write (.csv, .jsonl, .parquet, .conll, ...), or folder (--measure).",
+        "File to write; with --measure a run folder.",
         panel="Output",
         metavar="FILE",
     )

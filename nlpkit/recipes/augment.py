@@ -4,7 +4,7 @@ Copies come from the train split alone, and none that is a row of another split 
 comes from (augmented_from) and which operation made it (augmented_by), and training keeps a copy and its row together.
 
 Examples: nlpkit augment --data reviews.csv --copies 4 --output more.csv
-nlpkit augment --task token-classification --data news --by mentions --output news.conll
+nlpkit augment --data reviews.csv --copies 4 --measure --output runs/gain
 """
 
 from __future__ import annotations
