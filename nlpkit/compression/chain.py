@@ -15,6 +15,8 @@ from nlpkit.trials import running
 from nlpkit.trials.running import Trial
 
 ALPHA = 0.9  # share of the teacher's logits in the loss, as in docs/tutorials/big-to-small.md
+# of the states layer by layer, as in TinyBERT (Jiao et al. 2020): the student has the teacher's layers and tokens
+HIDDEN = 1.0
 RECOVERY = 0.5  # epochs of the recovery after pruning, as a share of those of the student
 # what int8 costs is part of the price, whatever the search makes of it: no layer is left in float32 for it
 ANY_DROP = 100.0
@@ -154,6 +156,7 @@ class Chain:
             if kind == 0:
                 folder = self.folder / f"{name}-distilled"
                 options = {**self._common(model, "teacher"), **training, "student_layers": str(shape.layers)}
+                options |= {"hidden_weight": HIDDEN}
                 options |= {"unlabelled": list(self.unlabelled)} if self.unlabelled else {}
                 trial, title = Trial("distill", options, folder), f"{name}: {shape.layers} layers learn"
             else:
