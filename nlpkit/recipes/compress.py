@@ -474,7 +474,7 @@ def _record(begun: _Begun, wishes: Wishes, search: Search, chosen: Candidate) ->
         **own,
         **_head(begun),
         "task": own["task"],
-        "parents": own["parents"],
+        "steps": 0,  # those of its own runs are told in their folders
         "metrics": metrics,
         **intervals.record({name: found.evidence for name, found in judged.items()}, metrics),
         "judged": {name: len(begun.examples[name]) for name in metrics},

@@ -33,6 +33,7 @@ def test_it_ends_with_a_run_within_the_limits(trained: Path, tmp_path: Path) -> 
     assert record["price"]["split"] == "test" and len(record["price"]["sides"]) == 2
     judged = evaluate.run(evaluate.Config(model=str(folder), save=False, threads=1, device="cpu")).record
     assert judged["metrics"]["test"]["accuracy"] == record["metrics"]["test"]["accuracy"]
+    assert "Made of binary, by `nlpkit compress`" in (folder / "README.md").read_text()
     with (folder / "front.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["binary", found["chosen"]]
