@@ -99,9 +99,11 @@ class Chain:
     def vocabulary(self) -> Made:
         """The model with the pieces that are needed, and nothing else changed."""
         trial = Trial(
-            "prune", {**self._common(self.model, "model"), "what": ["vocabulary"]}, self.folder / "vocabulary"
+            "prune", {**self._common(self.model, "model"), "what": ["vocabulary"]}, self.folder / "fewer-pieces"
         )
-        return self._made("vocabulary", [self._run(trial, "vocabulary: cut to the pieces that are needed")])
+        return self._made(
+            "fewer-pieces", [self._run(trial, "fewer-pieces: a vocabulary without those that nothing needs")]
+        )
 
     def exported(self, name: str, model: Path | str, seconds: float = 0.0, steps: Sequence[Path] = ()) -> Made:
         """A model in the format that is wished for; itself where that is none.
@@ -141,11 +143,11 @@ class Chain:
     def named(self, shape: Shape) -> str:
         """A name of a shape, for folders and tables."""
         parts = [f"{shape.layers}-layers", f"ffn-{shape.width}"]
-        return "-".join([*parts, *(["vocabulary"] if shape.vocabulary else [])])
+        return "-".join([*parts, *(["fewer-pieces"] if shape.vocabulary else [])])
 
     def _steps(self, shape: Shape, effort: Effort, name: str) -> Iterator[tuple[Trial, str]]:
         """The steps of a chain that train, and what is said while each runs."""
-        model = str(self.folder / "vocabulary") if shape.vocabulary else self.model
+        model = str(self.folder / "fewer-pieces") if shape.vocabulary else self.model
         trains = [shape.layers < self.layers, shape.width < self.width]
         epochs = [effort.epochs, effort.epochs * (RECOVERY if trains[0] else 1.0)]
         whole = sum(share for share, wanted in zip(epochs, trains, strict=True) if wanted)

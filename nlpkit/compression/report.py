@@ -51,7 +51,7 @@ def branches(search: Search) -> Table:
     """What the branches are expected to be like, before any is trained."""
     found = shapes.within(search.wishes, search.costs, search.vocabularies) if search.wishes.of_shape else []
     whole = shapes.Shape(search.costs.layers, search.costs.width)
-    listed = [("as it is", whole, search.costs.expected(whole))]
+    listed = [("whole", whole, search.costs.expected(whole))]
     listed += [(search.chain.named(branch.shape), branch.shape, branch.expected) for branch in found]
     rows: list[list[Cell]] = [
         [
@@ -133,7 +133,7 @@ def stopped(found: Mapping[str, Any], wishes: Wishes) -> list[str]:
     if binding:
         reasons.append(f"what binds is {' and '.join(binding)}")
     for item in map(Candidate.from_record, found["candidates"]):
-        if item.effort == "whole" and item.name != chosen.name and (missed := wishes.missed(item.figures, SLACK)):
+        if item.effort == "trained" and item.name != chosen.name and (missed := wishes.missed(item.figures, SLACK)):
             reasons.append(f"{item.name} goes further: {'; '.join(missed)}")
     return reasons
 
@@ -161,5 +161,7 @@ def write(found: Mapping[str, Any], folder: Path) -> None:
     x = [sides[0]["p50_ms"] / side["p50_ms"] if timed else sides[0]["bytes"] / side["bytes"] for side in sides]
     y = [side["metrics"][metric] for side in sides]
     label = "times as fast, one by one" if timed else "times smaller"
-    picture = plots.front(x, y, [side["name"] for side in sides], label, metric)
+    picture = plots.front(
+        x, y, [side["name"] for side in sides], label, metric, lower_is_better=found["lower_is_better"]
+    )
     plots.draw({"front": picture}, folder / "plots")

@@ -40,7 +40,7 @@ class Candidate:
         name: for tables.
         steps: folders of its steps, the last one holds it; empty of the model itself.
         shape: of it.
-        effort: how it was trained: `none`, `short` or `whole`.
+        effort: how it was trained: `none`, `short` or `trained`.
         figures: measured; the drop is that on validation.
         metric: its main metric there.
         stopped: why it was given up before its last step; None where it was not.
@@ -155,16 +155,16 @@ class Search:
         """What needs no training: the format alone, and with a smaller vocabulary."""
         whole_shape = Shape(self.costs.layers, self.costs.width)
         if self.chain.to is not None:
-            self._once("as-it-is", whole_shape, "none", lambda: self.chain.exported("as-it-is", self.chain.model))
+            self._once("whole", whole_shape, "none", lambda: self.chain.exported("whole", self.chain.model))
         if True in self.vocabularies:
             cut = Shape(self.costs.layers, self.costs.width, vocabulary=True)
-            self._once("vocabulary", cut, "none", self._vocabulary)
+            self._once("fewer-pieces", cut, "none", self._vocabulary)
 
     def _vocabulary(self) -> Made:
         made = self.chain.vocabulary()
         if self.chain.to is None:
             return made
-        return self.chain.exported("vocabulary", made.folder, made.seconds, made.steps)
+        return self.chain.exported("fewer-pieces", made.folder, made.seconds, made.steps)
 
     def _level(self, wishes: Wishes) -> Candidate | None:
         """The best model within limits on its shape: short trials of all branches, then the best of them whole."""
@@ -249,12 +249,12 @@ class Search:
         return next((other for other in again if other.shape.layers == branch.shape.layers), branch)
 
     def _whole(self, branch: Branch) -> Candidate:
-        name = f"{self.chain.named(branch.shape)}-whole"
+        name = f"{self.chain.named(branch.shape)}-trained"
         if name not in self.granted:  # a run that is gone on with has the options that it was begun with
             self.granted[name] = self._minutes()
             self.write()
-        effort = Effort("whole", self.epochs, None, self.granted[name])
-        return self._once(name, branch.shape, "whole", lambda: self.chain.run(branch.shape, effort))
+        effort = Effort("trained", self.epochs, None, self.granted[name])
+        return self._once(name, branch.shape, "trained", lambda: self.chain.run(branch.shape, effort))
 
     # --- time ---
 
@@ -296,7 +296,7 @@ class Search:
         candidate = Candidate(name, [str(step) for step in made.steps], shape, effort, figures, metric, stopped)
         self.candidates.append(candidate)
         if effort != "none" and made.seconds and not stopped:
-            epochs, rows = (self.epochs, None) if effort == "whole" else (SHORT_EPOCHS, SHORT_ROWS)
+            epochs, rows = (self.epochs, None) if effort == "trained" else (SHORT_EPOCHS, SHORT_ROWS)
             work = _work(shape, min(epochs, self.epochs), min(rows or self.train_rows, self.train_rows))
             self.seconds.append((made.seconds, work))
         self.write()

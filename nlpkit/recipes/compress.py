@@ -487,6 +487,7 @@ def _record(begun: _Begun, wishes: Wishes, search: Search, chosen: Candidate) ->
             "stops": search.stops,
             "candidates": [item.record() for item in search.candidates],
             "front": front,
+            "lower_is_better": not begun.predictor.task.higher_is_better(begun.predictor.task.main_metric),
         },
     }
 

@@ -562,15 +562,36 @@ def reliability(
     return draw
 
 
-def front(x: Sequence[float], y: Sequence[float], labels: Sequence[str], xlabel: str, ylabel: str) -> Plot:
-    """What is kept over what is gained: a labelled point for each model, the first of them the reference."""
+def front(
+    x: Sequence[float],
+    y: Sequence[float],
+    labels: Sequence[str],
+    xlabel: str,
+    ylabel: str,
+    *,
+    lower_is_better: bool = False,
+) -> Plot:
+    """What is kept over what is gained: a labelled point for each model, the first of them the reference, and a line
+    through those that no other beats in both.
+
+    Args:
+        x: what is gained, more is better.
+        y: what is kept, of which less is better with `lower_is_better`.
+    """
 
     @with_style
     def draw(path: Path) -> None:
         figure, axes = new_figure(5.6, 3.6)
         axes.axhline(y[0], color=QUIET, linewidth=1, linestyle="--", label=f"{ylabel} of {labels[0]}")
-        order = np.argsort(x, kind="stable")
-        axes.plot(np.asarray(x)[order], np.asarray(y)[order], color=COLOURS[0], marker="o")
+        gained, kept = np.asarray(x), np.asarray(y)
+        good = -kept if lower_is_better else kept
+        beaten = [
+            bool(((gained > a) & (good >= b) | (gained >= a) & (good > b)).any())
+            for a, b in zip(gained, good, strict=True)
+        ]
+        order = [place for place in np.argsort(gained, kind="stable") if not beaten[place]]
+        axes.plot(gained[order], kept[order], color=COLOURS[0])
+        axes.plot(gained, kept, color=COLOURS[0], marker="o", linestyle="")
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.margins(0.16, 0.16)
         axes.grid()

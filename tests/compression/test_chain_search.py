@@ -91,16 +91,16 @@ def by_depth(**accuracies: float) -> Callable[[Shape, str], float]:
 
 def test_where_the_format_alone_is_enough_nothing_is_trained(tmp_path: Path) -> None:
     found = search(tmp_path, Wishes(size=1000, drop=1), by_depth())
-    assert found.run().name == "as-it-is"
-    assert found.chain.asked == ["as-it-is"]  # type: ignore[attr-defined]
+    assert found.run().name == "whole"
+    assert found.chain.asked == ["whole"]  # type: ignore[attr-defined]
 
 
 def test_short_trials_choose_which_branch_is_trained_whole(tmp_path: Path) -> None:
     found = search(tmp_path, Wishes(speedup=4), by_depth(_1=0.7, _2=0.88, _3=0.86, _4=0.8))
     chosen = found.run()
-    assert chosen.shape.layers == 2 and chosen.effort == "whole"
+    assert chosen.shape.layers == 2 and chosen.effort == "trained"
     asked = found.chain.asked  # type: ignore[attr-defined]
-    assert sum(name.endswith("short") for name in asked) == 4 and sum(name.endswith("whole") for name in asked) == 1
+    assert sum(name.endswith("short") for name in asked) == 4 and sum(name.endswith("trained") for name in asked) == 1
     assert chosen.figures.speedup >= 4
 
 
@@ -119,7 +119,7 @@ def test_where_the_first_loses_too_much_the_next_is_trained(tmp_path: Path) -> N
 
     found = search(tmp_path, Wishes(speedup=4, drop=2), accuracy)
     assert found.run().shape.layers == 3
-    whole_runs = [item.shape.layers for item in found.candidates if item.effort == "whole"]
+    whole_runs = [item.shape.layers for item in found.candidates if item.effort == "trained"]
     assert whole_runs == [4, 3]
 
 
@@ -146,5 +146,5 @@ def test_a_search_without_time_says_what_it_left_out(tmp_path: Path) -> None:
     budget = Budget(1.0, used=3600.0)
     found = search(tmp_path, Wishes(speedup=4, drop=0), by_depth(_1=0.7, _2=0.88, _3=0.86, _4=0.8), budget=budget)
     chosen = found.run()
-    assert chosen.effort == "whole"
+    assert chosen.effort == "trained"
     assert any("does not suffice to try 3 more branches" in reason for reason in found.stops)
