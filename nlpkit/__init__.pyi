@@ -6015,6 +6015,7 @@ def prune(
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
     task: str | None = None,
+    measure_seconds: float = 6.0,
     device: str = 'auto',
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
@@ -6082,7 +6083,6 @@ def prune(
     group_column: str | None = None,
     max_train_samples: int | None = None,
     shuffle_seed: int | None = None,
-    measure_seconds: float = 6.0,
     alpha: float = 0.5,
     temperature: float = 2.0,
     config: str | PathLike[str] | None = None,
@@ -6182,6 +6182,7 @@ def prune(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
+        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
         device: auto, cpu, cuda, cuda:1, mps.
         precision: Arithmetic of the forward pass.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
@@ -6265,7 +6266,6 @@ def prune(
             out together. (only with hold_out texts)
         max_train_samples: Train on at most N rows, balanced by label.
         shuffle_seed: Seed of the hold-out and of the sampling. Default: seed.
-        measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
         alpha: Share of the unpruned model's logits in the loss. (only with distill)
         temperature: Softens the logits (Hinton et al. 2015). (only with distill)
         config: YAML recipe, or the nlpkit.json of a run to repeat.

@@ -22,6 +22,7 @@ SECONDS = 6.0  # of measuring a side
 SINGLES = 32  # single rows a side answers before it is the next one's turn
 MIN_ROUNDS = 3
 BATCH_SIZE = 32
+RATIO_BATCHES = 4  # of the rows, by which `ratio` compares two models
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,38 @@ def measure(
         side.warm_up()
     rounds = timing.by_turns([side.turn for side in ready], seconds * len(ready), MIN_ROUNDS)
     return [_speed(made, side.batches.samples, batch_size) for made, side in zip(rounds, ready, strict=True)]
+
+
+def in_batches(predictor: Predictor, examples: Mapping[str, Sequence[Any]], batch_size: int = BATCH_SIZE) -> Workload:
+    """The calls with which a model answers rows in batches of like length, the longest first, as `measure` has them."""
+    from nlpkit.measurement import workloads
+    from nlpkit.measurement.loading import Model
+
+    model = Model.of(predictor)
+    batches = workloads.batches_of(model, workloads.inputs_of(model, examples), batch_size)
+    return workloads.inference(model, batches, len(next(iter(examples.values()))), served=True)
+
+
+def ratio(first: Workload, second: Workload, device: str, *, seconds: float = SECONDS) -> float:
+    """How many times as fast the second of two models answers the same rows.
+
+    A few batches of each are timed by turns, and of each the least time of all rounds counts: whatever else the
+    machine does only adds to it.
+
+    Args:
+        first, second: of the same rows in as many batches, each in the tokens of its own model.
+        device: where they are, as torch names it.
+        seconds: of timing, both together; at least three rounds are made.
+    """
+    watch = timing.stopwatch(device)
+    runs = {
+        (side, place): workload.calls[place]
+        for side, workload in enumerate((first, second))
+        for place in np.linspace(0, len(workload.calls) - 1, RATIO_BATCHES).round().astype(int).tolist()
+    }
+    taken = timing.turns_of(runs, seconds, MIN_ROUNDS, watch)
+    before, after = (sum(min(turns) for (own, _), turns in taken.items() if own == side) for side in (0, 1))
+    return before / after
 
 
 def _speed(rounds: Sequence[tuple[list[float], float]], samples: int, batch_size: int) -> Speed:

@@ -17,6 +17,8 @@ from nlpkit import process, reporting
 from nlpkit.data.ignored import IGNORED
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
+from nlpkit.measurement import speed
+from nlpkit.measurement.before_after import ComparisonOptions
 from nlpkit.models import opening
 from nlpkit.options import (
     AtCommas,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
     from nlpkit.hardware.devices import Device
     from nlpkit.inference.predictor import Trained
+    from nlpkit.measurement.workloads import Workload
+    from nlpkit.models.structures import Structure
     from nlpkit.pruning.masks import Prunable
     from nlpkit.pruning.search import Kind
     from nlpkit.pruning.trainer import Sparsifier
@@ -49,6 +53,7 @@ STRUCTURES: tuple[Kind, ...] = ("ffn", "heads", "layers")
 HIGHEST = 0.95  # sparsity up to which --max-drop looks
 TRIES = 6  # models that it measures: halving leaves steps of 1.5 % of sparsity
 CALIBRATION_BATCH = 32  # rows
+CHECK_SECONDS = 4.0  # for which a planned structure is timed beside the whole model
 GROWN = 2.0  # Validation whose tokens grow by more than so many times --max-growth is not like train,
 LEAST_GROWN = 0.5  # counted from so many percent: with fewer a word more or less decides.
 
@@ -63,7 +68,7 @@ OF_STRUCTURES = OnlyWith(("what",), STRUCTURES)
 IN_TRAINING = OnlyWith(("epochs",), why=" asks for training, and there is none", hint="Give --epochs.")
 
 
-class CuttingOptions(JudgedSplitsOptions, RunOptions):
+class CuttingOptions(JudgedSplitsOptions, RunOptions, ComparisonOptions):
     """What is cut, how much, by which criterion, and how the model recovers."""
 
     what: Kinds = option(
@@ -214,7 +219,7 @@ def cut(
             made.model, _ = opening.load_model(str(start), made.task.auto_class)
             made.record |= before
         else:
-            _structures(config, made, examples["train"], device, judge)
+            _structures(config, trained, made, examples, device, judge)
     return made
 
 
@@ -300,12 +305,18 @@ def _pieces_of_train(made: PrunedModel, train: Dataset, out: np.ndarray) -> tupl
 
 
 def _structures(
-    config: CuttingOptions, made: PrunedModel, train: Dataset, device: Device, judge: Callable[[Any], float]
+    config: CuttingOptions,
+    trained: Trained,
+    made: PrunedModel,
+    examples: Mapping[str, Dataset],
+    device: Device,
+    judge: Callable[[Any], float],
 ) -> None:
     """Plan the structure for the target, and cut the model to it."""
     from nlpkit.models import stacks, surgery
-    from nlpkit.pruning import search
+    from nlpkit.pruning import reached, search
 
+    train = examples["train"]
     if process.world_size() > 1:
         raise UserError(
             "prune chooses structures by measurements, which differ between processes", "Start it without torchrun."
@@ -318,6 +329,7 @@ def _structures(
     def served(model: Any) -> Predictor:
         return Predictor(made.task, model, made.tokenizer, device, lent=False)
 
+    race = None if config.target_speedup is None else _Race(config, trained, made, examples, device)
     planner = search.Planner(
         made.model.to(device.name).eval(),
         made.task,
@@ -328,6 +340,8 @@ def _structures(
         device=device.name,
         # in float32 the model answers as it is here
         served=None if device.precision == "fp32" else served,
+        answered=None if race is None else race.batches,
+        growth=1.0 if race is None else race.growth,
     )
 
     def lost(sparsity: float) -> float:
@@ -339,10 +353,12 @@ def _structures(
         surgery.apply(smaller, structure)
         return judge(smaller)
 
-    if config.target_speedup is not None:
-        structure = planner.plan(target_speedup=config.target_speedup)
+    if race is not None and config.target_speedup is not None:
+        tries = reached.reach(planner, config.target_speedup, partial(race.timed, planner.latencies.rows or 0))
+        structure = tries[-1].structure
         made.record["predicted_speedup"] = planner.speedup(structure)
         made.record |= {"predicted_rows": planner.latencies.rows, "predicted_tokens": planner.latencies.tokens}
+        made.record |= {"promised_speedup": tries[-1].timed, "tries": [each.record() for each in tries]}
     else:
         made.record |= {"sparsity": config.sparsity} if config.sparsity else _largest(config, lost)
         structure = planner.plan(sparsity=made.record["sparsity"])
@@ -351,6 +367,62 @@ def _structures(
     reporting.current().table(structure.describe())
     if not structure.stock:
         made.notes.append(("opened by", "nlpkit.load(FOLDER) and every nlpkit command: no stock class describes it"))
+
+
+class _Race:
+    """The whole model and what it is cut to, side by side on the rows by which the speed of the run is told in the end.
+
+    Attributes:
+        batches: of these rows, in the tokens of the model that is cut.
+        growth: their tokens, with padding, for those of the whole model.
+    """
+
+    def __init__(
+        self,
+        config: CuttingOptions,
+        trained: Trained,
+        made: PrunedModel,
+        examples: Mapping[str, Dataset],
+        device: Device,
+    ) -> None:
+        self.trained, self.made, self.device = trained, made, device
+        self.seconds = min(CHECK_SECONDS, config.measure_seconds)
+        self.rows = speed.sample(examples["test" if config.judge_test and "test" in examples else "validation"][:])
+        before = self._calls(trained.task, trained.model, trained.tokenizer, speed.BATCH_SIZE)
+        after = self._calls(made.task, made.model, made.tokenizer, speed.BATCH_SIZE)
+        self.batches = after.batches
+        self.growth = _padded(after) / _padded(before)
+
+    def timed(self, rows: int, structure: Structure) -> float:
+        """How many times as fast as the whole model one is that is cut to a structure.
+
+        Args:
+            rows: at once, as on a GPU that with fewer of them would wait, see `speed_rows`.
+        """
+        from nlpkit.models import surgery
+
+        cut = copy.deepcopy(self.made.model)
+        surgery.apply(cut, structure)
+        sides = (
+            self._calls(self.trained.task, self.trained.model, self.trained.tokenizer, speed_rows(rows)),
+            self._calls(self.made.task, cut, self.made.tokenizer, speed_rows(rows)),
+        )
+        return speed.ratio(*sides, self.device.name, seconds=self.seconds)
+
+    def _calls(self, task: Trainable, model: Any, tokenizer: Any, rows: int) -> Workload:
+        from nlpkit.inference import weights
+
+        own = weights.copied(model, self.device)
+        return speed.in_batches(Predictor(task, own, tokenizer, self.device, lent=False), self.rows, rows)
+
+
+def speed_rows(rows: int) -> int:
+    """Rows at once by which a speed-up is told that was predicted on so many: with fewer there may be none on a GPU."""
+    return max(min(rows, speed.ROWS), speed.BATCH_SIZE)
+
+
+def _padded(calls: Workload) -> int:
+    return sum(batch["input_ids"].numel() for batch in calls.batches)
 
 
 def _layers(

@@ -38,7 +38,8 @@ STEPS = 64  # The FFN widths that are considered are multiples of 1/64 of the wh
 MEASURED = 8  # Latency and loss are measured at up to so many of these sizes, and interpolated between them.
 SECONDS = 6.0  # Latencies are measured for about this long.
 MIN_ROUNDS = 5  # Each size is timed at least so many times.
-LATENCY_ROWS = 32  # Latency is measured on a batch of at most so many rows; on a GPU they are repeated.
+LATENCY_BATCHES = 4  # Latency is measured on at most so many batches; on a GPU on one.
+LATENCY_ROWS = 32  # Each has at most so many rows; on a GPU they are repeated.
 MOST_LATENCY_ROWS = 4_096  # On a GPU they are repeated up to so many rows, where memory takes them.
 FILLED = 1.8  # Where twice the rows take so many times as long, a GPU computes and does not wait for kernels.
 TOLD_APART = 0.05  # On a GPU the smallest size has to save at least this share of a layer's time.
@@ -59,7 +60,7 @@ class Costs:
         rest: cost of all that is not a layer.
         heads: number of heads -> cost of a layer that has so many and its whole FFN.
         neurons: FFN neurons -> cost of a layer that has so many and all its heads.
-        rows, tokens: of the batch that seconds were measured on.
+        rows, tokens: of a batch that seconds were measured on, tokens of a row in the mean.
         alike: parts that a layer takes as long without, so that no size is said to save time.
     """
 
@@ -117,35 +118,41 @@ def latencies(
 ) -> Costs:
     """Measure on this machine how long a layer takes by its size, and the whole model.
 
-    One layer is copied in each size and run on what the model hands it, all sizes by turns; medians over the rounds.
+    One layer is copied in each size and run on what the model hands it, all sizes by turns; the least of the rounds
+    counts.
 
     Args:
         model: in evaluation mode, in the arithmetic that it will answer in.
-        batches: of which the one of median length is taken, `LATENCY_ROWS` of its rows at most. On a GPU they are
-            repeated until it is busy, see `_filling`.
+        batches: of which some of all lengths are taken, `LATENCY_ROWS` of the rows of each at most. On a GPU it is the
+            one of median length, whose rows are repeated until it is busy, see `_filling`.
         forward: runs the model on a batch.
         device: where they are, as torch names it.
         seconds: of measuring; at least `MIN_ROUNDS` rounds are made.
     """
     parts = anatomy(model)
     watch = timing.stopwatch(device)
-    batch = sorted(batches, key=lambda batch: batch["input_ids"].shape[1])[len(batches) // 2]
-    batch = {name: tensor[:LATENCY_ROWS] for name, tensor in batch.items()}
+    by_length = sorted(batches, key=lambda batch: batch["input_ids"].shape[1])
     largest = max(parts.layers, key=lambda layer: (parts.heads_of(layer), layer.neurons))
-    if device != "cpu":
-        batch = _filling(largest, batch, forward, watch)
-    handed = _handed_to(largest, batch, forward)
+    if device == "cpu":
+        places = np.linspace(0, len(batches) - 1, min(len(batches), LATENCY_BATCHES)).round().astype(int)
+        chosen = [_first_rows(by_length[place]) for place in places]
+    else:
+        chosen = [_filling(largest, _first_rows(by_length[len(batches) // 2]), forward, watch)]
+    handed = [_handed_to(largest, batch, forward) for batch in chosen]
     all_heads, all_neurons = parts.heads_of(largest), largest.neurons
     head_counts = _spread(_grid(all_heads, all_heads) if parts.family.cuts_heads else [all_heads])
     widths = _spread(_grid(all_neurons, STEPS))
     sizes = [*((count, all_neurons) for count in head_counts), *((all_heads, width) for width in widths)]
     layers = {size: _resized(parts, largest, *size) for size in sizes}
-    runs: dict[Any, Callable[[], Any]] = {size: partial(handed.run, layer.module) for size, layer in layers.items()}
-    runs["model"] = lambda: forward(batch)
+    runs: dict[Any, Callable[[], Any]] = {
+        size: partial(_run_on_all, handed, layer.module) for size, layer in layers.items()
+    }
+    runs["model"] = lambda: [forward(batch) for batch in chosen]
     taken = _timed(runs, seconds, watch)
     whole = taken[all_heads, all_neurons]
     depth = model.config.num_hidden_layers
-    rows, tokens = batch["input_ids"].shape
+    rows = max(len(batch["input_ids"]) for batch in chosen)
+    tokens = round(sum(batch["input_ids"].numel() for batch in chosen) / sum(len(b["input_ids"]) for b in chosen))
     tables: dict[Kind, dict[int, float]] = {
         "heads": _rising({count: taken[count, all_neurons] for count in head_counts}),
         "ffn": _rising({width: taken[all_heads, width] for width in widths}),
@@ -173,6 +180,15 @@ class _Handed:
         """Call a layer of another size with the same."""
         with torch.autocast(self.device, dtype=self.lower, enabled=self.lower is not None):
             return module(*self.arguments, **self.keywords)
+
+
+def _run_on_all(handed: Sequence[_Handed], module: torch.nn.Module) -> None:
+    for each in handed:
+        each.run(module)
+
+
+def _first_rows(batch: Batch) -> Batch:
+    return {name: tensor[:LATENCY_ROWS] for name, tensor in batch.items()}
 
 
 def _handed_to(layer: Layer, batch: Batch, forward: Callable[[Batch], Any]) -> _Handed:
@@ -229,10 +245,9 @@ def _resized(parts: Anatomy, layer: Layer, heads: int, neurons: int) -> Layer:
 
 
 def _timed(runs: Mapping[Any, Callable[[], Any]], seconds: float, watch: Callable[..., float]) -> dict[Any, float]:
-    """Median seconds of each call, all called by turns."""
+    """Least seconds of each call, all called by turns: whatever else the machine does only adds to it."""
     with torch.inference_mode():
-        taken = timing.turns_of(runs, seconds, MIN_ROUNDS, watch)
-    return {name: float(np.median(values)) for name, values in taken.items()}
+        return {name: min(turns) for name, turns in timing.turns_of(runs, seconds, MIN_ROUNDS, watch).items()}
 
 
 def _rising(table: Mapping[int, float]) -> dict[int, float]:
@@ -269,6 +284,8 @@ class Planner:
         device: where all of them are, as torch names it.
         served: makes what will answer of a copy of the model: its arithmetic is that which latencies are measured in.
             None: the model as it is.
+        answered: batches that latencies are measured on, as they are answered; None: `batches`.
+        growth: tokens that the model is given for those of the whole one, whose vocabulary may have been larger.
 
     Raises:
         UserError: the structure of the model is not known, or its heads cannot be removed.
@@ -285,8 +302,11 @@ class Planner:
         uniform: bool = True,
         device: str = "cpu",
         served: Callable[[Any], Predictor] | None = None,
+        answered: Sequence[Batch] | None = None,
+        growth: float = 1.0,
     ) -> None:
         self.device, self.served = device, served
+        self.answered, self.growth = batches if answered is None else answered, growth
         self.anatomy = anatomy(model)
         if "heads" in kinds:
             surgery.require_heads_to_cut(model)
@@ -321,7 +341,7 @@ class Planner:
             raise ValueError("give sparsity or target_speedup")
         if sparsity is not None:
             return self._within(self.weights, self.weights.total(self._whole) - sparsity * self._removable, "sparsity")
-        budget = self.latencies.total(self._whole) / (target_speedup or 1.0)
+        budget = self.latencies.total(self._whole) / self.growth / (target_speedup or 1.0)
         if self.kinds and set(self.kinds) <= set(self.latencies.alike):
             raise UserError(
                 f"--target-speedup: {self._alike(self.latencies)}",
@@ -341,8 +361,9 @@ class Planner:
         )
 
     def speedup(self, structure: Structure) -> float:
-        """Predicted from the latencies of its layers: times as many rows per second as the whole model."""
-        return self.latencies.total(self._whole) / self.latencies.of(structure)
+        """Predicted from the latencies of its layers: times as many rows per second as the whole model with the tokens
+        of its own vocabulary."""
+        return self.latencies.total(self._whole) / self.growth / self.latencies.of(structure)
 
     # --- what is measured ---
 
@@ -360,7 +381,7 @@ class Planner:
         if self.served is not None:
             predictor = self.served(copy.deepcopy(self.model))
             model, forward = predictor.model, predictor.run
-        costs = latencies(model, self.batches, forward, device=self.device)
+        costs = latencies(model, self.answered, forward, device=self.device)
         if warning := self._alike(costs):
             reporting.current().warn(warning)
         return costs
@@ -525,7 +546,7 @@ class Planner:
         smallest = costs.total([(self.head_counts[0], self.widths[0])] * (1 if "layers" in self.kinds else self.depth))
         whole = costs.total(self._whole)
         reached = (
-            f"{whole / smallest:.2f} times as fast"
+            f"{whole / self.growth / smallest:.2f} times as fast"
             if target == "target_speedup"
             else f"{(whole - smallest) / self._removable:.1%} of the weights"
         )

@@ -24,13 +24,13 @@ from nlpkit.experiment import calibration, lifecycle, supervised
 from nlpkit.experiment.inherited_data import ComparedDataOptions, inherit_data, open_splits, tell_trained_on
 from nlpkit.experiment.supervised import Evaluated, SupervisedExperiment
 from nlpkit.inference.predictor import Predictor, Trained, open_trained
-from nlpkit.measurement import before_after, speed
+from nlpkit.measurement import before_after
 from nlpkit.metrics.evidence import Judgement
 from nlpkit.models import files, opening
 from nlpkit.options import CalibrationOptions, GivenModelOptions, flag_of, option_like
 from nlpkit.pruning import prepare, sweep_report
 from nlpkit.pruning.prepare import START, CuttingOptions, PrunedModel
-from nlpkit.reporting import Cell, Report, Table, counted
+from nlpkit.reporting import Cell, Report, Table
 from nlpkit.runs.folder import RunFolder, versions
 from nlpkit.tasks import features, registry
 from nlpkit.tasks.options import TaskChoiceOptions
@@ -61,7 +61,6 @@ NEEDS = Trainable  # of the task of the model
 
 
 class Config(
-    before_after.ComparisonOptions,
     ComparedDataOptions,
     CalibrationOptions,
     CuttingOptions,
@@ -330,8 +329,7 @@ def _compared(experiment: Pruning, evaluated: Evaluated) -> dict[str, Any]:
             judged=Judgement(evaluated.metrics[split], evaluated.evidence[split]),
         ),
     ]
-    # on a GPU as many rows at once as the speed-up was predicted for: with fewer there may be none
-    batch_size = max(min(pruning.get("predicted_rows") or 0, speed.ROWS), speed.BATCH_SIZE)
+    batch_size = prepare.speed_rows(pruning.get("predicted_rows") or 0)
     cost = before_after.measure(
         sides,
         evaluated.examples[split],
@@ -380,13 +378,15 @@ def _reached(record: Mapping[str, Any]) -> list[str]:
     before, after = record["price"]["sides"][:2]
     timed = "rows_per_second" in after
     faster = after["rows_per_second"] / before["rows_per_second"] if timed else None
-    if config.get("target_speedup") and "predicted_speedup" in pruning:
-        measured = f"measured {faster:.2f} in batches of {after['batch_size']}" if timed else "not measured"
-        predicted = f"predicted {pruning['predicted_speedup']:.2f}"
-        if pruning.get("predicted_rows"):
-            rows = counted(pruning["predicted_rows"], "row", "rows")
-            predicted += f" on {rows} of {counted(pruning['predicted_tokens'], 'token', 'tokens')}"
-        lines.append(f"target: {config['target_speedup']:g} times as fast; {predicted}, {measured}")
+    if config.get("target_speedup") and "promised_speedup" in pruning:
+        predicted, promised = pruning["predicted_speedup"], pruning["promised_speedup"]
+        measured = "not measured"
+        if faster is not None:
+            measured = f"measured {faster:.2f} ({faster / promised - 1:+.1%}) in batches of {after['batch_size']}"
+        lines.append(
+            f"target: {config['target_speedup']:g} times as fast; predicted {predicted:.2f} by layers alone, promised "
+            f"{promised:.2f} by the cut model before training, {measured}"
+        )
     if config.get("max_drop") and {"points_lost", "sparsity"} <= pruning.keys():
         lines.append(
             f"target: at most {config['max_drop']:g} points lost on validation; {pruning['points_lost']:.2f} before "

@@ -188,6 +188,8 @@ class Pruning(Part):
     """The share that was asked for."""
     predicted_speedup: Figure = None
     """How many times faster the cut model was predicted to be."""
+    promised_speedup: Figure = None
+    """How many times faster it was when it was timed, before any training, beside the whole model."""
     predicted_rows: Count | None = None
     """Rows per batch of that prediction."""
     predicted_tokens: Count | None = None

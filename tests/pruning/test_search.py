@@ -172,6 +172,14 @@ def test_a_larger_speedup_is_planned_with_fewer_weights() -> None:
     assert weights == sorted(weights, reverse=True)
 
 
+def test_more_tokens_are_made_up_for() -> None:
+    """A vocabulary that was pruned before costs tokens, which every layer has to win back."""
+    made = planner(kinds={"ffn"}, growth=1.1)
+    structure = made.plan(target_speedup=1.5)
+    assert 1.5 <= made.speedup(structure) < 1.55
+    assert planner(kinds={"ffn"}).speedup(structure) == pytest.approx(1.1 * made.speedup(structure))
+
+
 def test_what_cannot_be_planned() -> None:
     with pytest.raises(UserError, match=r"ffn cannot be removed so far: at most 2\.34 times as fast"):
         planner(kinds={"ffn"}).plan(target_speedup=5)
