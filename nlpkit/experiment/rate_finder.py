@@ -27,7 +27,11 @@ class RateFinderOptions(Config):
         "Range test (Smith 2017): try growing rates for 100 steps, draw the losses to FILE.png, suggest one, stop.",
         panel="Optimizer",
         metavar="FILE",
-        only_with=NotWith(("cv", "seeds", "resume"), why=": it trains nothing that is judged", hint="Leave one out."),
+        only_with=NotWith(
+            ("cv", "seeds", "resume", "dry_run", "baseline", "push_to_hub"),
+            why=": it trains nothing that is judged, shown or kept",
+            hint="Leave one out.",
+        ),
     )
 
 

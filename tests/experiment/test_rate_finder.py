@@ -37,5 +37,6 @@ def test_it_leaves_a_picture_alone(tiny_model: Path, reviews: Path, tmp_path: Pa
     assert f"--learning-rate {told['learning_rate']:g}" in report.lines[-1]
     with pytest.raises(UserError, match=r"rates\.png is there"):
         finetune_cls.run(finetune_cls.Config(**asked, lr_finder="plots/rates.png"))
-    with pytest.raises(UserError, match="trains nothing that is judged"):
-        finetune_cls.run(finetune_cls.Config(**asked, lr_finder="other.png", cv=3))
+    for more in ({"cv": 3}, {"baseline": True}):
+        with pytest.raises(UserError, match="trains nothing that is judged"):
+            finetune_cls.run(finetune_cls.Config(**asked, lr_finder="other.png", **more))
