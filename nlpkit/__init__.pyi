@@ -450,7 +450,8 @@ def finetune(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
         heads: With freeze encoder: compare these heads by cross-validation, keep the best that a stock
@@ -670,7 +671,8 @@ def finetune(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -867,7 +869,8 @@ def finetune(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -1085,7 +1088,8 @@ def finetune(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -1339,7 +1343,8 @@ def finetune(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -3912,7 +3917,8 @@ def finetune_cls(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
         heads: With freeze encoder: compare these heads by cross-validation, keep the best that a stock
@@ -4151,7 +4157,8 @@ def finetune_embed(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -4393,7 +4400,8 @@ def finetune_ner(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -4588,7 +4596,8 @@ def finetune_qa(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)
@@ -4804,7 +4813,8 @@ def finetune_seq2seq(
         seeds: Train once with each of these seeds, keep the model that is best on validation, show the
             spread; the rows that are held out are those of seed.
         lr_finder: Range test (Smith 2017): try growing rates for 100 steps, draw the losses to
-            FILE.png, suggest one, stop. (not with cv or seeds or resume)
+            FILE.png, suggest one, stop. (not with cv or seeds or resume or dry_run or baseline or
+            push_to_hub)
         baseline: Also train a classical model, for comparison.
         cv: Cross-validation: cut the rows into N folds, judge each by a model trained on the others;
             the saved model is that of the run without it. (not with seeds)

@@ -275,13 +275,17 @@ def rates(
 
     @with_style
     def draw(path: Path) -> None:
+        from matplotlib.ticker import FuncFormatter, NullLocator
+
         figure, axes = new_figure(5.6, 3.6)
         axes.plot(tried, losses, color=COLOURS[0], alpha=0.3, linewidth=1, label="loss of a step")
         axes.plot(tried, smoothed, color=COLOURS[0], label="smoothed")
         for (name, point), marker, colour in zip(marks.items(), MARKERS, COLOURS[1:], strict=False):
             axes.plot(*point, color=colour, marker=marker, linestyle="", label=f"{name}: {point[0]:.1e}")
-        axes.axvline(suggested, color=QUIET, linestyle="--", linewidth=1, label=f"suggested: {suggested:g}")
+        axes.axvline(suggested, color=QUIET, linestyle="--", linewidth=1, label=f"suggested: {suggested:.1e}")
         axes.set(xlabel="learning rate", ylabel="training loss", xscale="log")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
         axes.set_ylim(top=min(max(losses), 2 * max(smoothed[:10])) * 1.05)  # where it diverges is seen by then
         axes.grid()
         _legend(axes)
