@@ -367,23 +367,45 @@ def _made(
 def _features_once(
     config: FinetuneOptions, task: Trainable, model: Any, tokenizer: Any, ready: Mapping[str, Split]
 ) -> tuple[list[TrainerFeature], list[tuple[str, str]]]:
-    """What spares a frozen encoder all epochs but one, where that gives what the head reads; and a line of the plan.
+    """What spares a frozen encoder, or frozen layers, all epochs but one, where that gives what is above them all it
+    reads; and a line of the plan.
 
     Not with --batching random, whose losses are those of a plain Trainer, digit for digit, with dropout in the encoder.
     """
-    if config.freeze != "encoder" or config.batching == "random" or not task.has_head:
+    if config.freeze in ("none", "embeddings", "0") or config.batching == "random" or not task.has_head:
         return [], []
-    from nlpkit.training import frozen
+    from nlpkit.training import frozen, frozen_layers, parameters
 
     batch = task.collate(tokenizer)(frozen.ends_of(ready["train"]))
-    state = frozen.read_by_head(model, lambda: task.run(model, batch).logits)
-    if state is None:
-        return [], [("encoder", "frozen; it runs in each epoch, as the head reads more than one state of a row")]
     rows = sum(len(ready[split].features) for split in frozen.TRAINED_ON)
-    if not frozen.room_for(rows, model.config.hidden_size):
-        return [], [("encoder", f"frozen; it runs in each epoch, as features of {rows:,} rows do not fit into memory")]
-    feature = frozen.FrozenFeatures(state, rows)
-    return [feature], [("encoder", feature.described())]
+
+    def logits() -> Any:
+        return task.run(model, batch).logits
+
+    def told(feature: TrainerFeature, line: str, vectors: int) -> tuple[list[TrainerFeature], list[tuple[str, str]]]:
+        if frozen.room_for(vectors, model.config.hidden_size):
+            return [feature], [("frozen", line)]
+        return [], [("frozen", f"it runs in each epoch, as {vectors:,} vectors do not fit into memory")]
+
+    if config.freeze == "encoder" and (state := frozen.read_by_head(model, logits)) is not None:
+        features_once = frozen.FrozenFeatures(state, rows)
+        return told(features_once, features_once.described(), rows)
+    if config.compile or config.gradient_checkpointing or not _reads_again(config, ready):
+        return [], []
+    count = len(parameters.layers(model)[1]) if config.freeze == "encoder" else int(config.freeze)
+    shapes = None if task.loss_reads_padding else frozen_layers.shapes_below(model, count, logits)
+    if shapes is None:
+        return [], [("frozen", "it runs in each epoch, as more of it is read than a vector for each token")]
+    layers_once = frozen_layers.FrozenLayers(shapes, rows)
+    tokens = sum(int(ready[split].lengths.sum()) for split in frozen.TRAINED_ON)
+    return told(layers_once, layers_once.described(), tokens)
+
+
+def _reads_again(config: FinetuneOptions, ready: Mapping[str, Split]) -> bool:
+    """Whether the run goes through its rows more than once."""
+    if config.max_steps is None:
+        return config.epochs > 1
+    return config.max_steps * config.batch_size * config.gradient_accumulation_steps > len(ready["train"].features)
 
 
 def _open_data(

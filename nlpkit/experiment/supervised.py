@@ -416,11 +416,14 @@ def _step(experiment: SupervisedExperiment) -> Step:
 
     config, model = experiment.config, experiment.trainer.model
     weights = sum(p.numel() for p in model.parameters()) - _looked_up(model)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     rows = config.batch_size * config.gradient_accumulation_steps
     tokens = float(experiment.splits["train"].lengths.mean()) * rows
     flops = (6 if config.freeze == "none" else 4) * weights * tokens
     if any(feature.replaces_encoder for feature in experiment.trainer.features):
-        flops = 6.0 * rows * sum(p.numel() for p in model.parameters() if p.requires_grad)
+        flops = 6.0 * rows * trained
+    elif any(feature.spares_frozen for feature in experiment.trainer.features):
+        flops = 6.0 * tokens * trained
     return utilization.estimated(config, experiment.device, model, flops)
 
 

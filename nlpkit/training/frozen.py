@@ -52,7 +52,7 @@ class FrozenFeatures(TrainerFeature):
     def described(self) -> str:
         """What becomes of the encoder, for the plan."""
         read = counted(self.rows, "row", "rows")
-        return f"frozen: it reads {read} once, without dropout; an epoch trains the head alone"
+        return f"the encoder reads {read} once, without dropout; an epoch trains the head alone"
 
     def begin(self, trainer: Any) -> None:
         """Compute what the cache does not hold, and give it to the head from now on."""
@@ -66,13 +66,13 @@ class FrozenFeatures(TrainerFeature):
         remembered.keep()
         self._places = {digest: i for i, digest in enumerate(known)}
         self._table = torch.from_numpy(np.stack(list(known.values()))).to(trainer.args.device)
-        compute, named = encoder.forward, _names_of(encoder.forward)
+        compute, named = encoder.forward, names_of(encoder.forward)
 
         @torch.compiler.disable
         def given(*arguments: Any, **keywords: Any) -> Any:
             """The encoder's output for a batch, looked up where all its rows are known."""
             inputs = named(*arguments, **keywords)
-            rows = [self._places.get(digest, -1) for digest in _digests(inputs)]
+            rows = [self._places.get(digest, -1) for digest in digests_of(inputs)]
             if -1 in rows:
                 return compute(*arguments, **keywords)
             return _output(self.state, self._table[rows])
@@ -82,10 +82,10 @@ class FrozenFeatures(TrainerFeature):
     def _states(self, trainer: Any, model: Any, remembered: Remembered) -> dict[bytes, np.ndarray]:
         """The state of each row by the digest of its tokens, computed in batches of like length."""
         found: dict[bytes, np.ndarray] = {}
-        compute, named = model.base_model.forward, _names_of(model.base_model.forward)
+        compute, named = model.base_model.forward, names_of(model.base_model.forward)
 
         def noted(*arguments: Any, **keywords: Any) -> Any:
-            digests = _digests(named(*arguments, **keywords))
+            digests = digests_of(named(*arguments, **keywords))
             there = [i for i, digest in enumerate(digests) if digest in remembered.known]
             if len(there) == len(digests):
                 states = remembered.values(digests)
@@ -192,7 +192,7 @@ def _output(state: State, states: torch.Tensor) -> BaseModelOutputWithPooling:
     return BaseModelOutputWithPooling(last_hidden_state=nothing, pooler_output=states)
 
 
-def _names_of(forward: Forward) -> Callable[..., dict[str, torch.Tensor]]:
+def names_of(forward: Forward) -> Callable[..., dict[str, torch.Tensor]]:
     """Gives the tensors of a call by the names of their arguments."""
     signature = inspect.signature(forward)
 
@@ -204,7 +204,7 @@ def _names_of(forward: Forward) -> Callable[..., dict[str, torch.Tensor]]:
     return named
 
 
-def _digests(inputs: Mapping[str, torch.Tensor]) -> list[bytes]:
+def digests_of(inputs: Mapping[str, torch.Tensor]) -> list[bytes]:
     """A digest of each row of a batch, the same whatever it is padded to."""
     names = sorted(name for name in inputs if name != "attention_mask")
     arrays = [inputs[name].cpu().numpy() for name in names]

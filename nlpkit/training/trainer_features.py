@@ -24,6 +24,7 @@ class TrainerFeature:
         readers: other models that read the batches; what leaves padding out has to suit them too.
         aligned: whether batches may be padded to lengths that suit a GPU.
         replaces_encoder: whether a step computes the head alone.
+        spares_frozen: whether a step computes nothing with weights that are frozen.
         needs_whole_weights: what of it reads or shares weights outside of the model's forward pass, where those of a
             divided model are not whole; "" for nothing.
     """
@@ -33,6 +34,7 @@ class TrainerFeature:
     readers: Sequence[Any] = ()
     aligned: bool = True
     replaces_encoder: bool = False
+    spares_frozen: bool = False
     needs_whole_weights: str = ""
 
     def change_model(self, model: Any) -> None:
