@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers.models.bert import modeling_bert
 
 from nlpkit.recipes import finetune_cls
-from nlpkit.training import frozen
+from nlpkit.training import frozen, frozen_layers
 
 READS = {
     "Bert": "pooler_output",
@@ -39,7 +39,8 @@ def test_without_dropout_losses_and_weights_are_those_of_an_encoder_that_runs_in
     tiny_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finetune_cls.run(config(tiny_model, reviews, tmp_path / "once", dropout=0.0))
-    monkeypatch.setattr(frozen, "read_by_head", lambda *_: None)
+    for module, tried in ((frozen, "read_by_head"), (frozen_layers, "shapes_below")):
+        monkeypatch.setattr(module, tried, lambda *_: None)
     finetune_cls.run(config(tiny_model, reviews, tmp_path / "each", dropout=0.0))
     assert losses(tmp_path / "once") == pytest.approx(losses(tmp_path / "each"), abs=1e-5)
     once, each = (load_file(tmp_path / name / "model.safetensors") for name in ("once", "each"))
