@@ -7091,6 +7091,7 @@ def tune(
     overwrite: bool = False,
     pruner: Literal['none', 'median', 'asha'] = 'none',
     jobs: int = 1,
+    ray: str | None = None,
     storage: str | PathLike[str] | None = None,
     options: Mapping[str, Any] = ...,
     dry_run: bool = False,
@@ -7121,6 +7122,7 @@ def tune(
         overwrite: Replace an earlier run in output.
         pruner: End runs that lag behind: below the median, or by successive halving.
         jobs: Runs at a time; on a CPU they share its threads.
+        ray: Run on a Ray cluster, whose nodes share the disk of output.
         storage: Journal file or database address that several machines share. Default: journal.log in
             output.
         options: Option of COMMAND, as --KEY VALUE.

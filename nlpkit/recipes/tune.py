@@ -14,9 +14,10 @@ nlpkit tune finetune-ner --data wnut17 --space space.yaml --jobs 2
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from nlpkit.tuning.options import TuneOptions, without_password
 from nlpkit.tuning.space import Space
 
 if TYPE_CHECKING:
-    from nlpkit.trials.running import Outcome
+    from nlpkit.trials.running import Outcome, Trial
     from nlpkit.tuning.search import Search, Told
 
 COMMAND = "tune"
@@ -125,8 +126,9 @@ def run(config: Config) -> Report:
     with resume.telling_how_to_resume(f"{COMMAND} {config.target}", folder.path):
         if not anew or config.storage is not None:
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
-        search = _search(config, kind, found, study, folder.path / TRIALS)
-        search.work()
+        with contextlib.ExitStack() as cluster:
+            search = _search(config, kind, found, study, folder.path / TRIALS, cluster)
+            search.work()
         search.require_any()
         interrupts.check()
         return _finished(config, search, folder, head, started)
@@ -160,6 +162,8 @@ def _require_together(config: Config) -> None:
         raise UserError(f"--pruner {config.pruner} is for one objective, not for two", "Leave it out.")
     if config.sampler == "nsga2" and not two:
         raise UserError("--sampler nsga2 is for two objectives", "Give --objective accuracy,latency, too.")
+    if config.ray is not None and config.pruner != "none":
+        raise UserError(f"--pruner {config.pruner}: nobody watches the runs of a cluster", "Leave it out with --ray.")
     if LATENCY in config.objective and config.jobs > 1:
         raise UserError("--jobs: what is timed beside other runs is slower than it is", "Leave it out with latency.")
 
@@ -185,9 +189,17 @@ def _plan(config: Config, found: Space, output: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _search(config: Config, kind: type[BaseConfig], found: Space, study: Any, folder: Path) -> Search:
+def _search(
+    config: Config,
+    kind: type[BaseConfig],
+    found: Space,
+    study: Any,
+    folder: Path,
+    cluster: contextlib.ExitStack,
+) -> Search:
+    """The search, with what runs its trials: this machine, or a cluster that ends with `cluster`."""
     from nlpkit.trials import running
-    from nlpkit.tuning import latency
+    from nlpkit.tuning import latency, on_ray
     from nlpkit.tuning.search import Search
 
     fields = kind.known_fields()
@@ -197,12 +209,15 @@ def _search(config: Config, kind: type[BaseConfig], found: Space, study: Any, fo
         fixed["judge_test"] = False  # which is left for the comparison in the end
     if apart:
         fixed["test_share"] = APART  # where the data have a test split it is taken as it is
-    if config.jobs > 1 and "threads" not in fixed:
+    if config.jobs > 1 and config.ray is None and "threads" not in fixed:
         fixed["threads"] = max(machine.threads()[0] // config.jobs, 1)
 
+    begin: Callable[[Trial, Any], Outcome] = running.run
+    if config.ray is not None:
+        begin = cluster.enter_context(on_ray.tasks(config.ray, config.jobs, fixed.get("threads")))
+
     def one(number: int, values: Mapping[str, Any], watch: Any) -> Outcome:
-        trial = running.Trial(config.target, {**fixed, **values}, folder / f"{number:03}")
-        return running.run(trial, watch)
+        return begin(running.Trial(config.target, {**fixed, **values}, folder / f"{number:03}"), watch)
 
     def timed(run: Path) -> float:
         return latency.measured(run, fixed, COMMAND)

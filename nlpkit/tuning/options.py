@@ -61,6 +61,12 @@ class SearchOptions(Config):
     )
     max_minutes: float | None = option(None, "Begin no run that would end after N minutes.", panel="Method", gt=0)
     jobs: int = option(1, "Runs at a time; on a CPU they share its threads.", panel="Device", ge=1, le=256)
+    ray: str | None = option(
+        None,
+        "Run on a Ray cluster, whose nodes share the disk of --output.",
+        panel="Device",
+        metavar="ADDRESS|local",
+    )
     storage: str | None = option(
         None,
         "Journal file or database address that several machines share.",

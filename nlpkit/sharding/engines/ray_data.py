@@ -66,7 +66,7 @@ def run(
     Raises:
         UserError: ray is not installed, or there is no such cluster.
     """
-    with _cluster(address) as ray:
+    with cluster(address, "--ray-address") as ray:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         cpus = [int(node["CPU"]) for node in nodes]
         actors = min(jobs or len(nodes), len(shards))
@@ -123,8 +123,12 @@ def _round(
 
 
 @contextlib.contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
+def cluster(address: str | None, flag: str) -> Iterator[Any]:
     """Ray, with a cluster; the one that this process is part of already stays.
+
+    Args:
+        address: of the cluster; None: that of RAY_ADDRESS, else one that is begun on this machine, as for `local`.
+        flag: that names it, for messages.
 
     Raises:
         UserError: ray is not installed, or there is no such cluster.
@@ -135,7 +139,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         import ray
         import ray.data
     except ImportError as error:
-        raise UserError(f"--engine ray needs ray: {error}", INSTALL) from None
+        raise UserError(f"ray is not installed: {error}", INSTALL) from None
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = not quiet
     context.max_errored_blocks = -1  # a block whose worker died again and again: its shard is named
@@ -156,7 +160,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
     except Exception as error:  # Ray raises none of its own where a cluster does not answer or does not begin
         if place == "local":
             raise RunError(f"ray could not begin a cluster here: {first_line(error)}", "Try once more.") from error
-        raise UserError(f"--ray-address {place}: {first_line(error)}", "`ray status` says what there is.") from None
+        raise UserError(f"{flag} {place}: {first_line(error)}", "`ray status` says what there is.") from None
     try:
         yield ray
     except ray.exceptions.RayError as error:
