@@ -24,7 +24,9 @@ NOT_REPEATED = frozenset({"output", "overwrite", "resume", "dry_run", "push_to_h
 
 # Fields that let code run, send something away, or load a machine of others: a record may be somebody else's, so they
 # are given by hand each time.
-PERMISSIONS = frozenset({"trust_remote_code", "allow_pickle", "push_to_hub", "public", "report_to", "i_own_this_host"})
+PERMISSIONS = frozenset(
+    {"trust_remote_code", "allow_pickle", "push_to_hub", "public", "report_to", "i_own_this_host", "storage", "ray"}
+)
 
 
 HARMLESS = ("none", "tensorboard")  # values of --report-to that stay here
@@ -86,6 +88,8 @@ def without_permissions(values: Mapping[str, Any], record: Path) -> dict[str, An
         foreign = sorted(str(key) for key in trainer if not ARITHMETIC.fullmatch(str(key).strip().replace("-", "_")))
         given += [f"--trainer {key if key.isidentifier() else repr(key)}" for key in foreign]
         kept["trainer"] = {key: value for key, value in trainer.items() if str(key) not in foreign}
+    if isinstance(passed_on := values.get("options"), dict):  # to another command (`tune`)
+        kept["options"] = without_permissions(passed_on, record)
     if given:
         reporting.current().warn(f"{record}: not taken from a record, give anew what is meant: {', '.join(given)}")
     return kept

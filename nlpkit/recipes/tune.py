@@ -25,11 +25,12 @@ from nlpkit import interrupts, machine, nearby, reporting
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.experiment import resume
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import FolderOptions, option_like
+from nlpkit.options import FolderOptions, option_like, without_permissions
 from nlpkit.recipes import compare
 from nlpkit.reporting import Report, counted, duration, typed
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, read_record, versions
+from nlpkit.runs.records import RECORD
 from nlpkit.tuning import fingerprint, space
 from nlpkit.tuning.options import TuneOptions, without_password
 from nlpkit.tuning.space import Space
@@ -138,17 +139,19 @@ def _resumed(config: Config, folder: RunFolder) -> Config:
     """The options that a search was begun with, with those that are given now on top.
 
     Raises:
-        UserError: the folder is of another command, or its database needs its password again.
+        UserError: the folder is of another command, or its account is elsewhere, and not named.
     """
     if not config.resume or not folder.path.exists():
         return config
     record = read_record(folder.path) or {}
     if (command := record.get("command", COMMAND)) != COMMAND:
         raise UserError(f"--resume: {folder.path} is a run of `nlpkit {command}`", "Give another --output.")
-    config = config.on_top_of(record.get("config") or {})
-    if config.storage and ":***@" in config.storage:
-        raise UserError("--resume: the password of the database is not kept", "Give --storage with it again.")
-    return config
+    recorded = record.get("config") or {}
+    shared = recorded.get("storage")
+    if shared and config.storage is None:
+        hint = "Give it again, as it was, with the password of a database: a record is not let open one."
+        raise UserError(f"--resume: the account of this search is in --storage {shared}", hint)
+    return config.on_top_of(without_permissions(recorded, folder.path / RECORD))
 
 
 def _require_together(config: Config) -> None:
@@ -288,7 +291,9 @@ def _report(
     lines = told.state_lines(trials)
     complete = sum(each.state == "complete" and each.repeats is None for each in trials)
     lines.append(told.importance_line(of_search["importance"], complete))
-    if chosen.is_default:
+    if chosen.is_default and len(best) > 1:
+        lines.append(f"no trial is better than the defaults in {search.names[0]}")
+    elif chosen.is_default:
         lines.append("no trial is better than the defaults on validation: the search was not worth it")
     else:
         lines += told.gain_lines(of_search["gain"])

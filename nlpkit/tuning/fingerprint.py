@@ -31,4 +31,5 @@ def _files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
     elif path.is_dir():
-        yield from (item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+        # not those below: the folder of the search may be there
+        yield from (item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))

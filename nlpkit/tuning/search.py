@@ -401,8 +401,13 @@ def _alive(process: Any) -> bool:
 
 
 def ordered(trials: Sequence[Told], names: Sequence[str], *, lower: bool) -> list[Told]:
-    """Trials, the best by the first objective first, then those without figures as they were begun."""
-    sign = 1 if lower else -1
+    """Trials, the best by the first objective first, then those without figures as they were begun.
+
+    Args:
+        names: of the objectives.
+        lower: whether the smaller value of the metric is the better; that of a latency always is.
+    """
+    sign = 1 if lower or names[0] == LATENCY else -1
     with_figures = [each for each in trials if each.figures]
     rest = [each for each in trials if not each.figures]
     return [*sorted(with_figures, key=lambda each: (sign * each.figures[names[0]], each.number)), *rest]

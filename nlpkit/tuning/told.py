@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SHOWN = 20  # trials of the table on a screen
 ENOUGH = 8  # trials from which on it is told which options mattered
 TREES_SEED = 0
-LIKELY = 0.05  # p from which on two models are not told apart
 
 
 def rows_of(trials: Sequence[Told], space: Space, names: Sequence[str], *, lower: bool) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import yaml
 
 from nlpkit.cli.app import main
 from nlpkit.cli.completion import offers
+from nlpkit.errors import UserError
 from nlpkit.recipes import evaluate, finetune_cls, tune
 
 TINY = {"device": "cpu", "threads": 1, "epochs": 6, "eval_steps": 18, "batch_size": 16}
@@ -70,9 +71,22 @@ def test_help_and_completion_know_what_can_be_searched(
     assert [offer.value for offer in offers(["tune", "finetune-ner", "--sam"])] == ["--sampler"]
 
 
-def test_the_password_of_a_database_is_in_no_record() -> None:
-    config = tune.Config(target="finetune-cls", storage="postgresql://me:secret@host/x")
-    assert config.record()["storage"] == "postgresql://me:***@host/x"
+def test_a_record_holds_no_password_and_gives_no_permission(tmp_path: Path) -> None:
+    options = {"data": "x.csv", "epochs": "1,2", "trust_remote_code": "true"}
+    config = tune.Config(
+        target="finetune-cls", storage="postgresql://me:secret@host/x", ray="elsewhere", options=options
+    )
+    record = config.record()
+    assert record["storage"] == "postgresql://me:***@host/x"
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    entire = {"schema_version": 1, "status": "running", "command": "tune", "config": record}
+    (folder / "nlpkit.json").write_text(json.dumps(entire))
+    repeated = tune.Config.from_sources({}, folder / "nlpkit.json", "tune")
+    assert repeated.options == {"data": "x.csv", "epochs": "1,2"}
+    assert (repeated.storage, repeated.ray) == (None, None)
+    with pytest.raises(UserError, match="the account of this search is in --storage postgresql"):
+        tune.run(tune.Config(target="finetune-cls", resume=True, output=folder))
 
 
 @pytest.mark.slow
