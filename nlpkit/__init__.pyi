@@ -1620,9 +1620,9 @@ def augment(
         training: Options of the command that trains (YAML): model, epochs, learning_rate, ... Default:
             its defaults. (only with measure)
         resume: Go on with the interrupted run in output. (only with measure)
-        max_train_samples: Take at most N rows, balanced by label.
-        seed: Seed of all that is drawn.
-        only_copies: Write the copies alone.
+        max_train_samples: Take at most N rows, balanced by label. (not with measure)
+        seed: Seed of all that is drawn. (not with measure)
+        only_copies: Write the copies alone. (not with measure)
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.

@@ -204,27 +204,25 @@ def _said(found: Found, split: str) -> str:
     gain = found.gains["without"]
     return (
         f"{found.rows:,} rows: {gain.verdict}: {split} {first.metric} {found.mean('with'):.4f} with {found.copies:,} "
-        f"copies, {found.mean('without'):.4f} without, {_difference(gain)}"
+        f"copies, {found.mean('without'):.4f} without, gained {_gained(gain)}"
     )
 
 
-def _difference(gain: Gain) -> str:
+def _gained(gain: Gain) -> str:
     between = "" if gain.interval is None else f" ({gain.interval[0]:+.4f} to {gain.interval[1]:+.4f})"
-    return f"difference {gain.value:+.4f}{between}"
+    return f"{gain.value:+.4f}{between}"
 
 
 def _table(found: Sequence[Found], split: str) -> Table:
     metric = found[0].cells[0].sides["with"].metric
-    header = ["rows", "copies", *SIDES.values(), "difference at equal steps", "", "difference at equal epochs", ""]
+    header = ["rows", "copies", *SIDES.values(), "gained at equal steps", "gained at equal epochs"]
     body = []
     for one in found:
         cells: list[Any] = [one.rows, one.copies]
         for side in SIDES:
             deviation = one.deviation(side)
             cells.append(f"{one.mean(side):.4f}" + ("" if deviation is None else f" ± {deviation:.4f}"))
-        for gain in one.gains.values():
-            cells += [_difference(gain).removeprefix("difference "), gain.verdict]
-        body.append(cells)
+        body.append([*cells, *(f"{gain.verdict}: {_gained(gain)}" for gain in one.gains.values())])
     return Table(f"{split} {metric}, {counted(len(found[0].cells), 'seed', 'seeds')}", header, body)
 
 

@@ -24,7 +24,7 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import MADE_BY, SOURCE, source_id
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, SeedOptions, option, option_like
+from nlpkit.options import DataOptions, NotWith, SeedOptions, option, option_like
 from nlpkit.reporting import Cell, Report, Table, counted
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
@@ -60,10 +60,24 @@ class Config(DeferredOptions, CommandOptions):
         "text-classification", "Task that the rows are for.", panel="Task", metavar="|".join(registry.TASKS)
     )
     max_train_samples: int | None = option_like(
-        DataOptions, "max_train_samples", help="Take at most N rows, balanced by label."
+        DataOptions,
+        "max_train_samples",
+        help="Take at most N rows, balanced by label.",
+        only_with=NotWith(("measure",), why=": --measure takes as many as --rows says", hint="Give --rows N."),
     )
-    seed: int = option_like(SeedOptions, "seed", help="Seed of all that is drawn.", panel="Augmentation")
-    only_copies: bool = option(False, "Write the copies alone.", panel="Output")
+    seed: int = option_like(
+        SeedOptions,
+        "seed",
+        help="Seed of all that is drawn.",
+        panel="Augmentation",
+        only_with=NotWith(("measure",), why=": --measure draws with each of --seeds", hint="Give --seeds N,N."),
+    )
+    only_copies: bool = option(
+        False,
+        "Write the copies alone.",
+        panel="Output",
+        only_with=NotWith(("measure",), why=": --measure trains on rows and copies"),
+    )
 
     @classmethod
     def task_of(cls, values: Mapping[str, Any]) -> type[Task] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import rows, write_csv
 
 from nlpkit.augmentation import masked, rewritten
 from nlpkit.augmentation.masked import MaskedWords, blank_mark
@@ -14,6 +16,7 @@ from nlpkit.data.wording import Word, text_of, words_of
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import Predictor
 from nlpkit.options import DeviceOptions
+from nlpkit.recipes import augment
 from nlpkit.tasks.text2text_generation.options import Text2TextAnswerOptions
 
 DEVICE = DeviceOptions(device="cpu", threads=1)
@@ -102,3 +105,44 @@ def test_models_of_another_kind_are_refused(run_of: Any) -> None:
         rewritten.open_writers([str(run_of("masked-lm"))], "translators", DEVICE)
     (once, again) = rewritten.open_writers([str(run_of("text-to-text"))] * 2, "translators", DEVICE)
     assert once is again
+
+
+def test_models_take_turns_in_the_command_and_each_copy_is_there_or_counted(tmp_path: Path, run_of: Any) -> None:
+    write_csv(tmp_path / "rows.csv", rows(6))
+    translator = str(run_of("text-to-text"))
+
+    def made(name: str) -> Any:
+        config = augment.Config(
+            data=str(tmp_path / "rows.csv"),
+            by=["masked-lm", "back-translation", "paraphrase"],
+            filler=str(run_of("masked-lm")),
+            translators=[translator, translator],
+            paraphraser=translator,
+            copies=3,
+            output=tmp_path / name,
+            device="cpu",
+            threads=1,
+        )
+        return augment.run(config).record
+
+    operations = made("one.csv")["operations"]
+    assert list(operations) == ["masked-lm", "back-translation", "paraphrase"]
+    assert [sum(counts.values()) for counts in operations.values()] == [6, 6, 6]
+    assert operations["masked-lm"]["copies"] == 6
+    made("two.csv")
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"by": ["masked-lm"]}, "no model that fills masks is named"),
+        ({"by": ["back-translation"], "translators": ["one"]}, "it takes two models"),
+        ({"by": ["paraphrase"]}, "no model that writes is named"),
+        ({"by": ["swap"], "filler": "minilm"}, "--filler is for --by masked-lm"),
+    ],
+)
+def test_operations_without_their_models_are_refused(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
+    write_csv(tmp_path / "rows.csv", rows(6))
+    with pytest.raises(UserError, match=message):
+        augment.run(augment.Config(data=str(tmp_path / "rows.csv"), output=tmp_path / "out.csv", **asked))

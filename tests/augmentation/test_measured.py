@@ -13,6 +13,7 @@ from nlpkit.augmentation import measured
 from nlpkit.augmentation.measured import Cell, Comparing, Material, Trained, gain
 from nlpkit.errors import UserError
 from nlpkit.options import DeviceOptions
+from nlpkit.recipes import augment
 from nlpkit.runs.folder import read_record
 from nlpkit.trials import running
 
@@ -90,3 +91,16 @@ def test_without_copies_there_are_as_many_steps_and_what_is_there_is_not_trained
 def test_options_that_would_make_the_comparison_unfair_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="max-steps is settled by --measure"):
         measured.read_training(tmp_path / "t.yaml", lambda path: {"epochs": 2, "max-steps": 10})
+
+
+def test_options_that_a_measurement_settles_are_refused_and_its_plan_is_shown_first(
+    tmp_path: Path, reviews: Path
+) -> None:
+    asked = {"data": str(reviews), "measure": True, "output": tmp_path / "gain", "dry_run": True}
+    for name, value in {"seed": 7, "max_train_samples": 50, "only_copies": True}.items():
+        with pytest.raises(UserError, match=f"--{name.replace('_', '-')}: --measure"):
+            augment.run(augment.Config(**asked, **{name: value}))
+    with pytest.raises(UserError, match="--rows 500: train has 96 rows"):
+        augment.run(augment.Config(**asked, rows=[50, 500]))
+    report = augment.run(augment.Config(**asked, rows=[20, "all"]))
+    assert report.record["trainings"] == 18 and not (tmp_path / "gain").exists()
