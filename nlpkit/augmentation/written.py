@@ -8,15 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nlpkit.data import writers
-from nlpkit.data.inputs import FORMATS
+from nlpkit import reporting
+from nlpkit.data import readers, writers
+from nlpkit.data.inputs import FORMATS, Input, Reading
 from nlpkit.data.places import PROVENANCE
 from nlpkit.data.rows import Style
 from nlpkit.data.writers import Write
 from nlpkit.errors import UserError
+from nlpkit.options import ReadingOptions
 from nlpkit.tasks.rewording import Rewordable
+
+if TYPE_CHECKING:
+    from nlpkit.data.sources import LoadedData
 
 WRITTEN = ("csv", "tsv", "jsonl", "json", "parquet", "conll")
 _AT_ONCE = 5_000
@@ -62,6 +67,17 @@ def require_fitting(path: Path, format: str, rows: Rewordable) -> None:
             f"--output {path}: CoNLL holds words with a tag each, which these rows have not",
             "Write .jsonl or .parquet.",
         )
+
+
+def style_of(path: Path, loaded: LoadedData, options: ReadingOptions) -> Style | None:
+    """How the fields of the file of train are written, where it is of the same format as `path`; None: as is usual."""
+    files = [Path(info.path) for info in loaded.source.files.get("train", [])]
+    if len(files) != 1 or files[0].suffix != path.suffix or path.suffix not in writers.USUAL:
+        return None
+    with reporting.silent():  # what there is to tell of the file was told when it was read
+        source = Input.of(files[0], Reading.of(options))
+        next(readers.rows_of(source))
+    return source.style
 
 
 def write(path: Path, format: str, rows: Iterable[Mapping[str, Any]], style: Style | None, *, overwrite: bool) -> None:

@@ -334,6 +334,25 @@ def _collected(held: Dataset) -> tuple[Dataset, int]:
     return (held.select(kept), len(held) - len(kept)) if len(kept) else (held, 0)
 
 
+def refuse_copies(loaded: LoadedData, flag: str) -> None:
+    """Refuse changed copies among the rows of train, where folds of it are judged.
+
+    Args:
+        flag: the option that asks for the folds.
+
+    Raises:
+        UserError: there are some.
+    """
+    train = loaded.splits["train"]
+    copies = sum(bool(by) for by in train[MADE_BY][:]) if MADE_BY in train.column_names else 0
+    if copies:
+        raise UserError(
+            f"{flag}: {counted(copies, 'row', 'rows')} of train {'is a' if copies == 1 else 'are'} changed "
+            f"{'copy' if copies == 1 else 'copies'} ('{MADE_BY}'), which the folds would be judged on too",
+            "Give the rows as they were collected.",
+        )
+
+
 def _require_apart(splits: Mapping[str, Dataset], reader: RowReader) -> None:
     """Refuse copies of rows that stand in a split that is judged.
 

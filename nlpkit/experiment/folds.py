@@ -135,6 +135,7 @@ def plan(
 
     if process.world_size() > 1:
         raise UserError("--cv trains in one process", "Start it without torchrun, or leave --cv out.")
+    splits.refuse_copies(loaded, "--cv")
     parts_of = {split: examples[split] for split in ("train", "validation")}
     pooled = concatenate_datasets(list(parts_of.values()))
     try:

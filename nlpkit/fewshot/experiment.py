@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nlpkit import process, reporting
+from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.experiment import finetune, lifecycle, supervised, ways
 from nlpkit.experiment.finetune import Finetuning
@@ -80,9 +81,10 @@ class FewLabels(Finetuning):
     def ready(self, *notes: tuple[str, str], **given: Any) -> Self:
         from nlpkit.fewshot import choosing, curve
 
+        flag = "--few-shot" if self.own.few_shot else "--heads"
+        splits.refuse_copies(self.loaded, flag)
         strata = self.task.strata(self.examples["train"])
         if strata is None:
-            flag = "--few-shot" if self.own.few_shot else "--heads"
             raise UserError(
                 f"{flag} is for rows with one label each, and these are for {self.task.describe()}",
                 "Leave it out.",

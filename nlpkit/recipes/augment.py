@@ -115,7 +115,8 @@ def run(config: Config) -> Report:
     lines = _checked_rows(loaded, begun, train)
     assert config.output is not None
     all_rows = _with_provenance(begun.rows, made, _sources(train, reader), train, only_copies=config.only_copies)
-    written.write(config.output, format, all_rows, None, overwrite=config.overwrite)
+    style = written.style_of(config.output, loaded, config)
+    written.write(config.output, format, all_rows, style, overwrite=config.overwrite)
     report = _report(config, loaded, task_class, reader, begun.rows, made, begun.wanted, begun.rate)
     report.lines += lines
     return report
@@ -329,7 +330,8 @@ def _tell_plan(
     lines = [
         ("rows", counted(len(rows.rows), "row of train", "rows of train")),
         ("untouched", ", ".join(others) if others else "no other split: training holds rows out, without their copies"),
-        ("operations", ", ".join(operation.name for operation in chosen) + f", rate {rate:g}"),
+        ("operations", ", ".join(operation.name for operation in chosen)),
+        ("changed", _changed(config, chosen, rate)),
         (
             "copies",
             f"{sum(wanted):,}" + (", until classes are even" if config.balance else f", {max(wanted)} of a row"),
@@ -337,6 +339,17 @@ def _tell_plan(
         ("output", str(config.output) if config.output else "none (--output)"),
     ]
     reporting.current().plan("plan", lines)
+
+
+def _changed(config: Config, chosen: Sequence[Operation], rate: float) -> str:
+    """How much an operation changes, for the plan."""
+    from nlpkit.augmentation.registry import OPERATIONS
+    from nlpkit.augmentation.tagged import OF_ALL
+
+    of_entities = [OPERATIONS[operation.name].needs == "entities" for operation in chosen]
+    parts = [] if all(of_entities) else [f"{rate:g} of the words of a text, one at least"]
+    parts += [f"{config.rate or OF_ALL:g} of its entities and of the segments between them"] if any(of_entities) else []
+    return "; ".join(parts)
 
 
 def _shown(wording: Wording) -> str:

@@ -117,6 +117,22 @@ def test_copies_of_rows_that_are_judged_are_refused(tmp_path: Path) -> None:
         held_out(tmp_path / "out.csv", validation_file=[str(data)])
 
 
+def test_folds_are_not_judged_on_copies(tmp_path: Path) -> None:
+    run(data=str(reviews(tmp_path / "rows.csv", 6)), by=["swap"], copies=1, output=tmp_path / "out.csv")
+    kind = registry.task_class("text-classification")
+    loaded = splits.load(check_data.Config(data=str(tmp_path / "out.csv")), kind)
+    with pytest.raises(UserError, match="--cv: 6 rows of train are changed copies"):
+        splits.refuse_copies(loaded, "--cv")
+
+
+def test_a_file_is_written_as_the_rows_were(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('text;label\n"a; b";x\nc d;y\n')
+    run(data=str(tmp_path / "rows.csv"), by=["swap"], copies=1, output=tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "text;label;augmented_from;augmented_by"
+    assert [line.rsplit(";", 2)[0] for line in lines[1:]] == ['"a; b";x', "c d;y", '"b; a";x', "d c;y"]
+
+
 def test_balance_makes_classes_even(tmp_path: Path) -> None:
     data = reviews(tmp_path / "rows.csv", rare=7)
     report = run(data=str(data), by=["swap"], balance=True, output=tmp_path / "out.csv")
