@@ -127,6 +127,12 @@ def by_turns(turns: Sequence[Callable[[], T]], seconds: float, rounds: int) -> l
     return given
 
 
+def some_of(count: int, most: int) -> list[int]:
+    """At most `most` of `count` places, the middle of equal parts: of calls by length those that stand for all."""
+    parts = min(count, most)
+    return [(2 * part + 1) * count // (2 * parts) for part in range(parts)]
+
+
 def turns_of(
     runs: Mapping[K, Call], seconds: float, rounds: int, watch: Callable[[Call], float]
 ) -> dict[K, list[float]]:

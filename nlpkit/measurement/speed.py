@@ -109,11 +109,11 @@ def in_batches(predictor: Predictor, examples: Mapping[str, Sequence[Any]], batc
 def ratio(first: Workload, second: Workload, device: str, *, seconds: float = SECONDS) -> float:
     """How many times as fast the second of two models answers the same rows.
 
-    A few batches of each are timed by turns, and of each the least time of all rounds counts: whatever else the
-    machine does only adds to it.
+    A few batches of each, which stand for all, are timed by turns, and of each the least time of all rounds counts:
+    whatever else the machine does only adds to it.
 
     Args:
-        first, second: of the same rows in as many batches, each in the tokens of its own model.
+        first, second: of the same rows, each in the tokens of its own model.
         device: where they are, as torch names it.
         seconds: of timing, both together; at least three rounds are made.
     """
@@ -121,11 +121,14 @@ def ratio(first: Workload, second: Workload, device: str, *, seconds: float = SE
     runs = {
         (side, place): workload.calls[place]
         for side, workload in enumerate((first, second))
-        for place in np.linspace(0, len(workload.calls) - 1, RATIO_BATCHES).round().astype(int).tolist()
+        for place in timing.some_of(len(workload.calls), RATIO_BATCHES)
     }
     taken = timing.turns_of(runs, seconds, MIN_ROUNDS, watch)
-    before, after = (sum(min(turns) for (own, _), turns in taken.items() if own == side) for side in (0, 1))
-    return before / after
+    before, after = (
+        np.mean([min(turns) for (own, _), turns in taken.items() if own == side]) * len(workload.calls)
+        for side, workload in enumerate((first, second))
+    )
+    return float(before / after)
 
 
 def _speed(rounds: Sequence[tuple[list[float], float]], samples: int, batch_size: int) -> Speed:

@@ -134,8 +134,7 @@ def latencies(
     by_length = sorted(batches, key=lambda batch: batch["input_ids"].shape[1])
     largest = max(parts.layers, key=lambda layer: (parts.heads_of(layer), layer.neurons))
     if device == "cpu":
-        places = np.linspace(0, len(batches) - 1, min(len(batches), LATENCY_BATCHES)).round().astype(int)
-        chosen = [_first_rows(by_length[place]) for place in places]
+        chosen = [_first_rows(by_length[place]) for place in timing.some_of(len(batches), LATENCY_BATCHES)]
     else:
         chosen = [_filling(largest, _first_rows(by_length[len(batches) // 2]), forward, watch)]
     handed = [_handed_to(largest, batch, forward) for batch in chosen]

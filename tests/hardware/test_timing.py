@@ -166,3 +166,10 @@ def test_sides_take_turns_and_who_goes_first_changes(monkeypatch: pytest.MonkeyP
     order.clear()
     timing.by_turns([side("a"), side("b")], 7.0, 1)
     assert len(order) == 8  # whole rounds, as long as there is time
+
+
+def test_a_few_calls_stand_for_all() -> None:
+    assert timing.some_of(8, 4) == [1, 3, 5, 7]
+    assert timing.some_of(9, 4) == [1, 3, 5, 7]
+    assert timing.some_of(3, 4) == [0, 1, 2]
+    assert timing.some_of(5, 1) == [2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pretended
@@ -13,6 +14,7 @@ from nlpkit.hardware import timing
 from nlpkit.hardware.devices import Device
 from nlpkit.inference.predictor import Predictor, open_trained
 from nlpkit.measurement import speed
+from nlpkit.measurement.workloads import Workload
 from nlpkit.options import OpeningOptions
 
 CPU = Device("cpu", "fp32", "cpu")
@@ -79,3 +81,17 @@ def test_sample_is_drawn_over_all_rows() -> None:
     numbers = [int(text) for text in drawn["text"]]
     assert len(set(numbers)) == 100 and max(numbers) > 800 and min(numbers) < 200
     assert speed.sample({"text": ["a", "b"]})["text"] == ["a", "b"]
+
+
+def test_the_ratio_goes_by_the_batches_that_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock of tokens: the second model takes half as long a token, for a quarter more of them in more batches."""
+    monkeypatch.setattr(timing, "stopwatch", lambda device: lambda call: call())
+
+    def workload(lengths: Sequence[int], factor: float) -> Workload:
+        return Workload([lambda length=length: factor * length for length in lengths], [], 1)
+
+    assert (
+        speed.ratio(workload([40, 30, 20, 10], 2.0), workload([50, 40, 25, 10], 1.0), "cpu", seconds=0.0) == 200 / 125
+    )
+    many = workload([20] * 10, 1.0)
+    assert speed.ratio(workload([20] * 8, 1.0), many, "cpu", seconds=0.0) == pytest.approx(0.8)
