@@ -11,8 +11,11 @@ c. `torch.ao.quantization.quantize_dynamic` on the linear layers
 d. `nlpkit quantize --to onnx-fp32`
 e. `nlpkit quantize --to onnx-int8-static`
 f. the graph that `transformers.exporters` fuses for the CPU, with ONNX Runtime's dynamic int8, as both come
+g. `nlpkit quantize --portable`
+h. `nlpkit quantize --embedding-bits 4`
 
-`--profile` prints where ONNX Runtime spends its time in a.
+`--also NAME=FILE` adds an ONNX file of the same model, as of an earlier version; where (b) is left out, speeds are told
+beside the first of these. `--profile` prints where ONNX Runtime spends its time in a.
 
 Example: python benchmarks/quantize.py --model runs/sst2 --data FOLDER --rounds 5
 """
@@ -25,6 +28,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +42,16 @@ SIDES = {
     "d": "onnx-fp32",
     "e": "onnx-int8-static",
     "f": "exporter's fusions, dynamic int8",
+    "g": "onnx-int8, portable",
+    "h": "onnx-int8, 4-bit embeddings",
 }
-FORMATS = {"a": "onnx-int8", "d": "onnx-fp32", "e": "onnx-int8-static"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "a": {"to": "onnx-int8"},
+    "d": {"to": "onnx-fp32"},
+    "e": {"to": "onnx-int8-static"},
+    "g": {"to": "onnx-int8", "portable": True},
+    "h": {"to": "onnx-int8", "embedding_bits": "4"},
+}
 
 
 def build(side: str, options: argparse.Namespace, folder: Path, example: dict[str, Any]) -> tuple[Any, int]:
@@ -51,14 +63,14 @@ def build(side: str, options: argparse.Namespace, folder: Path, example: dict[st
     name = opening.resolve(options.model)
     model, _ = opening.load_model(name, "AutoModelForSequenceClassification")
     model.eval()
-    if side in FORMATS:
+    if side in OPTIONS:
         config = quantize.Config(
             model=options.model,
-            to=FORMATS[side],
             output=folder / side,
             device="cpu",
             threads=options.threads,
             measure_seconds=0,
+            **OPTIONS[side],
             **({"data": str(options.data)} if options.data else {}),
         )
         quantize.run(config)
@@ -102,7 +114,7 @@ def batches(options: argparse.Namespace) -> tuple[list[Any], list[Any], list[np.
     from nlpkit.tasks.contract import BOOKKEEPING
 
     trained = open_trained(options.model, OpeningOptions())
-    config = TrainedDataOptions(**({"data": str(options.data)} if options.data else {}))
+    config = TrainedDataOptions(**({"data": str(options.data)} if options.data else {})).for_task(type(trained.task))
     config = inherit_data(config, trained.record, options.model)
     *_, examples, _ = open_splits(config, trained.task, seed=42, needs=("validation",))
     made = trained.task.features(trained.tokenizer, examples["validation"][:])
@@ -119,14 +131,14 @@ def batches(options: argparse.Namespace) -> tuple[list[Any], list[Any], list[np.
     return singles, [joined(rows) for rows in groups], groups, np.asarray(made["labels"])
 
 
-def timed(models: dict[str, Any], inputs: list[Any]) -> dict[str, list[float]]:
+def timed(models: dict[str, Any], inputs: list[Any], clock: Callable[[], float]) -> dict[str, list[float]]:
     """Seconds of each side for each input, the sides by turns."""
     found: dict[str, list[float]] = {side: [] for side in models}
     for number, batch in enumerate(inputs):
         for side in list(models)[:: 1 if number % 2 else -1]:
-            start = time.perf_counter()
+            start = clock()
             models[side](**batch)
-            found[side].append(time.perf_counter() - start)
+            found[side].append(clock() - start)
     return found
 
 
@@ -165,16 +177,24 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64, help="sentences one at a time, a round (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, help="(default: the cores there are)")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=FILE", help="an ONNX file of the model")
+    parser.add_argument("--cpu-time", action="store_true", help="of the calling thread, on a busy machine; --threads 1")
     parser.add_argument("--profile", action="store_true", help="print where the time of side a goes")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything that was measured")
     options = parser.parse_args()
-    names = sides.chosen(parser, options.sides, SIDES)
+    if options.cpu_time and options.threads != 1:
+        parser.error("--cpu-time is that of one thread: --threads 1")
+    clock = time.thread_time if options.cpu_time else time.perf_counter
+    names = sides.chosen(parser, options.sides, SIDES) if options.sides else []
+    files = {name: Path(file) for name, _, file in (item.partition("=") for item in options.also)}
 
     from nlpkit import process
 
     process.apply(verbose=False)
     import torch
 
+    from nlpkit.models import opening
+    from nlpkit.models.onnx import OnnxModel
     from nlpkit.quantization import int8
 
     if options.threads:
@@ -182,9 +202,12 @@ def main() -> None:
     found = sides.environment("torch", "transformers", "onnxruntime")
     print(f"threads {torch.get_num_threads()}, VNNI: {'no' if int8.needs_reduced_range() else 'yes'}")
     singles, groups, rows, labels = batches(options)
-    results: dict[str, dict[str, list[float]]] = {side: {"one": [], "batch": []} for side in names}
+    results: dict[str, dict[str, list[float]]] = {side: {"one": [], "batch": []} for side in [*names, *files]}
     with tempfile.TemporaryDirectory() as place, torch.inference_mode():
         built = {side: build(side, options, Path(place), groups[0]) for side in names}
+        for name, file in files.items():
+            built[name] = OnnxModel(file, opening.load_config(opening.resolve(options.model))), file.stat().st_size
+        names += files
         models = {side: model for side, (model, _) in built.items()}
         quality = {}
         for side, model in models.items():  # also the first sight of every shape
@@ -194,7 +217,7 @@ def main() -> None:
             quality[side] = float(sum(right) / len(labels))
         for number in range(options.rounds):
             for kind, inputs in (("one", singles), ("batch", groups)):
-                for side, seconds in timed(models, inputs).items():
+                for side, seconds in timed(models, inputs, clock).items():
                     results[side][kind].append(statistics.median(seconds) if kind == "one" else sum(seconds))
             print(f"round {number + 1} of {options.rounds}", flush=True)
         if options.profile and "a" in models:
@@ -204,12 +227,12 @@ def main() -> None:
     for side in names:
         one = sides.spread([1e3 * seconds for seconds in results[side]["one"]])
         rate = sides.spread([len(labels) / seconds for seconds in results[side]["batch"]], 0)
-        print(f"  ({side}) {SIDES[side]:<30}{quality[side]:9.4f}{built[side][1] / 1e6:7.1f}   {one:<18} {rate}")
-    if "b" in names:
-        print("\ntimes as fast as (b), round by round")
+        print(f"  ({side}) {SIDES.get(side, ''):<30}{quality[side]:9.4f}{built[side][1] / 1e6:7.1f}   {one:<18} {rate}")
+    if first := next((side for side in ("b", *files) if side in names), None):
+        print(f"\ntimes as fast as ({first}), round by round")
         for side in names:
             ratio = {
-                kind: [b / s for b, s in zip(results["b"][kind], results[side][kind], strict=True)]
+                kind: [b / s for b, s in zip(results[first][kind], results[side][kind], strict=True)]
                 for kind in ("one", "batch")
             }
             print(f"  ({side}) one at a time {sides.spread(ratio['one']):<24} batches {sides.spread(ratio['batch'])}")

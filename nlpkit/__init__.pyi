@@ -6297,6 +6297,8 @@ def quantize(
     to: Literal['onnx-int8', 'onnx-int8-static', 'onnx-fp16', 'onnx-fp32', 'torch-int8', 'fp16', 'bf16'] | None = None,
     max_drop: float = 1.0,
     exclude: Sequence[str] | str = ...,
+    embedding_bits: Literal['8', '4'] = '8',
+    portable: bool = False,
     output: str | PathLike[str] | None = None,
     overwrite: bool = False,
     text_column: str | None = None,
@@ -6385,12 +6387,13 @@ def quantize(
         model: Run folder, model folder or hub name.
         data: Folder or file of rows, a glob, or a hub name (glue:sst2, name:config@revision); or the
             rows themselves.
-        to: Format; static: ranges of activations come from training rows. Default: onnx-int8; onnx-fp16
-            on a GPU.
-        max_drop: Points of the main metric that int8 may cost on validation. (only with to onnx-int8,
+        to: Format; static: with ranges of training rows. Default: onnx-int8; onnx-fp16 on a GPU.
+        max_drop: Points of its metric that int8 may cost. (only with to onnx-int8, onnx-int8-static)
+        exclude: Layers that stay in float32, by name or pattern. (only with to onnx-int8,
             onnx-int8-static)
-        exclude: Layer or node to leave in float32, or a pattern of such names (repeatable). (only with
-            to onnx-int8, onnx-int8-static)
+        embedding_bits: Bits of embedding tables. (only with to onnx-int8, onnx-int8-static)
+        portable: Operators of ONNX alone, for other runtimes. (only with to onnx-fp32, onnx-fp16,
+            onnx-int8, onnx-int8-static)
         output: Run folder to write. Default: runs/<data>-<model>-<format>.
         overwrite: Replace an earlier run in output.
         text_column: Column of the text. Default: guessed. For text-classification,

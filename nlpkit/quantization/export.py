@@ -180,19 +180,30 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def finish(made: onnx_ir.Model, model: Any, *, fused: bool) -> None:
+def finish(made: onnx_ir.Model, model: Any, *, fused: bool, portable: bool = False) -> None:
     """Make an exported graph ready to be written: rewritten for the CPU, its dimensions named, with the size of its
     model in its metadata.
 
     Args:
         model: that was exported.
         fused: whether the graph holds another provider's operators: it is left as it is.
+        portable: whether operators of ONNX itself are to be used, and no others.
+
+    Raises:
+        UserError: there are others that have no counterpart.
     """
     from nlpkit.models.onnx import PARAMETERS
     from nlpkit.quantization import graph
 
     if not fused:
         graph.optimize(made)
+    if portable:
+        graph.write_out_attention(made)
+        if others := graph.domains(made) - {""}:
+            raise UserError(
+                f"--portable: {type(model).__name__} is exported with operators of {', '.join(sorted(others))}",
+                "Without --portable ONNX Runtime runs it.",
+            )
     graph.name_dimensions(made)
     graph.forget_trace(made)
     made.metadata_props[PARAMETERS] = str(model.num_parameters())

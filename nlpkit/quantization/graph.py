@@ -1,6 +1,6 @@
 """Rewrites of an exported ONNX graph for ONNX Runtime on a CPU.
 
-All but `approximate_gelu` and `quantize_embeddings` compute exactly what they replace, up to rounding.
+All but `approximate_gelu` and those that quantize compute exactly what they replace, up to rounding.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -21,6 +22,9 @@ PICKING = frozenset({"Expand", "Gather", "GatherElements", "Identity", "Reshape"
 DIMENSIONS = ("batch_size", "sequence_length")
 SCOPES = "pkg.torch.onnx.name_scopes"  # among the metadata of a node: the modules around it, and it
 OPSET_OF_ATTENTION = 23  # of ONNX: the first with this operator
+# of tables in four bits: numbers that share a scale, shares of their range that are tried, rows at once for memory
+BLOCK, NARROWED, ROWS_AT_ONCE = 32, (1.0, 0.95, 0.9, 0.85, 0.8, 0.75), 8192
+SMALLEST_HALF = 6e-8  # in float16, above 0
 SMALL_TABLE = 16  # rows up to which an embedding table is left alone (token types)
 
 
@@ -32,11 +36,15 @@ class Scheme:
         per_channel: a scale for each output of a linear layer, else one for its weight.
         reduce_range: weights in 7 bits. Without VNNI the CPU adds two products of 8 bits in 16, which overflow.
         excluded: names of nodes that stay in float32.
+        embedding_bits: of a number in embedding tables, 8 or 4.
+        portable: whether operators of ONNX itself are to be used, and no others.
     """
 
     per_channel: bool = True
     reduce_range: bool = False
     excluded: Sequence[str] = field(default=())
+    embedding_bits: int = 8
+    portable: bool = False
 
 
 def optimize(model: ir.Model) -> None:
@@ -309,6 +317,66 @@ def standard_attention(model: ir.Model) -> None:
         model.graph.opset_imports[""] = max(OPSET_OF_ATTENTION, model.graph.opset_imports[""])
 
 
+def write_out_attention(model: ir.Model) -> None:
+    """Write attention in products and a softmax, as any runtime has them."""
+    masks: dict[ir.Value, ir.Value] = {}
+    for node in list(model.graph):
+        if node.op_type != "MultiHeadAttention":
+            continue
+        query, key, value, _, seen, added = [*node.inputs, None, None, None][:6]
+        assert query is not None and key is not None and value is not None
+        name, heads, kind = node.name or node.outputs[0].name, node.attributes.get_int("num_heads"), query.dtype
+        assert kind is not None
+        apart = _constant(model, f"{name}_apart", np.array([0, 0, heads, -1]))
+        joined = _constant(model, f"{name}_joined", np.array([0, 0, -1]))
+        scale = _constant(model, f"{name}_factor", np.array(node.attributes.get_float("scale"), kind.numpy()))
+        nodes: list[ir.Node] = []
+
+        def made(kind: str, *inputs: ir.Value, nodes: list[ir.Node] = nodes, **attributes: Any) -> ir.Value:
+            nodes.append(ir.node(kind, inputs, attributes=attributes))
+            return nodes[-1].outputs[0]
+
+        def by_head(states: ir.Value, order: Sequence[int], apart: ir.Value = apart) -> ir.Value:
+            if _rank(states) == 4:  # of a cache: heads come before places there
+                return made("Transpose", states, perm=[(0, 2, 1, 3)[axis] for axis in order])
+            return made("Transpose", made("Reshape", states, apart), perm=order)
+
+        queries = by_head(made("Mul", query, scale), (0, 2, 1, 3))
+        scores = made("MatMul", queries, by_head(key, (0, 2, 3, 1)))
+        if seen is not None:
+            if seen not in masks:
+                masks[seen] = _added_mask(model, seen, kind, node)
+            scores = made("Add", scores, masks[seen])
+        if added is not None:
+            scores = made("Add", scores, added)
+        context = made("MatMul", made("Softmax", scores, axis=-1), by_head(value, (0, 2, 1, 3)))
+        turned = made("Transpose", context, perm=(0, 2, 1, 3))
+        model.graph.insert_before(node, nodes)
+        _replace(node, ir.node("Reshape", [turned, joined], name=node.name))
+    if not domains(model) - {""}:
+        model.graph.opset_imports.pop(CONTRIB, None)
+
+
+def _added_mask(model: ir.Model, seen: ir.Value, kind: ir.DataType, before: ir.Node) -> ir.Value:
+    """What is added to products with keys, shape (batch, 1, 1, keys): 0 where a key is seen."""
+    least = np.array(np.finfo(kind.numpy()).min / 2, kind.numpy())  # a sum with it stays a number
+    true = ir.node("Cast", [seen], attributes={"to": ir.DataType.BOOL})
+    zero, hidden = (
+        _constant(model, f"{seen.name}_{word}", number)
+        for word, number in (("seen", np.zeros_like(least)), ("hidden", least))
+    )
+    chosen = ir.node("Where", [true.outputs[0], zero, hidden])
+    placed = ir.node("Unsqueeze", [chosen.outputs[0], _constant(model, f"{seen.name}_axes", np.array([1, 2]))])
+    model.graph.insert_before(before, [true, chosen, placed])
+    return placed.outputs[0]
+
+
+def domains(model: ir.Model) -> set[str]:
+    """Where the operators of a graph come from; "" is ONNX itself."""
+    own = {node.domain for node in model.graph.all_nodes()}
+    return own | {node.domain for function in model.functions.values() for node in function.all_nodes()}
+
+
 def _key_mask(node: ir.Node) -> ir.Value | None:
     """Which keys are seen, shape (batch, length), of an attention that adds nothing else to its products."""
     bias, seen, *others = [*node.inputs[3:], None, None]
@@ -361,23 +429,89 @@ def _is_table(node: ir.Node) -> bool:
     return len(table) > SMALL_TABLE and node.attributes.get_int("axis", 0) == 0
 
 
-def quantize_embeddings(model: ir.Model, excluded: Sequence[str] = ()) -> None:
-    """Store embedding tables as int8 with one scale per row: symmetric, largest value 127."""
+def quantize_embeddings(model: ir.Model, excluded: Sequence[str] = (), bits: int = 8) -> None:
+    """Store embedding tables in fewer bits.
+
+    Args:
+        excluded: names of nodes that are left alone.
+        bits: 8: one scale per row, symmetric, largest value 127; 4: a scale and a zero point for each 32 numbers.
+    """
     for node in list(model.graph):
-        if node.op_type != "Gather" or not _is_table(node) or node.name in excluded:
-            continue
-        name, rows = _input(node, 0).name, node.inputs[1]
-        table = _array(node.inputs[0])
-        assert table is not None
-        scale = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-30) / 127
-        levels = _constant(model, f"{name}_int8", np.rint(table / scale).astype(np.int8))
-        scales = _constant(model, f"{name}_scale", scale.astype(np.float32))
-        picked = ir.node("Gather", [levels, rows], name=f"{node.name}_int8")
-        cast = ir.node("Cast", picked.outputs, attributes={"to": ir.DataType.FLOAT}, name=f"{node.name}_float")
-        factor = ir.node("Gather", [scales, rows], name=f"{node.name}_scale")
-        model.graph.insert_before(node, [picked, cast, factor])
-        _replace(node, ir.node("Mul", [cast.outputs[0], factor.outputs[0]], name=node.name))
+        if node.op_type == "Gather" and _is_table(node) and node.name not in excluded:
+            (_in_eight_bits if bits == 8 else _in_four_bits)(model, node)
     RemoveUnusedNodesPass()(model)
+
+
+def _in_eight_bits(model: ir.Model, node: ir.Node) -> None:
+    name, rows = _input(node, 0).name, node.inputs[1]
+    table = _array(node.inputs[0])
+    assert table is not None
+    scale = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-30) / 127
+    levels = _constant(model, f"{name}_int8", np.rint(table / scale).astype(np.int8))
+    scales = _constant(model, f"{name}_scale", scale.astype(np.float32))
+    picked = ir.node("Gather", [levels, rows], name=f"{node.name}_int8")
+    cast = ir.node("Cast", picked.outputs, attributes={"to": ir.DataType.FLOAT}, name=f"{node.name}_float")
+    factor = ir.node("Gather", [scales, rows], name=f"{node.name}_scale")
+    model.graph.insert_before(node, [picked, cast, factor])
+    _replace(node, ir.node("Mul", [cast.outputs[0], factor.outputs[0]], name=node.name))
+
+
+def _in_four_bits(model: ir.Model, node: ir.Node) -> None:
+    name = _input(node, 0).name
+    table = _array(node.inputs[0])
+    assert table is not None
+    chunks = [four_bits(table[start : start + ROWS_AT_ONCE]) for start in range(0, len(table), ROWS_AT_ONCE)]
+    parts = [np.concatenate(part) for part in zip(*chunks, strict=True)]
+    levels, scales, zeros = (
+        _constant(model, f"{name}_{word}", part) for word, part in zip(("int4", "scale", "zero"), parts, strict=True)
+    )
+    settings = {"block_size": BLOCK, "bits": 4, "gather_axis": 0, "quantize_axis": 1}
+    picked = ir.node(
+        "GatherBlockQuantized",
+        [levels, node.inputs[1], scales, zeros],
+        domain=CONTRIB,
+        attributes=settings,
+        name=f"{node.name}_int4",
+    )
+    model.graph.opset_imports.setdefault(CONTRIB, 1)
+    model.graph.insert_before(node, picked)
+    _replace(node, ir.node("Cast", picked.outputs, attributes={"to": ir.DataType.FLOAT}, name=node.name))
+
+
+def four_bits(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A table in 4 bits a number, two in a byte, the first in its lower half.
+
+    Args:
+        table: float32, shape (rows, width).
+
+    Returns:
+        Numbers from 0 to 15, shape (rows, width / 2) in uint8; of each block of 32 its scale in float16, shape (rows,
+        blocks), and its zero point, shape (rows, blocks / 2) in uint8. The range of a block is narrowed where clipping
+        its ends leaves a smaller squared error.
+    """
+    rows, width = table.shape
+    blocks = -(-width // BLOCK)
+    whole = np.pad(table, ((0, 0), (0, blocks * BLOCK - width))).reshape(rows, blocks, BLOCK)
+    lowest, highest = np.minimum(whole.min(2), 0), np.maximum(whole.max(2), 0)
+    best = np.full((rows, blocks), np.inf, np.float32)
+    levels = np.zeros(whole.shape, np.uint8)
+    scales, zeros = np.ones((rows, blocks), np.float16), np.zeros((rows, blocks), np.uint8)
+    for part in NARROWED:
+        scale = np.maximum((highest - lowest) * part / 15, SMALLEST_HALF).astype(np.float16)
+        wide = scale.astype(np.float32)
+        zero = np.clip(np.rint(-lowest * part / wide), 0, 15)
+        made = np.clip(np.rint(whole / wide[..., None]) + zero[..., None], 0, 15)
+        error = (((made - zero[..., None]) * wide[..., None] - whole) ** 2).sum(2)
+        better = error < best
+        best = np.where(better, error, best)
+        levels[better], scales[better], zeros[better] = made[better], scale[better], zero[better]
+    return _in_pairs(levels.reshape(rows, -1)[:, :width]), scales, _in_pairs(zeros)
+
+
+def _in_pairs(numbers: np.ndarray) -> np.ndarray:
+    """Numbers of four bits, two in a byte, along the last axis."""
+    even = np.pad(numbers, ((0, 0), (0, numbers.shape[1] % 2)))
+    return even[:, ::2] | (even[:, 1::2] << 4)
 
 
 def quantize_products(model: ir.Model, ranges: Mapping[str, tuple[float, float]], scheme: Scheme) -> None:
@@ -397,6 +531,9 @@ def quantize_products(model: ir.Model, ranges: Mapping[str, tuple[float, float]]
             rounded[read] = _rounded(model, read, ranges[read.name or ""], node)
         levels, scale, zero = rounded[read]
         weight, scales = _int8_weight(model, _input(node, 1), scheme)
+        if scheme.portable:
+            _multiply_integers(model, node, levels, zero, weight, scale, scales)
+            continue
         add = _bias(node)
         factors = [levels, weight, scale, scales, zero, None, add.inputs[1] if add is not None else None]
         product = ir.node("MatMulIntegerToFloat", factors, domain=CONTRIB, name=f"{node.name}_int8")
@@ -407,6 +544,23 @@ def quantize_products(model: ir.Model, ranges: Mapping[str, tuple[float, float]]
             _replace(add, product)
             model.graph.remove(node, safe=True)
     RemoveUnusedNodesPass()(model)
+
+
+def _multiply_integers(
+    model: ir.Model,
+    node: ir.Node,
+    levels: ir.Value,
+    zero: ir.Value,
+    weight: ir.Value,
+    scale: ir.Value,
+    scales: ir.Value,
+) -> None:
+    """Put a product of bytes in operators of ONNX in the place of one."""
+    both = np.asarray(_array(scale)) * np.asarray(_array(scales))
+    product = ir.node("MatMulInteger", [levels, weight, zero], name=f"{node.name}_int8")
+    cast = ir.node("Cast", product.outputs, attributes={"to": ir.DataType.FLOAT}, name=f"{node.name}_float")
+    model.graph.insert_before(node, [product, cast])
+    _replace(node, ir.node("Mul", [cast.outputs[0], _constant(model, f"{node.name}_scales", both)], name=node.name))
 
 
 def _rounded(

@@ -75,9 +75,10 @@ def static(model: ir.Model, scheme: Scheme, feeds: Iterable[dict[str, Any]], met
 def _prepared(model: ir.Model, scheme: Scheme) -> ir.Model:
     """A copy, rewritten for int8 but for its linear layers."""
     made = model.clone()
-    graph.approximate_gelu(made)
-    graph.standard_attention(made)
-    graph.quantize_embeddings(made, scheme.excluded)
+    if not scheme.portable:
+        graph.approximate_gelu(made)
+        graph.standard_attention(made)
+    graph.quantize_embeddings(made, scheme.excluded, scheme.embedding_bits)
     return made
 
 

@@ -12,11 +12,14 @@ nlpkit quantize runs/reviews --to onnx-int8-static --max-drop 0.5
 from __future__ import annotations
 
 import copy
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from nlpkit import limits, reporting
 from nlpkit.data import splits
@@ -65,7 +68,8 @@ if TYPE_CHECKING:
     from nlpkit.quantization.int8 import Scheme
 
 COMMAND = "quantize"
-ESSENTIAL: tuple[str, ...] = ("model", "to", "max_drop", "exclude", "data", "output", "overwrite")
+ESSENTIAL: tuple[str, ...] = ("model", "to", "max_drop", "exclude", "embedding_bits", "portable", "data", "output")
+ESSENTIAL += ("overwrite",)
 CHECKED_ROWS = 32
 TORCH_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 # what the names of its files end with, and what transformers.js calls a format
@@ -75,7 +79,8 @@ ONNX_FORMATS = {
     "onnx-int8": ("_quantized", "q8"),
     "onnx-int8-static": ("_quantized", "q8"),
 }
-# formats that int8's options are read for
+# formats that options are read for
+ONNX = {"to": tuple(ONNX_FORMATS)}
 ONNX_INT8 = {"to": ("onnx-int8", "onnx-int8-static")}
 ONNX_STATIC = {"to": ("onnx-int8-static",)}
 JS_CONFIG = "transformers.js_config"  # in config.json
@@ -98,24 +103,36 @@ class Config(
     to: Literal["onnx-int8", "onnx-int8-static", "onnx-fp16", "onnx-fp32", "torch-int8", "fp16", "bf16"] | None = (
         option(
             None,
-            "Format; static: ranges of activations come from training rows.",
+            "Format; static: with ranges of training rows.",
             panel="Quantization",
             shown_default="onnx-int8; onnx-fp16 on a GPU",
         )
     )
     max_drop: float = option(
         1.0,
-        "Points of the main metric that int8 may cost on validation.",
+        "Points of its metric that int8 may cost.",
         panel="Quantization",
         ge=0,
         only_with=ONNX_INT8,
     )
     exclude: Strings = option(
         [],
-        "Layer or node to leave in float32, or a pattern of such names (repeatable).",
+        "Layers that stay in float32, by name or pattern.",
         panel="Quantization",
         metavar="NAME",
         only_with=ONNX_INT8,
+    )
+    embedding_bits: Annotated[Literal["8", "4"], BeforeValidator(str)] = option(
+        "8",
+        "Bits of embedding tables.",
+        panel="Quantization",
+        only_with=ONNX_INT8,
+    )
+    portable: bool = option(
+        False,
+        "Operators of ONNX alone, for other runtimes.",
+        panel="Quantization",
+        only_with=ONNX,
     )
     per_channel: bool = option(
         True,
@@ -154,6 +171,7 @@ class _Source:
     findings: list[Finding]
     before: dict[str, Judgement]  # of the model as it is
     told: set[str] = field(default_factory=set)  # splits of which it was said what is cut
+    usual: Path | None = None  # file of the graph that is not portable, to compare with
     chose: bool = False  # whether validation has chosen what stays in float32
 
     @property
@@ -195,7 +213,9 @@ def run(config: Config) -> Report:
     folder.require_usable(resume=None, overwrite=config.overwrite)
     reporting.current().plan("plan", _plan(source, folder))
     folder.start(_head(source), overwrite=config.overwrite, resume=False)
-    with folder.staging() as staged:
+    with folder.staging() as staged, tempfile.TemporaryDirectory() as aside:
+        if config.portable and source.to != "onnx-fp16":
+            source.usual = Path(aside) / files.EXPORTED
         quantization = (_to_onnx if source.to.startswith("onnx") else _to_torch)(source, staged)
         limits.save_tokenizer(
             source.trained.tokenizer, staged, source.trained.task.stated_length, quantization.get("inputs")
@@ -220,6 +240,11 @@ def _open(config: Config) -> _Source:
         device = _device_of_onnx(config, device)
     to = config.to or ("onnx-int8" if device.name == "cpu" else "onnx-fp16")
     config.changed(to=to).refuse_unread()
+    if config.portable and config.embedding_bits == "4":
+        raise UserError(
+            "--portable: ONNX has no operator that looks up rows of 4 bits, and --embedding-bits 4 needs one",
+            "`nlpkit prune --what vocabulary` makes the table smaller for every runtime.",
+        )
     trained = open_trained(
         config.model, config, NEEDS, "quantize", revision=config.model_revision, exported=False, task_name=config.task
     )
@@ -357,15 +382,19 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     if task.writes:
         net.generation_config.save_pretrained(staged)
     with reporting.current().progress("export", 2, "steps") as bar:
-        fusions: Literal["cuda"] | None = "cuda" if source.to == "onnx-fp16" else None
+        half = source.to == "onnx-fp16"
+        fusions: Literal["cuda"] | None = "cuda" if half and not source.config.portable else None
         made = export_cache.graphs_of(task, net, batches[0], fusions=fusions)
         if len(made) > 1 and source.to == "onnx-int8-static":
             raise UserError(
                 f"--to {source.to}: {type(net).__name__} has an encoder and a decoder, whose ranges hang on each other",
                 "--to onnx-int8 measures them at each call.",
             )
+        plain = {name: graph.clone() for name, graph in made.items()} if source.usual else {}
         for graph in made.values():
-            export.finish(graph, net, fused=fusions is not None)
+            export.finish(graph, net, fused=fusions is not None, portable=source.config.portable)
+        for graph in plain.values():
+            export.finish(graph, net, fused=False)
         bar.advance()
         path = export.save_all(made, place, ending)
         difference = max(
@@ -380,14 +409,18 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
         )
         bar.advance()
     quantization: dict[str, Any] = {"to": source.to, "largest_difference": difference}
-    if source.to == "onnx-fp16":
-        half = copy.deepcopy(source.trained.model).half()
-        made = export_cache.graphs_of(task, half, batches[0], fusions=fusions)
+    if half:
+        smaller = copy.deepcopy(source.trained.model).half()
+        made = export_cache.graphs_of(task, smaller, batches[0], fusions=fusions)
         for graph in made.values():
-            export.finish(graph, half, fused=True)
+            export.finish(graph, smaller, fused=fusions is not None, portable=source.config.portable)
         export.save_all(made, place, ending)
     elif source.to != "onnx-fp32":
         quantization |= _to_int8(source, made, path)
+    if source.usual is not None:
+        _save_usual(source, plain, path, quantization)
+    if source.config.portable:
+        quantization |= {"portable": True, "opset": max(graph.graph.opset_imports[""] for graph in made.values())}
     if source.to == "onnx-int8":
         quantization["largest_difference_in_batches"] = _batch_difference(source, path)
     if len(made) == 1:
@@ -398,6 +431,23 @@ def _to_onnx(source: _Source, staged: Path) -> dict[str, Any]:
     task.tell_clients(source.trained.config)
     source.trained.config.save_pretrained(staged)
     return {**quantization, **_described(source, made, path, staged)}
+
+
+def _save_usual(source: _Source, plain: Mapping[str, ir.Model], path: Path, quantization: Mapping[str, Any]) -> None:
+    """Write the graphs that are not portable, with the same layers in float32, for the comparison of both."""
+    from nlpkit.quantization import export
+
+    assert source.usual is not None
+    place = source.usual.parent
+    source.trained.config.save_pretrained(place)  # what is judged is opened from there
+    if source.trained.task.writes:
+        source.trained.model.generation_config.save_pretrained(place)
+    if source.to != "onnx-fp32":
+        scheme = _scheme(source.config, quantization["reduced_range"], quantization["excluded"])
+        feeds = _calibration(source, path) if source.to == "onnx-int8-static" else []
+        scheme = replace(scheme, portable=False)
+        plain = {name: _quantized(source, graph, scheme, feeds) for name, graph in plain.items()}
+    source.usual = export.save_all(plain, place)
 
 
 def _described(source: _Source, made: Mapping[str, ir.Model], path: Path, staged: Path) -> dict[str, Any]:
@@ -468,7 +518,7 @@ def _to_int8(source: _Source, made: Mapping[str, ir.Model], path: Path) -> dict[
     feeds = _calibration(source, path) if source.to == "onnx-int8-static" else []
 
     def lost(left_out: Sequence[str]) -> float:
-        scheme = int8.Scheme(config.per_channel, reduced, tuple(left_out))
+        scheme = _scheme(config, reduced, left_out)
         graphs = {name: _quantized(source, graph, scheme, feeds) for name, graph in made.items()}
         export.save_all(graphs, path.parent, ending)
         return source.trained.task.points_lost(before, _scored(source, path))
@@ -484,9 +534,18 @@ def _to_int8(source: _Source, made: Mapping[str, ir.Model], path: Path) -> dict[
     return {
         "per_channel": config.per_channel,
         "reduced_range": reduced,
+        "embedding_bits": int(config.embedding_bits),
         "excluded": list(excluded),
         "points_lost": {"validation": drop},
     }
+
+
+def _scheme(config: Config, reduced: bool, excluded: Sequence[str]) -> Scheme:
+    from nlpkit.quantization import int8
+
+    return int8.Scheme(
+        config.per_channel, reduced, tuple(excluded), int(config.embedding_bits), portable=config.portable
+    )
 
 
 def _scored(source: _Source, path: Path) -> Mapping[str, float]:
@@ -592,7 +651,13 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
             before_after.weight_bytes(place) if place.is_dir() else None,
             source.before.get(split),
         ),
-        before_after.Side(source.to, source.predictor(after), before_after.weight_bytes(staged), judged[split]),
+        *([_usual_side(source)] if source.usual is not None else []),
+        before_after.Side(
+            f"{source.to}, portable" if config.portable else source.to,
+            source.predictor(after),
+            before_after.weight_bytes(staged),
+            judged[split],
+        ),
     ]
     comparison = before_after.measure(
         sides, source.examples[split], split, seconds=config.measure_seconds, standing=source.standing
@@ -613,6 +678,16 @@ def _measured(source: _Source, staged: Path) -> dict[str, Any]:
     }
 
 
+def _usual_side(source: _Source) -> before_after.Side:
+    """The graph that is not portable."""
+    from nlpkit.models import onnx
+
+    assert source.usual is not None
+    model = onnx.opened(source.usual, source.trained.config)
+    size = sum(file.stat().st_size for file in files.graphs(source.usual))
+    return before_after.Side(source.to, source.predictor(model), size, source.judge(model, source.judged))
+
+
 def _write(source: _Source, record: dict[str, Any], staged: Path, folder: RunFolder) -> None:
     from nlpkit.experiment import card
 
@@ -629,6 +704,8 @@ def _report(source: _Source, record: dict[str, Any], folder: Path) -> Report:
         lines.append(
             f"exported logits differ from torch by at most {quantization['largest_difference']:.1g} before quantizing"
         )
+    if quantization.get("portable"):
+        lines.append(f"every operator is one of ONNX (opset {quantization['opset']}), none of ONNX Runtime's own")
     if "largest_difference_in_batches" in quantization:
         lines.append(
             f"int8 has one scale for a whole batch: with the rows beside it a logit differs by up to "

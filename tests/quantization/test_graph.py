@@ -54,8 +54,9 @@ def ran(model: Any, **inputs: Any) -> Any:
     return session.run(None, inputs)[0]
 
 
+@pytest.mark.parametrize("rewrite", ["standard_attention", "write_out_attention"])
 @pytest.mark.parametrize("queries", [3, 1])
-def test_attention_in_operators_of_onnx_is_that_of_onnx_runtime(queries: int) -> None:
+def test_attention_in_operators_of_onnx_is_that_of_onnx_runtime(queries: int, rewrite: str) -> None:
     from nlpkit.quantization import graph
 
     rng = np.random.default_rng(0)
@@ -65,8 +66,9 @@ def test_attention_in_operators_of_onnx_is_that_of_onnx_runtime(queries: int) ->
     model = attention(queries)
     wanted = ran(model, **states, seen=seen)
     np.testing.assert_allclose(wanted[1], np.tile(states["value"][1, :1], (queries, 1)), rtol=1e-5)
-    graph.standard_attention(model)
-    assert {node.domain for node in model.graph} == {""}
+    getattr(graph, rewrite)(model)
+    assert graph.domains(model) == {""}
+    assert model.graph.opset_imports[""] == (23 if rewrite == "standard_attention" else 20)
     np.testing.assert_allclose(ran(model, **states, seen=seen), wanted, rtol=1e-5, atol=1e-6)
 
 
@@ -119,3 +121,57 @@ def test_the_type_that_all_tokens_have_is_a_bias() -> None:
     assert [node.op_type for node in model.graph] == ["Add"]
     given = np.zeros((2, 3, 4), np.float32)
     np.testing.assert_array_equal(ran(model, words=given), given + table[1])
+
+
+def test_keys_of_a_cache_and_what_is_added_to_their_products_are_written_out() -> None:
+    from nlpkit.quantization import graph
+
+    rng = np.random.default_rng(0)
+    shapes = {"query": (2, 1, 8), "key": (2, 2, 5, 4), "value": (2, 2, 5, 4), "added": (2, 1, 1, 5)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    inputs = {
+        name: ir.Value(name=name, shape=ir.Shape(list(shape)), type=ir.TensorType(ir.DataType.FLOAT))
+        for name, shape in shapes.items()
+    }
+    query, key, value, added = inputs.values()
+    settings = {"num_heads": 2, "scale": 0.5}
+    node = ir.node(
+        "MultiHeadAttention", [query, key, value, None, None, added], domain=graph.CONTRIB, attributes=settings
+    )
+    node.outputs[0].name, node.outputs[0].type, node.outputs[0].shape = "context", query.type, query.shape
+    opsets = {"": 20, graph.CONTRIB: 1}
+    inner = ir.Graph([*inputs.values()], node.outputs, nodes=[node], opset_imports=opsets, name="graph")
+    model = ir.Model(inner, ir_version=10)
+    wanted = ran(model, **arrays)
+    graph.write_out_attention(model)
+    assert graph.domains(model) == {""}
+    np.testing.assert_allclose(ran(model, **arrays), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [64, 40])
+def test_a_table_in_four_bits(width: int) -> None:
+    """Two numbers a byte; a block of numbers that differ by equal steps is kept; others within half a step."""
+    from nlpkit.quantization import graph
+
+    table = np.random.default_rng(0).normal(size=(20, width)).astype(np.float32)
+    table[3, :32] = 0.25 * (np.arange(32) % 16) - 1
+    table[4] = 0
+    table[5, :32] = 7.0
+    levels, scales, zeros = graph.four_bits(table)
+    assert levels.shape == (20, width // 2) and zeros.dtype == np.uint8
+    apart = np.stack([levels & 15, levels >> 4], axis=2).reshape(20, width)
+    low = np.stack([zeros & 15, zeros >> 4], axis=2).reshape(20, -1)[:, : scales.shape[1]]
+    wide = np.repeat(scales.astype(np.float32), 32, axis=1)[:, :width]
+    kept = (apart - np.repeat(low, 32, axis=1)[:, :width].astype(np.float32)) * wide
+    np.testing.assert_allclose(kept[3, :32], table[3, :32], atol=1e-6)
+    np.testing.assert_array_equal(kept[4], 0)
+    np.testing.assert_allclose(kept[5, :32], 7, rtol=1e-3)
+    assert np.sqrt(((kept - table) ** 2).mean() / (table**2).mean()) < 0.1
+    ids = ir.Value(name="ids", shape=ir.Shape([2, 3]), type=ir.TensorType(ir.DataType.INT64))
+    node = ir.node("Gather", [ir.Value(name="words", const_value=ir.tensor(table)), ids], name="words")
+    node.outputs[0].name, node.outputs[0].type = "y", ir.TensorType(ir.DataType.FLOAT)
+    inner = ir.Graph([ids], node.outputs, nodes=[node], initializers=[node.inputs[0]], opset_imports={"": 20}, name="g")
+    model = ir.Model(inner, ir_version=10)
+    graph.quantize_embeddings(model, bits=4)
+    asked = np.array([[0, 3, 4], [5, 19, 0]])
+    np.testing.assert_allclose(ran(model, ids=asked), kept[asked], rtol=2e-3, atol=1e-6)

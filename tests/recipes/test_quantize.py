@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 import shutil
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -143,7 +145,9 @@ def test_an_exported_model_reads_as_far_as_torch_and_tells_what_it_cuts(exported
 
 
 def test_static_int8_measures_ranges_on_training_rows(trained: Path, reviews: Path, tmp_path: Path) -> None:
-    record = quantized(trained, tmp_path / "static", to="onnx-int8-static", calibration_rows=16)
+    record = quantized(
+        trained, tmp_path / "static", to="onnx-int8-static", calibration_rows=16, calibration="percentile"
+    )
     assert record["price"]["sides"][1]["metrics"]["accuracy"] > 0.9
     graph = nodes(tmp_path / "static")
     assert "QuantizeLinear" in graph and "DynamicQuantizeLinear" not in graph
@@ -171,6 +175,58 @@ def test_heads_of_classifiers_see_one_token(exported: Path) -> None:
     assert found.count("Expand") == 1  # of the mask, for the queries of the first layer: the last has one query
     assert "GatherElements" not in found
     assert "SkipLayerNormalization" not in found and found.count("LayerNormalization") == 5
+
+
+def test_a_portable_graph_has_operators_of_onnx_alone(exported: Path, trained: Path, tmp_path: Path) -> None:
+    """What it costs is told beside the graph that is not portable, which is as without the option."""
+    import onnx
+
+    record = quantized(trained, tmp_path / "portable", to="onnx-int8", portable=True)
+    graph = onnx.load(tmp_path / "portable" / "model.onnx")
+    assert {node.domain for node in graph.graph.node} == {""} and [item.domain for item in graph.opset_import] == [""]
+    assert record["quantization"]["opset"] == graph.opset_import[0].version == 20
+    assert [node.op_type for node in graph.graph.node].count("DynamicQuantizeLinear") > 4
+    _, usual, portable = record["price"]["sides"]
+    assert (usual["name"], portable["name"]) == ("onnx-int8", "onnx-int8, portable")
+    assert usual["bytes"] == (exported / "model.onnx").stat().st_size
+    assert portable["metrics"] == pytest.approx(usual["metrics"], abs=0.02)
+    with pytest.raises(UserError, match="--portable: ONNX has no operator that looks up rows of 4 bits"):
+        quantized(trained, tmp_path / "both", to="onnx-int8", portable=True, embedding_bits=4)
+
+
+def test_embedding_tables_in_four_bits(exported: Path, trained: Path, tmp_path: Path) -> None:
+    record = quantized(trained, tmp_path / "four", to="onnx-int8", embedding_bits=4)
+    assert nodes(tmp_path / "four").count("GatherBlockQuantized") == 2 and record["quantization"]["embedding_bits"] == 4
+    before, after = record["price"]["sides"]
+    assert after["metrics"]["accuracy"] > 0.9 * before["metrics"]["accuracy"]
+    assert after["bytes"] < (exported / "model.onnx").stat().st_size
+
+
+NODE_MODULES = Path(os.environ.get("NODE_MODULES", "node_modules"), "@huggingface", "transformers")
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not NODE_MODULES.is_dir(),
+    reason="no Node, or NODE_MODULES is no folder with @huggingface/transformers",
+)
+def test_transformers_js_answers_alike(exported: Path, tmp_path: Path) -> None:
+    script = """
+        import { env, pipeline } from '@huggingface/transformers';
+        env.allowRemoteModels = false;
+        env.localModelPath = process.argv[2];
+        const ask = await pipeline('text-classification', process.argv[3]);
+        console.log(JSON.stringify(await ask(process.argv[4], { top_k: null })));
+    """
+    (tmp_path / "ask.mjs").write_text(script)
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES.parent.parent.resolve())
+    text = "a very good great film and a clerk"
+    command = ["node", str(tmp_path / "ask.mjs"), str(exported.parent), exported.name, text]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=120)
+    scores = {answer["label"]: answer["score"] for answer in json.loads(said.stdout.splitlines()[-1])}
+    labels = json.loads((exported / "config.json").read_text())["id2label"]
+    (logit,) = outputs(exported, {"text": [text]})
+    wanted = np.exp(logit) / np.exp(logit).sum()
+    assert scores == pytest.approx({labels[str(i)]: score for i, score in enumerate(wanted)}, abs=1e-4)
 
 
 @pytest.mark.parametrize(("to", "dtype"), [("fp16", "float16"), ("bf16", "bfloat16")])
