@@ -411,8 +411,9 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
 
 
 def _step(experiment: SupervisedExperiment) -> Step:
-    """A rough step: 6 FLOPs a weight and token (4 when frozen), or a trained weight and row of a head alone."""
-    from nlpkit.training import utilization
+    """A rough step: 6 FLOPs a weight and token (4 when frozen). Where what is frozen runs once, a trained weight and
+    token or, of a head alone, row; and its share of that one pass."""
+    from nlpkit.training import frozen, utilization
 
     config, model = experiment.config, experiment.trainer.model
     weights = sum(p.numel() for p in model.parameters()) - _looked_up(model)
@@ -420,10 +421,11 @@ def _step(experiment: SupervisedExperiment) -> Step:
     rows = config.batch_size * config.gradient_accumulation_steps
     tokens = float(experiment.splits["train"].lengths.mean()) * rows
     flops = (6 if config.freeze == "none" else 4) * weights * tokens
-    if any(feature.replaces_encoder for feature in experiment.trainer.features):
-        flops = 6.0 * rows * trained
-    elif any(feature.spares_frozen for feature in experiment.trainer.features):
-        flops = 6.0 * tokens * trained
+    for feature in experiment.trainer.features:
+        if feature.replaces_encoder or feature.spares_frozen:
+            read = sum(int(experiment.splits[split].lengths.sum()) for split in frozen.TRAINED_ON)
+            once = 2.0 * (weights - trained) * read / max(experiment.steps, 1)
+            flops = once + 6.0 * (rows if feature.replaces_encoder else tokens) * trained
     return utilization.estimated(config, experiment.device, model, flops)
 
 
