@@ -161,7 +161,7 @@ def _cell(comparing: Comparing, write: Write, size: Size, seed: int, place: Path
 def _judging(loaded: LoadedData, reader: Reader[Any]) -> str:
     """The split that judges: test where it has labels, else validation, which is held out of train where there is
     none."""
-    if "test" in loaded.splits and reader.labelled(loaded.splits["test"].column_names):
+    if "test" in loaded.splits and splits.judges(loaded.splits["test"], reader):
         return "test"
     if "validation" not in loaded.splits:
         splits.prepare(loaded, reader, DataOptions(), HELD_OUT_SEED)

@@ -143,7 +143,7 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
     """
     seed = options.shuffle_seed if options.shuffle_seed is not None else seed
     reporter = reporting.current()
-    there = "test" in loaded.splits and _judges(loaded.splits["test"], reader)
+    there = "test" in loaded.splits and judges(loaded.splits["test"], reader)
     if there and options.test_share != "half" and options.test_share > 0:
         reporter.note("test: the split that there is; --test-share holds nothing out of train")
     elif not there and options.test_share != "half" and options.test_share > 0 and training:
@@ -184,7 +184,7 @@ def prepare(loaded: LoadedData, reader: RowReader, options: DataOptions, seed: i
             reporter.note(f"{split}: {counted(len(splits[split]), 'row', 'rows')} drawn (seed {seed}{how})")
 
 
-def _judges(rows: Dataset, reader: RowReader) -> bool:
+def judges(rows: Dataset, reader: RowReader) -> bool:
     """Whether a split can judge: labels of a test split may be kept back, by leaving them out or as -1."""
     if not (reader.labelled(rows.column_names) or reader.usable(rows.column_names)):
         return False
