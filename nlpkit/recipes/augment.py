@@ -9,6 +9,7 @@ nlpkit augment --data reviews.csv --copies 4 --measure --output runs/gain
 
 from __future__ import annotations
 
+import importlib
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -427,6 +428,11 @@ def _report(
     lines = [f"dropped: {_dropped(made, sum(wanted))}"] if sum(wanted) > len(made.copies) else []
     if made.fixed:
         lines.append(f"not changed: {counted(made.fixed, 'row', 'rows')} without a text to change")
+    if not _reads_splits(task) and "validation" not in loaded.splits:
+        lines.append(
+            f"{task.trained_by} holds lines out without a look at '{SOURCE}': rows would be judged whose copies are "
+            "trained on. Give it text of its own to judge by: --validation-file FILE"
+        )
     of = f"{before:,} as they were, {len(made.copies):,} copies"
     lines.append(f"written: {config.output}: {counted(total, 'row', 'rows')} ({of})")
     record = {
@@ -456,9 +462,15 @@ def _classes(config: Config, reader: Reader[Any], rows: Rewordable, made: Made) 
     return {label: (size, size + added[label]) for label, size in before.most_common()}
 
 
-def _next(config: Config, loaded: LoadedData, task: type[Task]) -> str | None:
-    if not task.trained_by:
-        return None
+def _reads_splits(task: type[Task]) -> bool:
+    """Whether the command that trains for a task reads rows in splits, whose copies it knows; one of running text takes
+    lines as they come."""
+    trains = importlib.import_module(f"nlpkit.recipes.{task.trained_by.replace('-', '_')}")
+    return "train_file" in trains.Config.model_fields
+
+
+def _next(config: Config, loaded: LoadedData, task: type[Task]) -> str:
     judged = [info.path for info in loaded.source.files.get("validation", [])]
     files = [part for path in judged for part in ("--validation-file", path)]
-    return shlex.join(["nlpkit", task.trained_by, "--train-file", str(config.output), *files])
+    flag = "--train-file" if _reads_splits(task) else "--data"
+    return shlex.join(["nlpkit", task.trained_by, flag, str(config.output), *files])

@@ -133,6 +133,14 @@ def test_a_file_is_written_as_the_rows_were(tmp_path: Path) -> None:
     assert [line.rsplit(";", 2)[0] for line in lines[1:]] == ['"a; b";x', "c d;y", '"b; a";x', "d c;y"]
 
 
+def test_running_text_is_to_be_judged_on_text_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("one two three\nfour five six\n")
+    report = run(task="fill-mask", data=str(tmp_path / "lines.txt"), by=["swap"], copies=1, output=tmp_path / "o.csv")
+    assert report.next_command == f"nlpkit pretrain-mlm --data {tmp_path / 'o.csv'}"
+    assert any("--validation-file FILE" in line for line in report.lines)
+    assert [row["augmented_by"] for row in read(tmp_path / "o.csv")] == ["", "", "swap", "swap"]
+
+
 def test_balance_makes_classes_even(tmp_path: Path) -> None:
     data = reviews(tmp_path / "rows.csv", rare=7)
     report = run(data=str(data), by=["swap"], balance=True, output=tmp_path / "out.csv")
