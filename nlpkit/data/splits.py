@@ -75,6 +75,9 @@ class RowReader(Protocol):
     def keys(self, rows: Dataset) -> Iterator[str]:
         """What would leak if another row with the same key stood in another split."""
 
+    def row_keys(self, rows: Dataset) -> Iterator[str]:
+        """What each row says by itself, whatever it shares with others."""
+
     def labelled(self, columns: Sequence[str]) -> bool:
         """Whether rows with these columns can be judged."""
 
@@ -317,7 +320,7 @@ def belonging(parts: Sequence[Dataset], reader: RowReader, options: DataOptions)
 
 def _sources(rows: Dataset, reader: RowReader) -> Iterator[str]:
     """Of each row the one that it was made of, see `places.SOURCE`: of a file without copies each row itself."""
-    own = map(source_id, reader.keys(rows))
+    own = map(source_id, reader.row_keys(rows))
     if SOURCE not in rows.column_names:
         return own
     return (given or mine for given, mine in zip(rows[SOURCE][:], own, strict=True))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlpkit import reporting
 from nlpkit.augmentation.options import CommandOptions
-from nlpkit.data import draws, duplicates, splits
+from nlpkit.data import draws, splits
 from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import MADE_BY, SOURCE, source_id
@@ -298,7 +298,7 @@ def _held_out(loaded: LoadedData, reader: Reader[Any]) -> set[tuple[str, ...]]:
 
 def _sources(train: Dataset, reader: Reader[Any]) -> list[str]:
     """Of each row the one that it was made of: by default itself."""
-    own = map(source_id, duplicates.keys(train, reader.input_columns))
+    own = map(source_id, reader.row_keys(train))
     if SOURCE not in train.column_names:
         return list(own)
     return [given or mine for given, mine in zip(train[SOURCE][:], own, strict=True)]

@@ -72,7 +72,13 @@ class Reader(ABC, Generic[TaskRead]):
         from nlpkit.data import duplicates
 
         shared = self.group_column
-        return duplicates.keys(rows, [shared] if shared else self.input_columns)
+        return duplicates.keys(rows, [shared]) if shared else self.row_keys(rows)
+
+    def row_keys(self, rows: Dataset) -> Iterator[str]:
+        """For each of the user's rows what it says by itself, whatever it shares with others; see `keys`."""
+        from nlpkit.data import duplicates
+
+        return duplicates.keys(rows, self.input_columns)
 
     def typed(self, options: TypedOptions) -> tuple[list[dict[str, Any]], Self]:
         """Rows made of what was typed for `predict`, here `text` of each of `options.texts`, and what reads them.

@@ -41,10 +41,10 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def held_out(*paths: Path, **options: Any) -> tuple[Any, Any]:
+def held_out(*paths: Path, task: str = "text-classification", **options: Any) -> tuple[Any, Any]:
     """Train and validation as a training command makes them of files."""
-    kind = registry.task_class("text-classification")
-    config = check_data.Config(train_file=[*map(str, paths)], **options).for_task(kind)
+    kind = registry.task_class(task)
+    config = check_data.Config(task=task, train_file=[*map(str, paths)], **options).for_task(kind)
     loaded = splits.load(config, kind)
     reader = kind.from_data(loaded.splits, config).reader(options=config)
     splits.prepare(loaded, reader, config, seed=1)
@@ -199,6 +199,8 @@ def test_questions_change_and_their_answers_stay(tmp_path: Path) -> None:
     assert sorted(copy["question"][:-1].split()) == sorted(asked["question"][:-1].split())
     loaded = splits.load(DataOptions(data=str(tmp_path / "out.json")), registry.task_class("question-answering"))
     assert loaded.splits["train"]["augmented_by"][:] == ["", "swap"]
+    with pytest.raises(UserError, match="train has 1 copy of 1 row of validation"):
+        held_out(tmp_path / "out.json", task="question-answering", validation_file=[str(path)])
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,11 @@ class EmbeddingReader(Reader[SentenceEmbedding]):
             return replace(self, layout=recognition.find(rows, self.named)).keys(rows)
         return super().keys(rows)
 
+    def row_keys(self, rows: Dataset) -> Iterator[str]:
+        if self.layout is None:
+            return replace(self, layout=recognition.find(rows, self.named)).row_keys(rows)
+        return super().row_keys(rows)
+
     def labelled(self, columns: Sequence[str]) -> bool:
         if self.layout is None:
             return True
