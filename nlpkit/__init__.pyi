@@ -170,7 +170,7 @@ class Predictor(_Predictor):
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -180,7 +180,7 @@ class Predictor(_Predictor):
         batch_size: Inputs per forward pass.
         max_length: Tokens per input. Default: as asked in training, else what the model takes.
         shards: Answer each file of input, a pattern or a folder, into one of its own in the folder
-            output.
+            output. Default: when input names several and output a folder.
         jobs: Processes, each with the model and its part of the cores; on ray actors. Default: this
             one; on ray one for each node.
         engine: What runs them: this machine, or a Ray cluster. Default: processes.
@@ -373,8 +373,8 @@ def finetune(
         label_column: Column of the label. Default: guessed.
         few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        epochs: Passes over the train split.
-        learning_rate: Peak learning rate.
+        epochs: Passes over the train split. Default: by rows.
+        learning_rate: Peak learning rate. Default: by model size.
         baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -396,7 +396,7 @@ def finetune(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -408,14 +408,14 @@ def finetune(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        batch_size: Rows per step on each device.
+        batch_size: Rows per step on each device. Default: 16; 32 from 2,000 rows on.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -595,8 +595,8 @@ def finetune(
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        epochs: Passes over the train split.
-        learning_rate: Peak learning rate.
+        epochs: Passes over the train split. Default: by rows.
+        learning_rate: Peak learning rate. Default: by model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -616,7 +616,7 @@ def finetune(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -628,14 +628,14 @@ def finetune(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        batch_size: Rows per step on each device.
+        batch_size: Rows per step on each device. Default: 16; 32 from 2,000 rows on.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -680,7 +680,7 @@ def finetune(
             (Guo et al. 2017).
         column: Which tags to take where there are several. Default: ner, else chunk, else pos.
         scheme: How entities are written as tags; plain: a tag stands for itself.
-        offsets: How start and end of spans count.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         label_all_tokens: Train on every token of a word, not on its first alone.
@@ -793,8 +793,8 @@ def finetune(
         question_column: QA: column of the question. Default: guessed.
         context_column: QA: column of the text that holds the answer. Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        epochs: Passes over the train split.
-        learning_rate: Peak learning rate.
+        epochs: Passes over the train split. Default: by rows.
+        learning_rate: Peak learning rate. Default: by model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -814,7 +814,7 @@ def finetune(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -826,14 +826,14 @@ def finetune(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        batch_size: Rows per step on each device.
+        batch_size: Rows per step on each device. Default: 16; 32 from 2,000 rows on.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -1013,7 +1013,7 @@ def finetune(
             guessed.
         model: Folder or hub name of the model to begin with. Default: none: arch.
         arch: Architecture from scratch. (not with model; not with encoder or decoder)
-        epochs: Passes over the train split.
+        epochs: Passes over the train split. Default: 3; 30 from scratch.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -1033,7 +1033,7 @@ def finetune(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -1045,7 +1045,7 @@ def finetune(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -1056,7 +1056,8 @@ def finetune(
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more). Default:
+            from scratch 5e-3 x 128 / width, at most 1e-2; 5e-5 with model.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
             trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
@@ -1134,7 +1135,7 @@ def finetune(
             end.
         label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
         optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
-            else.
+            else. Default: muon from scratch, adamw with model.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -1289,7 +1290,7 @@ def finetune(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -1301,7 +1302,7 @@ def finetune(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -1508,7 +1509,7 @@ def augment(
             rows themselves.
         task: Task that the rows are for.
         by: Operations, by turns; also keyboard, ocr, case, punctuation, masked-lm, back-translation,
-            paraphrase; of words with tags mentions, segments, labelwise.
+            paraphrase; of words with tags mentions, segments, labelwise. Default: the four of EDA.
         copies: Copies of each row. Default: EDA: 16, 8 or 4.
         measure: Train with copies and without: what do they gain? For text2text-generation.
         output: File to write; with measure a run folder.
@@ -1538,7 +1539,8 @@ def augment(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -1595,7 +1597,7 @@ def augment(
         test_split: Rows to test on.
         overwrite: Replace output if it exists.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         balance: Make copies until every class has as many rows as the most frequent one. (not with
             copies)
@@ -1615,8 +1617,8 @@ def augment(
             it doubts are listed.
         least: Probability that it must give a label. (only with checked_by)
         rows: Rows of train that are learnt from and copied, balanced by label, drawn anew for each
-            seed. (only with measure)
-        seeds: Seeds of rows, copies and training. (only with measure)
+            seed. Default: all. (only with measure)
+        seeds: Seeds of rows, copies and training. Default: 1,2,3. (only with measure)
         training: Options of the command that trains (YAML): model, epochs, learning_rate, ... Default:
             its defaults. (only with measure)
         resume: Go on with the interrupted run in output. (only with measure)
@@ -1759,7 +1761,8 @@ def benchmark(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -1810,7 +1813,7 @@ def benchmark(
         prompt_name: Name of one of the model's prompts to put before each text. For sentence-embedding,
             zero-shot-by-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's. (not with config_only)
@@ -1838,7 +1841,7 @@ def benchmark(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -1989,7 +1992,8 @@ def check_data(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -2049,7 +2053,7 @@ def check_data(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -2143,7 +2147,7 @@ def cluster(
         output: Folder to write. Default: runs/<file>-<mode>.
         without: File for the rows that repeat no other. (only with mode duplicates)
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -2329,7 +2333,8 @@ def compare(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
@@ -2379,7 +2384,8 @@ def compare(
             text2text-generation.
         typical_p: Draw one of typical surprise, of those with this probability together. For
             text2text-generation.
-        beams: Continuations followed side by side, for the most likely text. For text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. Default: the model's, else
+            1. For text2text-generation.
         length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For
             text2text-generation.
         repetition_penalty: Make tokens that stand there less likely (1.2). For text2text-generation.
@@ -2427,7 +2433,7 @@ def compare(
             or more. Default: the threshold of the best F1, chosen on the same pairs. For
             sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         format: Format of the files. Default: from their names.
@@ -2590,7 +2596,8 @@ def compress(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -2646,7 +2653,7 @@ def compress(
         trust_remote_code: Run model code that comes with the weights.
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         overwrite: Replace an earlier run in output.
         license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
@@ -2670,7 +2677,7 @@ def compress(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Where there is no test split, half of validation judges what the other half has
-            chosen; 0: all do both.
+            chosen; 0: all do both. Default: half.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -2878,7 +2885,8 @@ def distill(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -2934,7 +2942,7 @@ def distill(
         trust_remote_code: Run model code that comes with the weights.
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -2945,7 +2953,8 @@ def distill(
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more). Default:
+            5e-05; 0.01 of a static student.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
             trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
@@ -2995,7 +3004,7 @@ def distill(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Where there is no test split, half of validation judges what the other half has
-            chosen; 0: all do both.
+            chosen; 0: all do both. Default: half.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -3007,8 +3016,8 @@ def distill(
             en, else the first, and all others. (only with parallel)
         held_pairs: Translations held out to judge by, a tenth at most; 0 = none. (only with parallel)
         augment: Changed copies of each training row, which the teacher labels (TinyBERT: 20); 0 = off.
-        augment_by: What changes in a copy: mask words, keep an n-gram, put near words in. (only with
-            augment)
+        augment_by: What changes in a copy: mask words, keep an n-gram, put near words in. Default:
+            mask,ngram,synonym. (only with augment)
         synonyms: Words that may stand for one another: on each line a word and its synonyms (formats:
             `nlpkit augment`). Default: the nearest in the teacher's embeddings. (only with augment;
             only with augment_by synonym)
@@ -3119,7 +3128,7 @@ def embed(
         plot: Picture of the similarities of texts, or pairs. (not with input)
         pairs_from: Two files of lines, to compare line by line.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -3150,7 +3159,7 @@ def embed(
         columns: Names of the columns of files without a header.
         max_errors: Exit with 1 if more rows of input have no vector: a number, or a share below 1.
         shards: Answer each file of input, a pattern or a folder, into one of its own in the folder
-            output.
+            output. Default: when input names several and output a folder.
         jobs: Processes, each with the model and its part of the cores; on ray actors. Default: this
             one; on ray one for each node.
         engine: What runs them: this machine, or a Ray cluster. Default: processes.
@@ -3343,7 +3352,8 @@ def evaluate(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         aggregation: Tag of a word from its tokens: the first, their average, or the surest. For
@@ -3393,7 +3403,8 @@ def evaluate(
             text2text-generation.
         typical_p: Draw one of typical surprise, of those with this probability together. For
             text2text-generation.
-        beams: Continuations followed side by side, for the most likely text. For text2text-generation.
+        beams: Continuations followed side by side, for the most likely text. Default: the model's, else
+            1. For text2text-generation.
         length_penalty: Beams: above 0 favours longer texts, below 0 shorter ones. For
             text2text-generation.
         repetition_penalty: Make tokens that stand there less likely (1.2). For text2text-generation.
@@ -3441,7 +3452,7 @@ def evaluate(
             or more. Default: the threshold of the best F1, chosen on the same pairs. For
             sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -3689,7 +3700,7 @@ def explain(
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -3840,8 +3851,8 @@ def finetune_cls(
         label_column: Column of the label. Default: guessed.
         few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        epochs: Passes over the train split.
-        learning_rate: Peak learning rate.
+        epochs: Passes over the train split. Default: by rows.
+        learning_rate: Peak learning rate. Default: by model size.
         baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -3863,7 +3874,7 @@ def finetune_cls(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -3875,14 +3886,14 @@ def finetune_cls(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        batch_size: Rows per step on each device.
+        batch_size: Rows per step on each device. Default: 16; 32 from 2,000 rows on.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -4103,7 +4114,7 @@ def finetune_embed(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -4115,7 +4126,7 @@ def finetune_embed(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -4324,8 +4335,8 @@ def finetune_ner(
         tag_column: Column of the tags or spans: its name, or its number (1 is the first, as in cut -f;
             -1 the last). Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        epochs: Passes over the train split.
-        learning_rate: Peak learning rate.
+        epochs: Passes over the train split. Default: by rows.
+        learning_rate: Peak learning rate. Default: by model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -4345,7 +4356,7 @@ def finetune_ner(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -4357,14 +4368,14 @@ def finetune_ner(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        batch_size: Rows per step on each device.
+        batch_size: Rows per step on each device. Default: 16; 32 from 2,000 rows on.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -4409,7 +4420,7 @@ def finetune_ner(
             (Guo et al. 2017).
         column: Which tags to take where there are several. Default: ner, else chunk, else pos.
         scheme: How entities are written as tags; plain: a tag stands for itself.
-        offsets: How start and end of spans count.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop.
         max_length: Tokens per text; the rest is cut or windowed. Default: from the data.
         label_all_tokens: Train on every token of a word, not on its first alone.
@@ -4520,8 +4531,8 @@ def finetune_qa(
         question_column: QA: column of the question. Default: guessed.
         context_column: QA: column of the text that holds the answer. Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
-        epochs: Passes over the train split.
-        learning_rate: Peak learning rate.
+        epochs: Passes over the train split. Default: by rows.
+        learning_rate: Peak learning rate. Default: by model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -4541,7 +4552,7 @@ def finetune_qa(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -4553,14 +4564,14 @@ def finetune_qa(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
-        batch_size: Rows per step on each device.
+        batch_size: Rows per step on each device. Default: 16; 32 from 2,000 rows on.
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
@@ -4738,7 +4749,7 @@ def finetune_seq2seq(
             guessed.
         model: Folder or hub name of the model to begin with. Default: none: arch.
         arch: Architecture from scratch. (not with model; not with encoder or decoder)
-        epochs: Passes over the train split.
+        epochs: Passes over the train split. Default: 3; 30 from scratch.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -4758,7 +4769,7 @@ def finetune_seq2seq(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Share of train held out as a test split where there is none, before anything else;
-            half: half of validation.
+            half: half of validation. Default: 0.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -4770,7 +4781,7 @@ def finetune_seq2seq(
         allow_pickle: Load weights stored as pickle (they can run code).
         trust_remote_code: Run model code that comes with the weights.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -4781,7 +4792,8 @@ def finetune_seq2seq(
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
-        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more).
+        learning_rate: Peak learning rate (BERT paper: 2e-5 to 5e-5; smaller models take more). Default:
+            from scratch 5e-3 x 128 / width, at most 1e-2; 5e-5 with model.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
             trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
@@ -4859,7 +4871,7 @@ def finetune_seq2seq(
             end.
         label_smoothing: Share of the probability that is spread over all tokens (Vaswani et al. 2017).
         optimizer: AdamW; or Muon for matrices within layers (Jordan et al. 2024), with AdamW for all
-            else.
+            else. Default: muon from scratch, adamw with model.
         config: YAML recipe, or the nlpkit.json of a run to repeat.
         progress: Show plan and bars: as the command line does, on standard error. None: a bar in a
             notebook, else nothing.
@@ -4936,7 +4948,7 @@ def index(
         max_false_answers: Share of unanswerable questions that may get an answer; without calibrate an
             estimate.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -5034,7 +5046,8 @@ def list_learn(
         text: Text to read (repeatable: a batch with padding). Default: a sentence. (only with the
             topics attention, masks, multi-head, feed-forward, norms, encoder, decoder)
         layer: Layer to draw, from 1. Default: all. (only with the topics attention, masks, multi-head)
-        seeds: Seeds to train each variant with. (only with the experiments, compare-...)
+        seeds: Seeds to train each variant with. Default: 1,2,3,4,5. (only with the experiments,
+            compare-...)
         max_steps: Steps of each training. Default: of the experiment. (only with the experiments,
             compare-...)
         max_minutes: Take fewer steps, to end within N minutes. (only with the experiments, compare-...)
@@ -5047,9 +5060,9 @@ def list_learn(
         allow_pickle: Load weights stored as pickle (they can run code). (only with model)
         trust_remote_code: Run model code that comes with the weights. (only with model)
         device: auto, cpu, cuda, cuda:1, mps. (only with the experiments, compare-...)
-        precision: Arithmetic of the forward pass. (only with the topics compare-heads,
-            compare-positions, compare-norms, compare-activations, compare-warm-up, compare-norm-places,
-            compare-rnn)
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU. (only with
+            the topics compare-heads, compare-positions, compare-norms, compare-activations,
+            compare-warm-up, compare-norm-places, compare-rnn)
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow. (only with
             the experiments, compare-...)
         format: Format of the files. Default: from their names. (only with the experiments, compare-...)
@@ -5447,7 +5460,7 @@ def predict(
         dims: Keep the first N dimensions, of a model that was trained to be cut (Matryoshka). Default:
             as the model's folder says, else all. For sentence-embedding.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -5463,7 +5476,7 @@ def predict(
         quoting: Quotes in csv and tsv files: around fields (standard), or text as any other (none).
         columns: Names of the columns of files without a header.
         shards: Answer each file of input, a pattern or a folder, into one of its own in the folder
-            output.
+            output. Default: when input names several and output a folder.
         jobs: Processes, each with the model and its part of the cores; on ray actors. Default: this
             one; on ray one for each node.
         engine: What runs them: this machine, or a Ray cluster. Default: processes.
@@ -5612,7 +5625,7 @@ def pretrain_clm(
         max_positions: Longest input of a model from scratch, in tokens. Default: max_length. (not with
             model)
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -5623,7 +5636,7 @@ def pretrain_clm(
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
-        learning_rate: Peak learning rate.
+        learning_rate: Peak learning rate. Default: 6e-4 x 768 / width, at most 3e-3; 5e-5 with model.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
             trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
@@ -5816,7 +5829,7 @@ def pretrain_mlm(
         masking: Mask other tokens in each epoch (RoBERTa), or always the same.
         generator_size: Width of the generator relative to the discriminator. (only with objective rtd)
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -5827,7 +5840,7 @@ def pretrain_mlm(
         eval_batch_size: Rows per step on each device, in evaluation.
         gradient_accumulation_steps: Batches summed before a step.
         batching: Batches of rows of like length; or of random rows, as a plain Trainer trains.
-        learning_rate: Peak learning rate.
+        learning_rate: Peak learning rate. Default: 5e-4 from scratch (ELECTRA paper), 5e-5 with model.
         schedule: Course of the learning rate after warm-up; wsd: constant, then down in the last 10 %;
             trainer lr_scheduler_kwargs={...} is for the others, which are those of transformers.
         warmup: Warm-up: a share of all steps if below 1 (RoBERTa paper: 0.06), else steps.
@@ -5948,7 +5961,7 @@ def probe(
         seed: Seed of all that is drawn.
         overwrite: Replace an earlier run in output.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -6119,7 +6132,8 @@ def prune(
         max_drop: Remove as much as possible while the main metric falls by at most N points on
             validation, before recovery.
         distill: Recover with the unpruned model as a teacher. (only with epochs)
-        epochs: Passes over the train split to recover; 0 = none.
+        epochs: Passes over the train split to recover; 0 = none. Default: 1; 0 where only the
+            vocabulary is pruned.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         text_column: Column of the text. Default: guessed. For text-classification,
@@ -6137,7 +6151,8 @@ def prune(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -6194,7 +6209,7 @@ def prune(
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         measure_seconds: Seconds of measuring the speed of each model in the end; 0 = leave it out.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
         compile: torch.compile the model.
@@ -6269,7 +6284,7 @@ def prune(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Where there is no test split, half of validation judges what the other half has
-            chosen; 0: all do both.
+            chosen; 0: all do both. Default: half.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -6411,7 +6426,8 @@ def quantize(
             token-classification.
         scheme: How entities are written as tags; plain: a tag stands for itself. For
             token-classification.
-        offsets: How start and end of spans count. For token-classification.
+        offsets: How start and end of spans count. Default: by the texts of the spans, else by words.
+            For token-classification.
         on_bad_tags: Tags that the scheme does not allow: read them as conlleval does, or stop. For
             token-classification.
         question_column: QA: column of the question. Default: guessed. For question-answering.
@@ -6467,7 +6483,7 @@ def quantize(
         trust_remote_code: Run model code that comes with the weights.
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         license: License of the model, for its card: apache-2.0, mit, cc-by-4.0, ... Default: that of
             the base model's card.
@@ -6490,7 +6506,7 @@ def quantize(
         max_eval_samples: Evaluate on at most N rows per split.
         validation_share: Share of train held out when there is no validation split.
         test_share: Where there is no test split, half of validation judges what the other half has
-            chosen; 0: all do both.
+            chosen; 0: all do both. Default: half.
         hold_out: What is held out: equal texts together (QA: contexts), or rows one by one, as older
             runs did.
         group_column: Column of what rows share (author, patient, document): those of one value are held
@@ -6606,7 +6622,7 @@ def search(
         explain: Show the rank and score of each way of searching.
         judgements: Measure on judged questions: BEIR, pairs, or SQuAD.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         format: Format of the files. Default: from their names.
         encoding: Text encoding of the files.
@@ -6696,7 +6712,7 @@ def serve(
         batch_tokens: Tokens that go through a model together, with padding, at most.
         task: Task to use the model for, of those that take it. Default: the one it was trained for.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -6819,7 +6835,7 @@ def topics(
         output: Folder; of new texts a file. Default: runs/<file>-topics.
         overwrite: Replace output; names that you gave stay.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.
@@ -7214,7 +7230,7 @@ def zero_shot(
         input: File with rows, or - for standard input (txt without format); or the rows themselves.
         output: csv, tsv, jsonl or parquet file. Default: print.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: Arithmetic of the forward pass.
+        precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         model_revision: Revision of a hub model.
         tokenizer: Folder or hub name of the tokenizer. Default: the model's.

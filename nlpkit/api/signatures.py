@@ -134,7 +134,7 @@ def described(info: FieldInfo, owners: str) -> str:
     text = info.description or ""
     if takes_rows(info):
         text = f"{text.rstrip('.')}; or the rows themselves."
-    if extra["shown_default"] and info.get_default() in (None, []):
+    if extra["shown_default"]:  # the value in the signature is not what is done without it
         text += f" Default: {extra['shown_default']}."
     if conditions := [condition.described() for condition in extra["only_with"]]:
         text += f" ({'; '.join(conditions)})"

@@ -61,3 +61,11 @@ def test_a_new_head_of_scores_begins_at_their_mean(tiny_model: Path, tmp_path: P
     assert trainer.model.classifier.bias.item() == pytest.approx(sum(scores) / len(scores))
     plain = finetune_cls.build(finetune_cls.Config(**asked, batching="random", output=tmp_path / "plain"))
     assert plain.model.classifier.bias.item() == 0  # as a plain Trainer begins
+
+
+def test_help_in_python_tells_it_too() -> None:
+    import nlpkit
+
+    told = " ".join(str(nlpkit.finetune_cls.__doc__).split())
+    assert "Peak learning rate. Default: by model size." in told
+    assert "Passes over the train split. Default: by rows." in told
