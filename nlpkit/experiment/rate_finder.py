@@ -86,6 +86,8 @@ def run(config: R, picture: Path, prepare: Callable[[R], SupervisedExperiment]) 
         f"the smoothed loss is smallest at {found.smallest.rate:.1e} and falls fastest at {found.steepest.rate:.1e}",
         f"suggested, a tenth of where it is smallest: --learning-rate {found.suggested:g}",
     ]
+    if found.smallest is steps[-1]:
+        lines.append("the loss still fell at the highest rate that was tried: where it begins to rise was not seen")
     return Report(record, [Table("rates tried", ["rate", "loss", "smoothed"], rows)], lines)
 
 
