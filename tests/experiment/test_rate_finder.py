@@ -34,7 +34,9 @@ def test_it_leaves_a_picture_alone(tiny_model: Path, reviews: Path, tmp_path: Pa
     rates = [step["rate"] for step in told["steps"]]
     assert rates[0] == 1e-6 and rates[1] / rates[0] == pytest.approx(1e5 ** (1 / 39))
     assert min(told["steps"][10:], key=lambda step: step["smoothed"])["rate"] == told["smallest_loss_at"]
-    assert f"--learning-rate {told['learning_rate']:g}" in report.lines[-1]
+    assert f"--learning-rate {told['learning_rate']:g}" in report.lines[2]
+    never_rose = told["smallest_loss_at"] == rates[-1]
+    assert never_rose == any("still fell at the highest rate" in line for line in report.lines)
     with pytest.raises(UserError, match=r"rates\.png is there"):
         finetune_cls.run(finetune_cls.Config(**asked, lr_finder="plots/rates.png"))
     for more in ({"cv": 3}, {"baseline": True}):
