@@ -94,8 +94,8 @@ class Run:
     @property
     def task(self) -> str | None:
         """What the model does: its task, or what an encoder was pre-trained with; None where there is no model."""
-        task = self.record.get("task") or {}
-        name = task.get("name") or self.config.get("objective")
+        task, objective = self.record.get("task") or {}, self.config.get("objective")
+        name = task.get("name") or (objective if isinstance(objective, str) else None)  # `tune` has a list of metrics
         return str(name) if name else None
 
     @property

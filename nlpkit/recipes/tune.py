@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlpkit import interrupts, machine, nearby, reporting
 from nlpkit.errors import NlpkitError, UserError
-from nlpkit.experiment import resume
+from nlpkit.experiment import lifecycle, resume
 from nlpkit.options import Config as BaseConfig
 from nlpkit.options import FolderOptions, option_like, without_permissions
 from nlpkit.recipes import compare
@@ -124,7 +124,7 @@ def run(config: Config) -> Report:
         folder.start(head, overwrite=config.overwrite, resume=False)
     # the account of another search is refused before the record of the one that is here is replaced
     study = account.begun(account.opened(place), place, known, found, config)
-    with resume.telling_how_to_resume(f"{COMMAND} {config.target}", folder.path):
+    with resume.telling_how_to_resume(COMMAND, folder.path), lifecycle.noting_failure(folder):
         if not anew or config.storage is not None:
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
         with contextlib.ExitStack() as cluster:

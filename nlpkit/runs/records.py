@@ -550,6 +550,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "distill": (*_TRAINED, "price"),
     "prune": (*_TRAINED, "price", "pruning"),
     "compress": ("task", "parents", "metrics", "judged", "main_metric", "table_metrics", "price", "compression"),
+    "tune": ("metrics", "main_metric", "search"),
     "train-vectors": ("word_vectors", "parents"),
     "pretrain-mlm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),
     "pretrain-clm": ("metrics", "judged", "main_metric", "table_metrics", "steps", "best_step", "train_seconds"),

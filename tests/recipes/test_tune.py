@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nlpkit.cli.app import main
 from nlpkit.cli.completion import offers
 from nlpkit.errors import UserError
 from nlpkit.recipes import evaluate, finetune_cls, tune
+from nlpkit.tuning import latency
 
 TINY = {"device": "cpu", "threads": 1, "epochs": 6, "eval_steps": 18, "batch_size": 16}
 
@@ -71,7 +73,7 @@ def test_help_and_completion_know_what_can_be_searched(
     assert [offer.value for offer in offers(["tune", "finetune-ner", "--sam"])] == ["--sampler"]
 
 
-def test_a_record_holds_no_password_and_gives_no_permission(tmp_path: Path) -> None:
+def test_a_record_holds_no_password_and_gives_no_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = {"data": "x.csv", "epochs": "1,2", "trust_remote_code": "true"}
     config = tune.Config(
         target="finetune-cls", storage="postgresql://me:secret@host/x", ray="elsewhere", options=options
@@ -87,6 +89,14 @@ def test_a_record_holds_no_password_and_gives_no_permission(tmp_path: Path) -> N
     assert (repeated.storage, repeated.ray) == (None, None)
     with pytest.raises(UserError, match="the account of this search is in --storage postgresql"):
         tune.run(tune.Config(target="finetune-cls", resume=True, output=folder))
+    assert main(["runs", str(tmp_path)]) == 0
+    assert f"interrupted: nlpkit tune --output {folder} --resume" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_latency_of_a_trial_is_that_of_rows_it_held_out(run_of: Callable[[str], Path]) -> None:
+    for kind in ("classification", "token-classification"):
+        assert 0 < latency.measured(run_of(kind), {"device": "cpu", "threads": 1}, "tune") < 1000
 
 
 @pytest.mark.slow
