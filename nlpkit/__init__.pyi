@@ -2550,7 +2550,7 @@ def compress(
     measure_seconds: float = 6.0,
     latency_length: int | None = None,
     to: Literal['onnx-int8', 'onnx-fp16', 'onnx-fp32', 'none'] | None = None,
-    vocabulary: Literal['auto', 'whole'] = 'auto',
+    embeddings: Literal['auto', 'whole'] = 'auto',
     branches: int = 4,
     epochs: float = 6.0,
     learning_rate: float | None = None,
@@ -2564,9 +2564,9 @@ def compress(
     Writes a run folder: the chosen model, the front of all that were made, what each step cost.
 
     Sizes and speeds of all shapes are expected by a few that are timed on this machine. Where a format alone, or a smaller
-    vocabulary, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that fit; short
-    trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is told by rows
-    that chose nothing. With max_drop alone faster and faster models are made until one loses more.
+    table of embeddings, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that
+    fit; short trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is
+    told by rows that chose nothing. With max_drop alone faster and faster models are made until one loses more.
 
     Args:
         model: Run folder, model folder or hub name.
@@ -2687,7 +2687,7 @@ def compress(
         measure_seconds: Seconds of measuring the speed of each model.
         latency_length: Tokens of each row of such a call. Default: as the rows of the data.
         to: Format of the result; none: weights for torch. Default: onnx-int8; onnx-fp16 on a GPU.
-        vocabulary: Whether pieces that nothing needs may go.
+        embeddings: Whether the table of embeddings may have fewer pieces and fewer bits.
         branches: Shapes that get a short trial, at most.
         epochs: Epochs of a whole training; recovery after pruning gets half of them.
         learning_rate: Peak learning rate. Default: 0.0002; 0.0001 of encoders wider than 512.

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import reporting
-from nlpkit.compression.shapes import Shape
+from nlpkit.compression.shapes import Shape, Table
 from nlpkit.runs.folder import METRICS, RECORD
 from nlpkit.trials import running
 from nlpkit.trials.running import Trial
 
+INT8 = "onnx-int8"
 ALPHA = 0.9  # share of the teacher's logits in the loss, as in docs/tutorials/big-to-small.md
 # of the states layer by layer, as in TinyBERT (Jiao et al. 2020): the student has the teacher's layers and tokens
 HIDDEN = 1.0
@@ -96,24 +97,44 @@ class Chain:
     shared: Mapping[str, Any] = field(default_factory=dict)
     unlabelled: Sequence[str] = ()
 
-    def vocabulary(self) -> Made:
-        """The model with the pieces that are needed, and nothing else changed."""
-        trial = Trial(
-            "prune", {**self._common(self.model, "model"), "what": ["vocabulary"]}, self.folder / "fewer-pieces"
-        )
-        return self._made(
-            "fewer-pieces", [self._run(trial, "fewer-pieces: a vocabulary without those that nothing needs")]
-        )
-
-    def exported(self, name: str, model: Path | str, seconds: float = 0.0, steps: Sequence[Path] = ()) -> Made:
-        """A model in the format that is wished for; itself where that is none.
+    def tabled(self, table: Table) -> Made:
+        """The model with the pieces of a table, and nothing else changed.
 
         Args:
+            table: with a growth.
+        """
+        options = {**self._common(self.model, "model"), "what": ["vocabulary"], "max_growth": table.growth}
+        title = f"{self._pieces(table)}: the vocabulary without pieces that are not needed"
+        return self._made(
+            self._pieces(table), [self._run(Trial("prune", options, self.folder / self._pieces(table)), title)]
+        )
+
+    def _pieces(self, table: Table) -> str:
+        return Table(table.growth).named()
+
+    def untrained(self, table: Table) -> Made:
+        """The model with a table of embeddings, in the format that is wished for."""
+        name = table.named() or "whole"
+        if table.growth is None:
+            return self.exported(name, self.model, table)
+        made = self.tabled(table)
+        if self.to is None:
+            return made
+        return self.exported(name, made.folder, table, made.seconds, made.steps)
+
+    def exported(
+        self, name: str, model: Path | str, table: Table, seconds: float = 0.0, steps: Sequence[Path] = ()
+    ) -> Made:
+        """A model in the format that is wished for.
+
+        Args:
+            table: says with how many bits its embeddings are kept.
             seconds, steps: of what it was made by.
         """
         assert self.to is not None
         options = {**self._common(str(model), "model"), "to": self.to}
-        options |= {"max_drop": ANY_DROP} if self.to.startswith("onnx-int8") else {}
+        if self.to == INT8:
+            options |= {"max_drop": ANY_DROP, "embedding_bits": str(table.bits)}
         trial = Trial("quantize", options, self.folder / f"{name}-{self.to}", resumes=False)
         done = self._run(trial, f"{name}: {self.to}")
         made = self._made(name, [done])
@@ -138,16 +159,16 @@ class Chain:
         made = self._made(name, done)
         if self.to is None:
             return made
-        return self.exported(name, made.folder, made.seconds, made.steps)
+        return self.exported(name, made.folder, shape.table, made.seconds, made.steps)
 
     def named(self, shape: Shape) -> str:
         """A name of a shape, for folders and tables."""
         parts = [f"{shape.layers}-layers", f"ffn-{shape.width}"]
-        return "-".join([*parts, *(["fewer-pieces"] if shape.vocabulary else [])])
+        return "-".join([*parts, *([shape.table.named()] if shape.table.named() else [])])
 
     def _steps(self, shape: Shape, effort: Effort, name: str) -> Iterator[tuple[Trial, str]]:
         """The steps of a chain that train, and what is said while each runs."""
-        model = str(self.folder / "fewer-pieces") if shape.vocabulary else self.model
+        model = self.model if shape.table.growth is None else str(self.folder / self._pieces(shape.table))
         trains = [shape.layers < self.layers, shape.width < self.width]
         epochs = [effort.epochs, effort.epochs * (RECOVERY if trains[0] else 1.0)]
         whole = sum(share for share, wanted in zip(epochs, trains, strict=True) if wanted)

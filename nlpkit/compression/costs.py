@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlpkit.compression.shapes import Shape, widths
+from nlpkit.compression.shapes import Shape, Table, widths
 from nlpkit.compression.wishes import Figures
 
 if TYPE_CHECKING:
     from nlpkit.pruning.latency_table import LatencyTable, Precision
+
+
+class Kept(NamedTuple):
+    """What a table of embeddings keeps.
+
+    Attributes:
+        pieces: its rows.
+        growth: how many times as many tokens texts have.
+        saved: bytes that fewer bits save.
+    """
+
+    pieces: int
+    growth: float = 1.0
+    saved: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,14 +49,15 @@ class ListedCosts:
     def record(self) -> dict[str, Any]:
         """As JSON values."""
         rows = [
-            [*vars(shape).values(), found.size, found.seconds, found.speedup] for shape, found in self.listed.items()
+            [shape.layers, shape.width, list(shape.table), found.size, found.seconds, found.speedup]
+            for shape, found in self.listed.items()
         ]
         return {"layers": self.layers, "width": self.width, "error": self.error, "shapes": rows}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ListedCosts:
         """What `record` gave."""
-        listed = {Shape(*row[:3]): Figures(*row[3:]) for row in record["shapes"]}
+        listed = {Shape(row[0], row[1], Table(*row[2])): Figures(*row[3:]) for row in record["shapes"]}
         return cls(record["layers"], record["width"], listed, record["error"])
 
 
@@ -50,7 +65,7 @@ def listed(
     table: LatencyTable,
     precision: Precision,
     calls: int,
-    vocabularies: Mapping[bool, tuple[int, float]],
+    tables: Mapping[Table, Kept],
     besides: int = 0,
 ) -> ListedCosts:
     """Costs of all shapes, by a table of what sizes cost.
@@ -59,7 +74,7 @@ def listed(
         table: measured on the user's batches, in float32 too.
         precision: that models are served in.
         calls: batches that the table was measured on.
-        vocabularies: whether pieces are cut -> how many there are then, and how many times as many tokens texts have.
+        tables: of embeddings, and what each keeps.
         besides: bytes that a file has besides its weights.
     """
     whole = table.whole
@@ -68,9 +83,10 @@ def listed(
     for layers in range(1, whole.layers + 1):
         for width in widths(whole.width):
             seconds = table.seconds(layers, width, precision=precision) / calls
-            for cut, (pieces, growth) in vocabularies.items():
-                size = table.bytes(layers, width, pieces, precision) + besides
-                found[Shape(layers, width, cut)] = Figures(size, seconds * growth, before / (seconds * growth))
+            for embeddings, kept in tables.items():
+                size = table.bytes(layers, width, kept.pieces, precision) + besides - kept.saved
+                taken = seconds * kept.growth
+                found[Shape(layers, width, embeddings)] = Figures(size, taken, before / taken)
     return ListedCosts(whole.layers, whole.width, found, table.fit_error[precision])
 
 
@@ -79,7 +95,7 @@ def measured(
     task: Any,
     batches: Sequence[Mapping[str, Any]],
     precision: Precision,
-    vocabularies: Mapping[bool, tuple[int, float]],
+    tables: Mapping[Table, Kept],
     device: str,
     size: int | None,
     seconds: float,
@@ -95,4 +111,4 @@ def measured(
     precisions: list[Precision] = ["fp32"] if precision == "fp32" else ["fp32", precision]
     table = latency_table.measured(model, task, batches, precisions, device=device, seconds=seconds)
     besides = size - table.bytes(table.whole.layers) if precision == "fp32" and size is not None else 0
-    return listed(table, precision, len(batches), vocabularies, max(besides, 0))
+    return listed(table, precision, len(batches), tables, max(besides, 0))

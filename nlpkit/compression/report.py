@@ -28,8 +28,8 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
     chain, costs = search.chain, search.costs
     minutes = "as long as it takes" if search.budget.minutes is None else f"{search.budget.minutes:g} minutes at most"
     course = "first what needs no training"
-    if True in search.vocabularies:
-        course += ", a smaller vocabulary among it"
+    if len(search.tables) > 1:
+        course += ", smaller tables of embeddings among it"
     if wishes.of_shape:
         course += (
             f"; then short trials of at most {search.branches} of the branches below, {FINALISTS} trained whole at most"
@@ -49,7 +49,7 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
 
 def branches(search: Search) -> Table:
     """What the branches are expected to be like, before any is trained."""
-    found = shapes.within(search.wishes, search.costs, search.vocabularies) if search.wishes.of_shape else []
+    found = shapes.within(search.wishes, search.costs, search.tables) if search.wishes.of_shape else []
     whole = shapes.Shape(search.costs.layers, search.costs.width)
     listed = [("whole", whole, search.costs.expected(whole))]
     listed += [(search.chain.named(branch.shape), branch.shape, branch.expected) for branch in found]

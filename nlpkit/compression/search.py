@@ -9,13 +9,14 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nlpkit import reporting
 from nlpkit.compression import shapes
 from nlpkit.compression.chain import Chain, Effort, GivenUp, Made, drop_weights
-from nlpkit.compression.shapes import Branch, Costs, Shape
+from nlpkit.compression.shapes import Branch, Costs, Shape, Table
 from nlpkit.compression.wishes import Figures, Wishes
 from nlpkit.errors import RunError
 from nlpkit.reporting import counted
@@ -28,6 +29,8 @@ WHOLE_SHARE = 0.9  # of the time that is left, for a whole training: it is expor
 LADDER = (1.5, 2.5, 4.0, 6.5, 10.0)  # times as fast as the format alone, where only the loss is limited
 LEVELS = 3  # of the ladder are tried at most
 FINALISTS = 2  # branches that are trained whole, where the first loses too much
+FREE = 0.5  # points that a smaller table of embeddings may lose by itself: training wins some of them back
+FREE_SHARE = 0.25  # of the points that may be lost, likewise
 SLACK = 0.05  # two measurements of one model may differ by so much
 SAME = 1e-9  # points that are no difference
 
@@ -66,7 +69,8 @@ class Candidate:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Candidate:
         """What `record` gave."""
-        return cls(**{**record, "shape": Shape(**record["shape"]), "figures": Figures(**record["figures"])})
+        shape = {**record["shape"], "table": Table(*record["shape"]["table"])}
+        return cls(**{**record, "shape": Shape(**shape), "figures": Figures(**record["figures"])})
 
 
 @dataclass
@@ -104,7 +108,7 @@ class Search:
         judge: size, speed and loss of a model, and its main metric on validation, by its folder.
         metric: the main metric.
         lost: points of the main metric lost on validation, by the metrics of a model there.
-        vocabularies: whether pieces may be cut, what is preferred first.
+        tables: of embeddings that may be taken, the largest first.
         epochs: of a whole training.
         branches: trials at most.
         budget: of time.
@@ -123,7 +127,7 @@ class Search:
     judge: Callable[[Path], tuple[Figures, float]]
     metric: str
     lost: Callable[[Mapping[str, float]], float]
-    vocabularies: Sequence[bool]
+    tables: Sequence[Table]
     epochs: float
     branches: int
     budget: Budget
@@ -152,25 +156,28 @@ class Search:
         return chosen
 
     def _untrained(self) -> None:
-        """What needs no training: the format alone, and with a smaller vocabulary."""
-        whole_shape = Shape(self.costs.layers, self.costs.width)
-        if self.chain.to is not None:
-            self._once("whole", whole_shape, "none", lambda: self.chain.exported("whole", self.chain.model))
-        if True in self.vocabularies:
-            cut = Shape(self.costs.layers, self.costs.width, vocabulary=True)
-            self._once("fewer-pieces", cut, "none", self._vocabulary)
+        """What needs no training: the format alone, and smaller tables of embeddings."""
+        for table in self.tables:
+            if self.chain.to is not None or table.growth is not None:
+                shape = Shape(self.costs.layers, self.costs.width, table)
+                self._once(table.named() or "whole", shape, "none", partial(self.chain.untrained, table))
 
-    def _vocabulary(self) -> Made:
-        made = self.chain.vocabulary()
-        if self.chain.to is None:
-            return made
-        return self.chain.exported("fewer-pieces", made.folder, made.seconds, made.steps)
+    def _preferred(self) -> list[Table]:
+        """Tables for models that are trained, the one to be preferred first: where size counts, the smallest that loses
+        nothing by itself, then smaller ones; else the largest."""
+        if self.wishes.size is None and self.wishes.of_shape:
+            return list(self.tables)
+        allowed = FREE if self.wishes.drop is None else max(FREE, FREE_SHARE * self.wishes.drop)
+        lost = {item.shape.table: _cost(item.figures) for item in self.candidates if item.effort == "none"}
+        least = lost.get(self.tables[0], 0.0)
+        free = [place for place, table in enumerate(self.tables) if lost.get(table, 0.0) <= least + allowed]
+        return list(self.tables[max(free, default=0) :])
 
     def _level(self, wishes: Wishes) -> Candidate | None:
         """The best model within limits on its shape: short trials of all branches, then the best of them whole."""
         branches = [
             branch
-            for branch in shapes.within(wishes, self.costs, self.vocabularies)
+            for branch in shapes.within(wishes, self.costs, self._preferred())
             if (branch.shape.layers, branch.shape.width) != (self.costs.layers, self.costs.width)  # made before
         ]
         if not branches:
@@ -245,7 +252,7 @@ class Search:
         if candidate.stopped or not wishes.missed(candidate.figures, shapes.MARGIN):
             return branch
         tightened = wishes.against(branch.expected, candidate.figures)
-        again = shapes.within(tightened, self.costs, [branch.shape.vocabulary])
+        again = shapes.within(tightened, self.costs, [branch.shape.table])
         return next((other for other in again if other.shape.layers == branch.shape.layers), branch)
 
     def _whole(self, branch: Branch) -> Candidate:

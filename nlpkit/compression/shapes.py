@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nlpkit.compression.wishes import Figures, Wishes
 from nlpkit.errors import UserError
@@ -14,6 +14,26 @@ WIDTHS = 16  # FFN widths that are considered: sixteenths of the whole
 MARGIN = 0.03  # a shape is planned by so much below a limit on time: two measurements of one model differ by some
 
 
+class Table(NamedTuple):
+    """The table of embeddings, half of the bytes of a small model.
+
+    Attributes:
+        growth: percent by which unread text may have more tokens for a smaller vocabulary; None: it is whole.
+        bits: of each of its numbers, once it is exported.
+    """
+
+    growth: float | None = None
+    bits: int = 8
+
+    def named(self) -> str:
+        """A name for folders and tables; empty of the whole table."""
+        parts = [] if self.growth is None else [f"growth-{self.growth:g}"]
+        return "-".join([*parts, *(["4-bit"] if self.bits == 4 else [])])
+
+
+WHOLE = Table()
+
+
 @dataclass(frozen=True)
 class Shape:
     """What is left of a model.
@@ -21,12 +41,12 @@ class Shape:
     Attributes:
         layers: how many.
         width: FFN neurons of each.
-        vocabulary: whether the pieces are cut to those that are needed.
+        table: of embeddings.
     """
 
     layers: int
     width: int
-    vocabulary: bool = False
+    table: Table = WHOLE
 
 
 class Costs(Protocol):
@@ -57,33 +77,32 @@ def widths(whole: int) -> list[int]:
     return sorted({max(whole * step // WIDTHS, 1) for step in range(1, WIDTHS + 1)}, reverse=True)
 
 
-def within(wishes: Wishes, costs: Costs, vocabularies: Sequence[bool], *, margin: float = MARGIN) -> list[Branch]:
-    """For each number of layers the widest shape that meets the wishes, with the whole vocabulary where there is room.
+def within(wishes: Wishes, costs: Costs, tables: Sequence[Table], *, margin: float = MARGIN) -> list[Branch]:
+    """For each number of layers the widest shape that meets the wishes, with the first table that leaves room for any.
 
     At equal cost a model may be deep and narrow or flat and wide; which of these learns best no table tells, so that
     each is a branch of its own.
 
     Args:
         costs: of shapes.
-        vocabularies: whether pieces may be cut, the one to be preferred first.
+        tables: of embeddings, the one to be preferred first.
         margin: share of a limit on time that is kept free.
 
     Returns:
         The deepest first; empty where nothing is small or fast enough.
     """
-    found = []
-    for layers in range(costs.layers, 0, -1):
-        for vocabulary in vocabularies:
-            fitting = (
-                Branch(shape, expected)
-                for width in widths(costs.width)
-                if (shape := Shape(layers, width, vocabulary)) is not None
-                and fits(wishes, expected := costs.expected(shape), margin)
-            )
-            if (branch := next(fitting, None)) is not None:
-                found.append(branch)
-                break
-    return _undominated(found)
+    for table in tables:
+        found = []
+        for layers in range(costs.layers, 0, -1):
+            for width in widths(costs.width):
+                shape = Shape(layers, width, table)
+                expected = costs.expected(shape)
+                if fits(wishes, expected, margin):
+                    found.append(Branch(shape, expected))
+                    break
+        if found:
+            return _undominated(found)
+    return []
 
 
 def fits(wishes: Wishes, figures: Figures, margin: float = 0.0) -> bool:
@@ -96,7 +115,7 @@ def fits(wishes: Wishes, figures: Figures, margin: float = 0.0) -> bool:
 
 
 def _undominated(branches: Sequence[Branch]) -> list[Branch]:
-    """Without those that have neither more layers nor wider ones than another, nor more pieces."""
+    """Without those that have neither more layers nor wider ones than another."""
     return [
         branch
         for branch in branches
@@ -104,21 +123,20 @@ def _undominated(branches: Sequence[Branch]) -> list[Branch]:
             other is not branch
             and other.shape.layers >= branch.shape.layers
             and other.shape.width >= branch.shape.width
-            and other.shape.vocabulary <= branch.shape.vocabulary
             for other in branches
         )
     ]
 
 
-def require_some(wishes: Wishes, costs: Costs, vocabularies: Sequence[bool]) -> None:
+def require_some(wishes: Wishes, costs: Costs, tables: Sequence[Table]) -> None:
     """Stop where no shape meets the wishes.
 
     Raises:
         UserError: saying which comes nearest, and what that one is like.
     """
-    if not wishes.of_shape or within(wishes, costs, vocabularies):
+    if not wishes.of_shape or within(wishes, costs, tables):
         return
-    smallest = [Shape(1, widths(costs.width)[-1], vocabulary) for vocabulary in vocabularies]
+    smallest = [Shape(1, widths(costs.width)[-1], table) for table in tables]
     nearest = max(smallest, key=lambda shape: wishes.room(costs.expected(shape)))
     figures = costs.expected(nearest)
     raise UserError(

@@ -2,9 +2,9 @@
 Writes a run folder: the chosen model, the front of all that were made, what each step cost.
 
 Sizes and speeds of all shapes are expected by a few that are timed on this machine. Where a format alone, or a smaller
-vocabulary, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that fit; short
-trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is told by rows
-that chose nothing. With --max-drop alone faster and faster models are made until one loses more.
+table of embeddings, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that
+fit; short trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is
+told by rows that chose nothing. With --max-drop alone faster and faster models are made until one loses more.
 
 Examples: nlpkit compress runs/reviews --min-speedup 15 --max-drop 2
 nlpkit compress runs/reviews --max-size 10MB --max-latency 2 --max-minutes 60
@@ -56,8 +56,10 @@ from nlpkit.tasks.roles import Teachable
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from nlpkit.compression.costs import ListedCosts
+    from nlpkit.compression.chain import Chain
+    from nlpkit.compression.costs import Kept, ListedCosts
     from nlpkit.compression.search import Candidate, Search
+    from nlpkit.compression.shapes import Table
     from nlpkit.hardware.devices import Device
     from nlpkit.inference.predictor import Trained
     from nlpkit.metrics.evidence import Judgement
@@ -80,7 +82,11 @@ NOT_COPIED = ("nlpkit.json", "README.md", ".lock", "metrics.jsonl")  # of the ch
 WIDE = 512  # hidden size from which on models take the lower rate
 RATES = (2e-4, 1e-4)  # of narrow and of wide students: measured on MiniLM, see docs/measured.md
 TIMED = 2.0  # times as long as one model all shapes together are timed
-LEAST_SAVED = 0.05  # of the pieces: with fewer to leave out the vocabulary stays whole
+GROWTHS = (
+    1.0,
+    5.0,
+)  # percent by which unread text may have more tokens: the default of prune, and what classifiers take
+LEAST_SAVED = 0.05  # of the pieces: with fewer to leave out a vocabulary is not worth its tokens
 WISHES = ("max_size", "max_latency", "min_speedup", "max_drop")
 
 
@@ -132,7 +138,9 @@ class Config(
         panel="Search",
         shown_default="onnx-int8; onnx-fp16 on a GPU",
     )
-    vocabulary: Literal["auto", "whole"] = option("auto", "Whether pieces that nothing needs may go.", panel="Search")
+    embeddings: Literal["auto", "whole"] = option(
+        "auto", "Whether the table of embeddings may have fewer pieces and fewer bits.", panel="Search"
+    )
     branches: int = option(4, "Shapes that get a short trial, at most.", panel="Search", ge=1)
     epochs: float = option(
         6.0, "Epochs of a whole training; recovery after pruning gets half of them.", panel="Training", gt=0
@@ -301,8 +309,8 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
     journal = place / JOURNAL
     known = json.loads(journal.read_text(encoding="utf-8")) if config.resume and journal.is_file() else None
     chain = _chain(begun, place / STEPS)
-    costs, vocabularies = _costs(begun, wishes, chain, known)
-    shapes.require_some(wishes, costs, vocabularies)
+    costs, tables = _costs(begun, wishes, chain, known)
+    shapes.require_some(wishes, costs, tables)
     metrics = begun.before["validation"].metrics
     search = Search(
         wishes=wishes,
@@ -311,13 +319,13 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
         judge=_judge(begun),
         metric=task.main_metric,
         lost=lambda after: task.points_lost(metrics, after),
-        vocabularies=vocabularies,
+        tables=tables,
         epochs=config.epochs,
         branches=config.branches,
         budget=Budget(config.max_minutes),
         folder=place,
         train_rows=len(begun.examples["train"]),
-        plan={"costs": costs.record(), "vocabularies": vocabularies},
+        plan={"costs": costs.record(), "tables": [list(table) for table in tables]},
     )
     if known is not None:
         search.recall(known)
@@ -325,7 +333,7 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
     return search
 
 
-def _chain(begun: _Begun, steps: Path) -> Any:
+def _chain(begun: _Begun, steps: Path) -> Chain:
     from nlpkit.compression.chain import Chain
 
     config = begun.config
@@ -355,20 +363,18 @@ def _width(model: Any) -> int:
 
 
 def _costs(
-    begun: _Begun, wishes: Wishes, chain: Any, known: Mapping[str, Any] | None
-) -> tuple[ListedCosts, list[bool]]:
-    """What shapes cost, and whether pieces may be cut, the one to be preferred first."""
+    begun: _Begun, wishes: Wishes, chain: Chain, known: Mapping[str, Any] | None
+) -> tuple[ListedCosts, list[Table]]:
+    """What shapes cost, and the tables of embeddings that may be taken, the largest first."""
     from nlpkit.compression import costs, meter
+    from nlpkit.compression.shapes import Table
 
     if known is not None:
-        return costs.ListedCosts.from_record(known["costs"]), list(known["vocabularies"])
+        return costs.ListedCosts.from_record(known["costs"]), [Table(*table) for table in known["tables"]]
     config, trained = begun.config, begun.trained
-    total = trained.model.get_input_embeddings().num_embeddings
-    vocabularies = {False: (total, 1.0)}
-    if config.vocabulary == "auto" and (wishes.size is not None or not wishes.of_shape):
-        found = chain.vocabulary().record["pruning"]["vocabulary"]
-        if found["kept"] < (1 - LEAST_SAVED) * found["total"]:
-            vocabularies[True] = (found["kept"], max(found.get("growth") or 1.0, 1.0))
+    counts = wishes.size is not None or not wishes.of_shape  # else no byte is worth a loss
+    tables = _tables(chain, trained) if counts and config.embeddings == "auto" else {}
+    tables = tables or {Table(): costs.Kept(trained.model.get_input_embeddings().num_embeddings)}
     rows = begun.examples["validation"][:]
     batches = meter.planned(begun.predictor, rows, config.latency_batch, config.latency_length)
     precision: Literal["fp32", "int8"] = "int8" if config.to == "onnx-int8" else "fp32"
@@ -377,14 +383,33 @@ def _costs(
         begun.predictor.task,
         batches,
         precision,
-        vocabularies,
+        tables,
         begun.device.name,
         begun.size,
         TIMED * config.measure_seconds,
     )
-    # where nothing but the loss is limited the smaller one is wanted, else it is cut where there is no room
-    order = [False, True] if wishes.of_shape else [True, False]
-    return made, [cut for cut in order if cut in vocabularies]
+    return made, list(tables)
+
+
+def _tables(chain: Chain, trained: Trained[Teachable]) -> dict[Table, Kept]:
+    """Tables of embeddings, the largest first, and what each keeps: its pieces counted, its bytes measured."""
+    from nlpkit.compression.chain import INT8
+    from nlpkit.compression.costs import Kept
+    from nlpkit.compression.shapes import Table
+
+    total = trained.model.get_input_embeddings().num_embeddings
+    found = {Table(): Kept(total)}
+    for growth in GROWTHS:
+        said = chain.tabled(Table(growth)).record["pruning"]["vocabulary"]
+        kept = Kept(said["kept"], max(said.get("growth") or 1.0, 1.0))
+        if kept.pieces < (1 - LEAST_SAVED) * min(other.pieces for other in found.values()):
+            found[Table(growth)] = kept
+    if chain.to == INT8:
+        sizes = [before_after.weight_bytes(chain.untrained(Table(bits=bits)).folder) for bits in (8, 4)]
+        a_piece = (sizes[0] - sizes[1]) / total
+        for table, kept in list(found.items()):
+            found[table._replace(bits=4)] = kept._replace(saved=int(a_piece * kept.pieces))
+    return dict(sorted(found.items(), key=lambda item: -item[0].bits * item[1].pieces))
 
 
 def _judge(begun: _Begun) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit.compression.chain import Effort, GivenUp, Made
-from nlpkit.compression.search import JOURNAL, Budget, Search
-from nlpkit.compression.shapes import Shape
+from nlpkit.compression.search import JOURNAL, Budget, Candidate, Search
+from nlpkit.compression.shapes import WHOLE, Shape, Table
 from nlpkit.compression.wishes import Figures, Wishes
 
 BEFORE = 0.90
@@ -43,8 +43,8 @@ class Chain:
     def named(self, shape: Shape) -> str:
         return f"{shape.layers}x{shape.width}"
 
-    def exported(self, name: str, model: str) -> Made:
-        return self._made(name, Shape(LAYERS, WIDTH), BEFORE)
+    def untrained(self, table: Table) -> Made:
+        return self._made("whole", Shape(LAYERS, WIDTH, table), BEFORE)
 
     def run(self, shape: Shape, effort: Effort, goes_on: Callable[[Mapping[str, float]], bool] | None = None) -> Made:
         name = f"{self.named(shape)}-{effort.name}"
@@ -69,7 +69,7 @@ def search(tmp_path: Path, wishes: Wishes, accuracy: Callable[[Shape, str], floa
         expected = Costs().expected(shape)
         return Figures(expected.size, expected.seconds, expected.speedup, 100 * (BEFORE - found)), found
 
-    made: dict[str, Any] = {"branches": 4, "budget": Budget(None), **given}
+    made: dict[str, Any] = {"tables": [WHOLE], "branches": 4, "budget": Budget(None), **given}
     return Search(
         wishes=wishes,
         costs=Costs(),
@@ -77,7 +77,6 @@ def search(tmp_path: Path, wishes: Wishes, accuracy: Callable[[Shape, str], floa
         judge=judge,
         metric="accuracy",
         lost=lambda metrics: 100 * (BEFORE - metrics["accuracy"]),
-        vocabularies=[False],
         epochs=6,
         folder=tmp_path,
         train_rows=100,
@@ -131,6 +130,16 @@ def test_with_nothing_but_a_loss_it_goes_as_far_as_that_allows(tmp_path: Path) -
     found = search(tmp_path, Wishes(drop=1), accuracy)
     chosen = found.run()
     assert 4 <= chosen.figures.speedup < 6.5 and chosen.figures.drop is not None and chosen.figures.drop <= 1
+
+
+def test_trained_models_take_the_smallest_table_that_loses_nothing(tmp_path: Path) -> None:
+    tables = [WHOLE, Table(bits=4), Table(1.0, 4), Table(5.0, 4)]
+    found = search(tmp_path, Wishes(size=10, drop=2), by_depth(), tables=tables)
+    lost = {WHOLE: 0.1, Table(bits=4): 0.2, Table(1.0, 4): 0.5, Table(5.0, 4): 0.7}
+    for table, drop in lost.items():
+        shape = Shape(LAYERS, WIDTH, table)
+        found.candidates.append(Candidate(str(table), ["x"], shape, "none", Figures(1, 1.0, 1.0, drop), 0.9))
+    assert found._preferred() == [Table(1.0, 4), Table(5.0, 4)]
 
 
 def test_it_goes_on_from_what_it_knew(tmp_path: Path) -> None:

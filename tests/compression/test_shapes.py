@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nlpkit.compression import shapes
-from nlpkit.compression.shapes import Shape
+from nlpkit.compression.shapes import WHOLE, Shape, Table
 from nlpkit.compression.wishes import Figures, Wishes, bytes_of
 from nlpkit.errors import UserError
 
@@ -17,15 +17,16 @@ class Linear:
 
     def expected(self, shape: Shape) -> Figures:
         grown = 1 + shape.layers * (1 + shape.width / self.width) / 2
-        size = 1e6 * (grown + (3 if shape.vocabulary else 7))
+        size = 1e6 * (grown + (7 if shape.table == WHOLE else 3))
         return Figures(int(size), 1e-3 * grown, 7 / grown)
 
 
 COSTS = Linear()
+SMALL = Table(1.0, 4)
 
 
-def of(branches: list[shapes.Branch]) -> list[tuple[int, int, bool]]:
-    return [(branch.shape.layers, branch.shape.width, branch.shape.vocabulary) for branch in branches]
+def of(branches: list[shapes.Branch]) -> list[tuple[int, int]]:
+    return [(branch.shape.layers, branch.shape.width) for branch in branches]
 
 
 @pytest.mark.parametrize(
@@ -43,27 +44,30 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 def test_each_number_of_layers_is_a_branch_with_the_widest_layers_that_fit() -> None:
     # 7 ms as it is; 3.5 ms are 2.5 ms of layers: 4 x (1 + w) / 2 <= 2.5 for w = 1/4, 3 x (1 + w) / 2 for w = 2/3
-    found = shapes.within(Wishes(seconds=3.5e-3), COSTS, [False], margin=0.0)
-    assert of(found) == [(4, 40, False), (3, 100, False), (2, 160, False)]
+    found = shapes.within(Wishes(seconds=3.5e-3), COSTS, [WHOLE], margin=0.0)
+    assert of(found) == [(4, 40), (3, 100), (2, 160)]
 
 
-def test_the_vocabulary_is_cut_where_there_is_no_room_for_it() -> None:
-    found = of(shapes.within(Wishes(size=9_500_000), COSTS, [False, True], margin=0.0))
-    # without a cut 1.5 MB of layers: 2 of half the width or less; with it all that is at most 5.5 MB
-    assert found[0] == (6, 130, True) and (1, 160, False) in found
-    assert all(cut for layers, _, cut in found if layers > 2)
+def test_the_first_table_that_leaves_room_is_taken() -> None:
+    whole, small = (
+        {branch.shape.table for branch in shapes.within(Wishes(size=size), COSTS, [WHOLE, SMALL])}
+        for size in (9_500_000, 8_500_000)
+    )
+    assert (whole, small) == ({WHOLE}, {SMALL})
+    # with 4.5 MB of layers beside the small one all is there but 1.5 MB of FFN
+    assert of(shapes.within(Wishes(size=8_500_000), COSTS, [SMALL]))[0] == (6, 80)
 
 
 def test_a_limit_that_no_shape_meets_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="so small and fast") as error:
-        shapes.require_some(Wishes(speedup=20), COSTS, [False, True])
+        shapes.require_some(Wishes(speedup=20), COSTS, [WHOLE, SMALL])
     assert "one layer with 10 FFN neurons" in str(error.value) and "4.6 times as fast" in str(error.value)
-    shapes.require_some(Wishes(speedup=4), COSTS, [False])
-    shapes.require_some(Wishes(drop=1), COSTS, [False])
+    shapes.require_some(Wishes(speedup=4), COSTS, [WHOLE])
+    shapes.require_some(Wishes(drop=1), COSTS, [WHOLE])
 
 
 def test_trials_are_spread_over_the_depths() -> None:
-    found = shapes.within(Wishes(speedup=1.2), COSTS, [False], margin=0.0)
+    found = shapes.within(Wishes(speedup=1.2), COSTS, [WHOLE], margin=0.0)
     kept = [branch.shape.layers for branch in shapes.spread(found, 2)]
     assert kept == [found[0].shape.layers, found[-1].shape.layers]
 
