@@ -440,7 +440,7 @@ def test_a_roberta_and_a_pruned_structure_are_exported(tmp_path: Path) -> None:
     import transformers as hf
 
     from nlpkit.models.onnx import OnnxModel
-    from nlpkit.quantization import export
+    from nlpkit.quantization import export, int8
 
     tokenizer = make_tokenizer()
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -464,3 +464,7 @@ def test_a_roberta_and_a_pruned_structure_are_exported(tmp_path: Path) -> None:
             with torch.inference_mode():
                 wanted = model(**part).logits
             assert torch.allclose(found(**part)["logits"], wanted, atol=1e-5)
+        export.save(int8.dynamic(made, int8.Scheme()), tmp_path / "int8.onnx")
+        rounded = OnnxModel(tmp_path / "int8.onnx", model.config)(**batch)["logits"]
+        with torch.inference_mode():
+            assert 0 < (rounded - model(**batch).logits).abs().max() < 0.02
