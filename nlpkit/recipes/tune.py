@@ -118,7 +118,7 @@ def run(config: Config) -> Report:
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
     head = {"command": COMMAND, "config": config.record(), "seed": config.seed, "versions": versions()}
-    known = account.identity(config.target, found, config.objective, fingerprint.checksums(found.fixed))
+    known = account.identity(config.target, found, config.objective, fingerprint.checksums(found.fixed), config.seed)
     place = config.storage or str(folder.path / account.JOURNAL)
     if anew and config.storage is None:  # the journal stands in the folder
         folder.start(head, overwrite=config.overwrite, resume=False)

@@ -93,10 +93,7 @@ def parallel(trials: Sequence[Told], space: Space, name: str, *, lower: bool) ->
         colours = matplotlib.colormaps["viridis_r"]
         for i in order:
             trial = trials[int(i)]
-            heights = [
-                scale[0](trial.values.get(option, space.defaults[option]))
-                for option, scale in zip(options, scales, strict=True)
-            ]
+            heights = [scale[0](trial.value(option, space)) for option, scale in zip(options, scales, strict=True)]
             shade = 1 - good[i] if lower else good[i]
             style: dict[str, Any] = (
                 {"linestyle": "--", "color": COLOURS[1]} if trial.is_default else {"color": colours(0.1 + 0.9 * shade)}
@@ -125,7 +122,7 @@ def _scale(trials: Sequence[Told], space: Space, option: str) -> tuple[Any, list
     """How high a value of an option stands, from 0 to 1, and what is written beside its axis."""
     values = space.searched[option]
     if isinstance(values, Range):
-        drawn = [each.values.get(option, space.defaults[option]) for each in trials]
+        drawn = [each.value(option, space) for each in trials]
         numbers = [value for value in drawn if isinstance(value, int | float)]
         low, high = min([values.low, *numbers]), max([values.high, *numbers])  # the default may lie outside
         bend = np.log if values.log else np.asarray
@@ -137,7 +134,7 @@ def _scale(trials: Sequence[Told], space: Space, option: str) -> tuple[Any, list
 
         return height, [(0.0, shown_value(low)), (1.0, shown_value(high))]
     listed = [str(value) for value in values.listed]
-    others = [str(each.values.get(option, space.defaults[option])) for each in trials]
+    others = [str(each.value(option, space)) for each in trials]
     listed += [value for value in dict.fromkeys(others) if value not in listed]
     places = {value: i / max(len(listed) - 1, 1) for i, value in enumerate(listed)}
     return lambda value: places[str(value)], [(place, value) for value, place in places.items()]

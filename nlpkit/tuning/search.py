@@ -47,6 +47,7 @@ class Told:
         values: of the searched options; those of the defaults that lie outside of the space are not among them.
         figures: of each objective, as it is measured; empty where there are none.
         is_default: whether it is the run of the defaults.
+        own: of the run of the defaults, what its command took for the searched options.
         repeats: the trial with the same values, of which the figures are; None where it was run itself.
         error: why it failed.
         minutes: that its run took.
@@ -59,11 +60,16 @@ class Told:
     values: Mapping[str, Any]
     figures: Mapping[str, float]
     is_default: bool = False
+    own: Mapping[str, Any] = field(default_factory=dict)
     repeats: int | None = None
     error: str | None = None
     minutes: float = 0.0
     machine: str = ""
     folder: str = ""
+
+    def value(self, name: str, space: Space) -> Any:
+        """Of a searched option, also where it was not drawn."""
+        return self.values.get(name, self.own.get(name, space.defaults[name]))
 
     @property
     def here(self) -> bool:
@@ -130,6 +136,7 @@ class Search:
             trial.params,
             known.get("figures", {}),
             bool(known.get(account.DEFAULTS)),
+            known.get(account.OWN, {}),
             known.get(account.REPEATS),
             known.get("error"),
             known.get("seconds", 0.0) / 60,
@@ -254,7 +261,7 @@ class Search:
         for each in complete:
             if account.REPEATS in each.user_attrs:
                 continue
-            if wanted == {**self.space.defaults, **each.params}:
+            if wanted == {**self.space.defaults, **each.user_attrs.get(account.OWN, {}), **each.params}:
                 return each
         return None
 
@@ -310,6 +317,9 @@ class Search:
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             figures, error = self._figures(outcome, self.folder_of(trial.number))
+            if trial.user_attrs.get(account.DEFAULTS) and outcome.record is not None:
+                took = outcome.record.get("config") or {}
+                trial.set_user_attr(account.OWN, {name: took[name] for name in self.space.searched if name in took})
             if error is None:
                 trial.set_user_attr("figures", figures)
                 self.study.tell(trial, [-v if n == LATENCY else self._signed(v) for n, v in figures.items()])

@@ -154,7 +154,8 @@ class Space:
     Attributes:
         fixed: options of the command that were given, as JSON values.
         searched: by option.
-        defaults: the value that each searched option has where it is not given, as a JSON value.
+        defaults: the value that each searched option has where it is not given, as a JSON value; None where the
+            command takes one that hangs on its model and its rows.
     """
 
     fixed: Mapping[str, Any]
@@ -239,8 +240,13 @@ def read(kind: type[Config], given: Mapping[str, Any], file: Path | None, comman
             "nothing is searched: each option has one value",
             "Give one a range or a list: --learning-rate 1e-5..5e-4:log --batch-size 16,32, or --space FILE.",
         )
-    defaults = {name: to_jsonable_python(fields[name].get_default(call_default_factory=True)) for name in searched}
-    return Space(_typed(config, fixed), made, defaults)
+    return Space(_typed(config, fixed), made, {name: _default(fields[name]) for name in searched})
+
+
+def _default(info: FieldInfo) -> Any:
+    """The value that an option has where it is not given; None where `--help` says in words what it becomes."""
+    extra: Any = info.json_schema_extra
+    return None if extra["shown_default"] else to_jsonable_python(info.get_default(call_default_factory=True))
 
 
 def _require_known(given: Collection[str], fields: Mapping[str, FieldInfo], command: str) -> None:

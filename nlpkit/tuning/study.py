@@ -30,6 +30,7 @@ NAME = "nlpkit"  # of the study in its storage
 JOURNAL = "journal.log"
 IDENTITY = "search"  # attribute of the study: what is searched
 DEFAULTS = "defaults"  # attribute of the run of the defaults
+OWN = "own"  # attribute of it: what its command took for the searched options
 REPEATS = "repeats"  # attribute of a trial that was not run: the number of the one with the same values
 CHANCE_FIRST = 10  # trials that are drawn at random before TPE learns from them (Optuna's default)
 HALVING = 3  # of successive halving: one in so many goes on (Li et al. 2020: 4; Hyperband: 3)
@@ -85,11 +86,12 @@ def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
         lock.release()
 
 
-def identity(target: str, space: Space, objective: Sequence[str], data: Mapping[str, str]) -> dict[str, Any]:
+def identity(target: str, space: Space, objective: Sequence[str], data: Mapping[str, str], seed: int) -> dict[str, Any]:
     """What makes a search this one; another one's trials are not counted in it.
 
     Args:
         target: the command.
+        seed: of all runs, which also draws the rows that they hold out.
         objective: as it was given.
         data: checksums of the files that the options name, see `fingerprint`.
     """
@@ -100,6 +102,7 @@ def identity(target: str, space: Space, objective: Sequence[str], data: Mapping[
         "space": {name: str(values) for name, values in space.searched.items()},
         "objective": list(objective),
         "data": dict(data),
+        "seed": seed,
     }
 
 

@@ -25,13 +25,13 @@ TREES_SEED = 0
 
 
 def rows_of(trials: Sequence[Told], space: Space, names: Sequence[str], *, lower: bool) -> list[dict[str, Any]]:
-    """Each trial as a flat row, the best first; an option that a trial has not drawn has its default."""
+    """Each trial as a flat row, the best first; an option that a trial has not drawn is as its command took it."""
     return [
         {
             "trial": each.number,
             "is_default": each.is_default,
             "state": each.state,
-            **{name: each.values.get(name, space.defaults[name]) for name in space.searched},
+            **{name: each.value(name, space) for name in space.searched},
             **{name: each.figures.get(name) for name in names},
             "minutes": round(each.minutes, 2),
             "repeats": each.repeats,
@@ -160,6 +160,6 @@ def planned(space: Space) -> list[tuple[str, str]]:
     for name, values in space.searched.items():
         default = space.defaults[name]
         known = "the command's own choice" if default is None else _shown(default)
-        outside = "" if values.holds(default) else ", outside"
+        outside = "" if default is None or values.holds(default) else ", outside"
         lines.append((flag_of(name), f"{values} (default: {known}{outside})"))
     return lines

@@ -19,12 +19,13 @@ from nlpkit.tuning.space import Space, read
 
 Score = Callable[[Mapping[str, Any]], float]
 RATES = {"learning_rate": "1e-5..1e-3:log", "batch_size": "16,32"}
+SETTLED = {"learning_rate": 5e-5, "batch_size": 32}  # what a command takes that is given neither, as its record tells
 
 
 def best_at_3e_4(values: Mapping[str, Any]) -> float:
-    """Highest at a rate of 3e-4 in batches of 16; 5e-5 and 32 are the defaults of the command."""
-    rate = values.get("learning_rate", 5e-5)
-    return 0.9 - abs(math.log10(rate / 3e-4)) / 10 - 0.01 * (values.get("batch_size", 32) == 32)
+    """Highest at a rate of 3e-4 in batches of 16."""
+    took = SETTLED | values
+    return 0.9 - abs(math.log10(took["learning_rate"] / 3e-4)) / 10 - 0.01 * (took["batch_size"] == 32)
 
 
 class Runs:
@@ -47,7 +48,8 @@ class Runs:
         if watch([{f"eval_{self.metric}": value / 2}, {f"eval_{self.metric}": value}]):
             return Outcome(None, seconds=1, ended_early=True)
         metrics = {"validation": {self.metric: value}}
-        return Outcome({"metrics": metrics, "main_metric": self.metric, "task": {"name": "fill-mask"}}, seconds=60)
+        record = {"metrics": metrics, "main_metric": self.metric, "task": {"name": "fill-mask"}}
+        return Outcome({**record, "config": SETTLED | values}, seconds=60)
 
     def with_weights(self) -> list[int]:
         return sorted(int(file.parent.name) for file in self.folder.rglob("model.safetensors"))
@@ -57,13 +59,15 @@ def searched(**given: str) -> Space:
     return read(finetune_cls.Config, {"data": "sample:feedback", **given}, None, "finetune-cls")
 
 
-def begun(folder: Path, runs: Runs, space: Space | None = None, place: str | None = None, **options: Any) -> Search:
+def begun(
+    folder: Path, runs: Runs, space: Space | None = None, place: str | None = None, seed: int = 42, **options: Any
+) -> Search:
     space = space or searched(**RATES)
     given = SearchOptions(**options)
     where = place or str(folder / "journal.log")
-    known = account.identity("finetune-cls", space, given.objective, {"data.csv": "abc"})
+    known = account.identity("finetune-cls", space, given.objective, {"data.csv": "abc"}, seed)
     study = account.begun(account.opened(where), where, known, space, given)
-    return Search(study, space, given, 42, runs.folder, runs, lambda run: 5.0 + int(run.name))
+    return Search(study, space, given, seed, runs.folder, runs, lambda run: 5.0 + int(run.name))
 
 
 def drawn(search: Search) -> list[Mapping[str, Any]]:
@@ -77,12 +81,13 @@ def test_the_first_trial_is_the_defaults_and_the_best_is_the_best_of_all(tmp_pat
     search.work()
     trials = search.trials()
     assert runs.begun == [*range(14)]
-    assert trials[0].is_default and trials[0].values == {"learning_rate": 5e-5, "batch_size": 32}
+    assert trials[0].is_default and trials[0].values == {}  # the command takes what it takes without a search
+    assert {name: trials[0].value(name, search.space) for name in RATES} == SETTLED
     (best,) = search.best()
     assert best.figures["accuracy"] == max(trial.figures["accuracy"] for trial in trials)
     assert best.figures["accuracy"] == best_at_3e_4(best.values)
     assert runs.with_weights() == sorted({0, best.number})
-    assert all(1e-5 <= trial.values["learning_rate"] <= 1e-3 for trial in trials)
+    assert all(1e-5 <= trial.values["learning_rate"] <= 1e-3 for trial in trials[1:])
 
 
 def test_the_smaller_value_of_a_loss_is_the_better(tmp_path: Path) -> None:
@@ -143,9 +148,9 @@ def test_draws_end_when_all_combinations_were_tried(tmp_path: Path) -> None:
 
 
 def test_defaults_outside_the_space_are_run_all_the_same(tmp_path: Path) -> None:
-    search = begun(tmp_path, Runs(tmp_path), searched(learning_rate="1e-4..1e-3:log", batch_size="16,32"), trials=13)
+    search = begun(tmp_path, Runs(tmp_path), searched(learning_rate="1e-4..1e-3:log", warmup="0.06,0.1"), trials=13)
     search.work()
-    assert search.trials()[0].values == {"batch_size": 32}
+    assert search.trials()[0].values == {"warmup": 0.06}
     assert all("learning_rate" in values for values in drawn(search)[1:])
 
 
@@ -207,6 +212,8 @@ def test_two_commands_share_an_account_which_knows_its_search(tmp_path: Path) ->
         begun(tmp_path, Runs(tmp_path), other, place=place)
     told = "another search: space learning_rate was 1e-05..0.001:log, here 1e-05..0.0001"
     assert told in error.value.message
+    with pytest.raises(UserError, match="seed was 42, here 7"):  # which holds other rows out
+        begun(tmp_path, Runs(tmp_path), place=place, seed=7)
 
 
 @pytest.mark.slow
