@@ -1,8 +1,9 @@
 """What changed copies are worth: models trained with and without them, judged on the same rows.
 
 For each number of rows and each seed there are three ordinary trainings: on the rows with their copies; on the rows
-alone for as many optimizer steps, as else the gain might be that of a longer training; and on the rows alone for as
-many epochs, as a user would train who knows of no copies. Each ends with its last weights: nothing is chosen by the
+alone for as many optimizer steps, as else the gain might be that of a longer training; and on the rows alone as a user
+would train who knows of no copies: for as many epochs where the options say how many, else for those that the command
+takes for so few rows. Each ends with its last weights: nothing is chosen by the
 rows that judge. Seeds draw the rows, the copies and the training, and rows and copies are the same for all three.
 
 The interval of a difference counts both what another seed and what other judged rows would change: the variance of the
@@ -38,11 +39,11 @@ from nlpkit.tasks.roles import Judged
 from nlpkit.trials import running
 from nlpkit.trials.running import Trial
 
-Side = Literal["with", "without", "as_long"]
+Side = Literal["with", "without", "alone"]
 SIDES: Mapping[Side, str] = {
     "with": "rows and copies",
     "without": "rows, as many steps",
-    "as_long": "rows, as many epochs",
+    "alone": "rows alone",
 }
 FORMAT = "jsonl"  # of the files that are trained on
 JUDGED = "judged.json"  # in the folder of a training: what it came to, and its figures in draws of the judged rows
@@ -52,7 +53,7 @@ SPLIT = "validation"  # what the judged rows are to each training, which chooses
 OURS = (
     "data", "train_file", "validation_file", "test_file", "train_split", "validation_split", "test_split", "output",
     "resume", "overwrite", "seed", "seeds", "cv", "eval_steps", "early_stopping", "max_steps", "max_train_samples",
-    "validation_share", "test_share", "dry_run", "push_to_hub",
+    "max_eval_samples", "lr_finder", "validation_share", "test_share", "dry_run", "push_to_hub",
 )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ class Trained:
         units: that were drawn.
         higher_is_better: of the metric.
         steps, epochs: of the optimizer, and passes over its rows.
+        batch_size: rows of a step, on each device.
     """
 
     metric: str
@@ -93,6 +95,7 @@ class Trained:
     higher_is_better: bool
     steps: int
     epochs: float
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,11 @@ class Comparing:
             place: folder of their runs.
         """
         augmented = self._trained(place / "with", material.augmented, seed)
-        alone = self._trained(place / "without", material.plain, seed, max_steps=augmented.steps)
-        as_long = self._trained(place / "as_long", material.plain, seed)
-        return Cell(material.rows, material.copies, seed, {"with": augmented, "without": alone, "as_long": as_long})
+        # a training that is not told takes smaller batches for fewer rows
+        same = {"max_steps": augmented.steps, "batch_size": augmented.batch_size}
+        without = self._trained(place / "without", material.plain, seed, **same)
+        alone = self._trained(place / "alone", material.plain, seed)
+        return Cell(material.rows, material.copies, seed, {"with": augmented, "without": without, "alone": alone})
 
     def _trained(self, folder: Path, rows: Path, seed: int, **more: Any) -> Trained:
         options = {
@@ -206,6 +211,7 @@ def judged(folder: Path, record: Mapping[str, Any], device: DeviceOptions) -> Tr
         task.higher_is_better(metric),
         record["steps"],
         record["epochs"],
+        record["config"]["batch_size"],
     )
 
 

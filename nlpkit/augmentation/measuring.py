@@ -44,7 +44,7 @@ class Found:
     Attributes:
         rows, copies: of the first seed; other seeds may have some copies more or less.
         cells: one for each seed.
-        gains: over the rows alone, trained for as many steps, or as many epochs.
+        gains: over the rows trained for as many steps, and over the rows trained alone.
     """
 
     rows: int
@@ -215,7 +215,7 @@ def _gained(gain: Gain) -> str:
 
 def _table(found: Sequence[Found], split: str) -> Table:
     metric = found[0].cells[0].sides["with"].metric
-    header = ["rows", "copies", *SIDES.values(), "gained at equal steps", "gained at equal epochs"]
+    header = ["rows", "copies", *SIDES.values(), "gained at equal steps", "gained over rows alone"]
     body = []
     for one in found:
         cells: list[Any] = [one.rows, one.copies]
@@ -241,7 +241,13 @@ def _record(found: Found) -> dict[str, Any]:
                 "seed": cell.seed,
                 "copies": cell.copies,
                 **{
-                    side: {"value": of.value, "steps": of.steps, "epochs": of.epochs} for side, of in cell.sides.items()
+                    side: {
+                        "value": of.value,
+                        "steps": of.steps,
+                        "epochs": of.epochs,
+                        "batch_size": of.batch_size,
+                    }
+                    for side, of in cell.sides.items()
                 },
             }
             for cell in found.cells
@@ -253,12 +259,13 @@ def _write_table(path: Path, found: Sequence[Found]) -> None:
     """A line for each training."""
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["rows", "copies", "seed", "trained_on", "metric", "value", "steps", "epochs"])
+        out.writerow(["rows", "copies", "seed", "trained_on", "metric", "value", "steps", "epochs", "batch_size"])
         for one in found:
             for cell in one.cells:
                 for side, of in cell.sides.items():
                     copies = cell.copies if side == "with" else 0
-                    out.writerow([cell.rows, copies, cell.seed, SIDES[side], of.metric, of.value, of.steps, of.epochs])
+                    done = (of.steps, of.epochs, of.batch_size)
+                    out.writerow([cell.rows, copies, cell.seed, SIDES[side], of.metric, of.value, *done])
 
 
 def _drawn(found: Sequence[Found]) -> plots.Plot:

@@ -21,7 +21,9 @@ DEVICE = DeviceOptions(device="cpu", threads=1)
 
 
 def cell(seed: int, *values: float, draws: tuple[Any, ...] = (None, None, None), higher: bool = True) -> Cell:
-    made = [Trained("accuracy", value, drawn, 50, higher, 10, 3.0) for value, drawn in zip(values, draws, strict=True)]
+    made = [
+        Trained("accuracy", value, drawn, 50, higher, 10, 3.0, 16) for value, drawn in zip(values, draws, strict=True)
+    ]
     return Cell(50, 200, seed, dict(zip(measured.SIDES, made, strict=True)))
 
 
@@ -32,7 +34,7 @@ def test_the_interval_of_a_gain_is_that_of_seeds_and_rows() -> None:
     assert found.value == pytest.approx(0.15)
     assert found.interval == pytest.approx((0.15 - 0.6353, 0.15 + 0.6353), abs=1e-3)
     assert found.verdict == "no gain"
-    assert gain(cells, "as_long").value == pytest.approx(0.35)
+    assert gain(cells, "alone").value == pytest.approx(0.35)
     # the same seeds, but other rows would change the difference by a standard deviation of .1 around it
     drawn = (np.array([0.8, 1.0]), np.array([0.8, 0.8]), np.array([0.8, 0.8]))
     with_rows = gain([cell(1, 0.8, 0.7, 0.5, draws=drawn), cell(2, 0.8, 0.7, 0.5, draws=drawn)], "without")
@@ -71,15 +73,17 @@ def test_without_copies_there_are_as_many_steps_and_what_is_there_is_not_trained
         return running.Outcome(record)
 
     def judged(folder: Path, record: Any, device: DeviceOptions) -> Trained:
-        return Trained("accuracy", 0.5, [0.5, 0.5], 9, True, record["steps"], 3.0)
+        return Trained("accuracy", 0.5, [0.5, 0.5], 9, True, record["steps"], 3.0, 32)
 
     monkeypatch.setattr(running, "run", run)
     monkeypatch.setattr(measured, "judged", judged)
     comparing = Comparing("finetune-cls", {"epochs": 3}, tmp_path / "judged.csv", DEVICE)
     material = Material(tmp_path / "plain.csv", tmp_path / "copies.csv", 50, 200)
     made = comparing.cell(material, tmp_path / "runs", 7)
-    assert [trial.folder.name for trial in begun] == ["with", "without", "as_long"]
+    assert [trial.folder.name for trial in begun] == ["with", "without", "alone"]
     assert [trial.options.get("max_steps") for trial in begun] == [None, 12, None]
+    # of fewer rows a training would take smaller batches, and as many steps would read fewer of them
+    assert [trial.options.get("batch_size") for trial in begun] == [None, 32, None]
     assert [trial.options["train_file"] for trial in begun] == [
         [str(material.augmented)], [str(material.plain)], [str(material.plain)]
     ]  # fmt: skip
