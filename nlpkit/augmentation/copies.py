@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,8 +148,24 @@ def make(
                         found.append((slot, copy))
             made.dropped[operation.name].update(why.values())
             progress(len(own_slots))
-    made.copies = [copy for _, copy in sorted(found, key=lambda pair: (pair[0].row, pair[0].turn))]
+    found.sort(key=lambda pair: (pair[0].row, pair[0].turn))
+    if rows.identity is not None:
+        _number(found, rows.identity, {str(row[rows.identity]) for row in rows.rows})
+    made.copies = [copy for _, copy in found]
     return made
+
+
+def _number(found: Sequence[tuple[_Slot, Copy]], identity: str, taken: set[str]) -> None:
+    """Put the number of the copy behind the identity of its row, or the next one where rows have that already, as
+    those of a file that was augmented before.
+
+    Args:
+        taken: identities of rows.
+    """
+    for slot, copy in found:
+        names = (f"{copy.values[identity]}-{number}" for number in itertools.count(slot.turn + 1))
+        copy.values[identity] = next(name for name in names if name not in taken)
+        taken.add(copy.values[identity])
 
 
 def exact(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
@@ -171,8 +188,6 @@ def _tried(
             yield slot, None
             continue
         values = rows.reworded(slot.row, {column: after})
-        if rows.identity is not None:
-            values[rows.identity] = f"{values[rows.identity]}-{slot.turn + 1}"
         yield slot, Copy(slot.row, operation.name, column, after, values)
 
 

@@ -201,6 +201,10 @@ def test_questions_change_and_their_answers_stay(tmp_path: Path) -> None:
     assert loaded.splits["train"]["augmented_by"][:] == ["", "swap"]
     with pytest.raises(UserError, match="train has 1 copy of 1 row of validation"):
         held_out(tmp_path / "out.json", task="question-answering", validation_file=[str(path)])
+    again = {"data": str(tmp_path / "out.json"), "output": tmp_path / "more.json"}
+    run(task="question-answering", by=["swap"], copies=1, **again)
+    (paragraph,) = json.loads((tmp_path / "more.json").read_text())["data"][0]["paragraphs"]
+    assert [question["id"] for question in paragraph["qas"]] == ["7", "7-1", "7-2", "7-1-1"]
 
 
 @pytest.mark.parametrize(
