@@ -307,7 +307,7 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
 
     config, task = begun.config, begun.predictor.task
     journal = place / JOURNAL
-    known = json.loads(journal.read_text(encoding="utf-8")) if config.resume and journal.is_file() else None
+    known = _known(journal) if config.resume and journal.is_file() else None
     chain = _chain(begun, place / STEPS)
     costs, tables = _costs(begun, wishes, chain, known)
     shapes.require_some(wishes, costs, tables)
@@ -360,6 +360,23 @@ def _width(model: Any) -> int:
     from nlpkit.models.anatomy import anatomy
 
     return max(layer.neurons for layer in anatomy(model).layers)
+
+
+def _known(journal: Path) -> dict[str, Any]:
+    """What a search that is gone on with has kept.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        known = json.loads(journal.read_text(encoding="utf-8"))
+        if {"candidates", "seconds", "granted", "stops", "spent", "costs", "tables"} <= known.keys():
+            return dict(known)
+    except (ValueError, AttributeError):
+        pass
+    raise UserError(
+        f"--resume: {journal} is damaged, or was written by another version", "Begin again: --overwrite in its place."
+    )
 
 
 def _costs(
