@@ -267,7 +267,7 @@ def _finished(config: Config, search: Search, folder: RunFolder, head: Mapping[s
     }
     with folder.staging() as staged:
         told.write_trials(rows, staged / TABLE)
-        told.write_recipe(config.target, search.space, values, staged / RECIPE)
+        told.write_recipe(config.target, search.space, {**values, "seed": config.seed}, staged / RECIPE)
         drawn = pictures.pictures(trials, search.space, names, found, lower=search.lower)
         plots.draw(drawn, staged / PLOTS)
         if chosen.here:

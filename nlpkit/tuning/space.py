@@ -40,6 +40,7 @@ OWN: Mapping[str, str] = {
     "seed": "all runs have the --seed of the search; the best of several seeds is luck",
     **dict.fromkeys(("push_to_hub", "public"), "each run would be uploaded; upload the folder best/"),
     "keep_checkpoints": "the runs of a search keep none",
+    "lr_finder": "it trains nothing that could be judged; run it before the search",
 }
 
 

@@ -130,7 +130,7 @@ def test_a_search_ends_with_the_best_and_what_it_is_worth(
     recipe = yaml.safe_load((folder / "best.yaml").read_text())
     config = finetune_cls.Config.from_sources({}, folder / "best.yaml", "finetune-cls")
     assert config.learning_rate == recipe["learning_rate"] == best["values"]["learning_rate"]
-    assert config.data == str(reviews) and config.epochs == 6
+    assert config.data == str(reviews) and config.epochs == 6 and config.seed == 1
 
     gain = search["gain"]
     judged = evaluate.run(evaluate.Config(model=str(folder / "best"), split="test", save=False, device="cpu"))
