@@ -278,6 +278,8 @@ def _take_out(
         how += f"{stay} with it, "
     if copies:
         how += f"{counted(copies, 'changed copy', 'changed copies')} of them left out, "
+    elif len(held) and MADE_BY in held.column_names and all(held[MADE_BY][:]):
+        how += "all of them changed copies, as there are no rows as they were, "
     return how
 
 

@@ -109,7 +109,7 @@ def run(config: Config) -> Report:
     begun = _begun(config, loaded, reader, train)
     if config.output is not None:
         written.require_fitting(config.output, format, begun.rows)
-    _tell_plan(config, loaded, begun.rows, begun.operations, begun.wanted, begun.rate)
+    _tell_plan(config, loaded, task_class, begun.rows, begun.operations, begun.wanted, begun.rate)
     if config.dry_run:
         return _dry_run(config, begun.rows, begun.operations, reader, begun.held_out)
     made = _made(config, loaded, reader, begun)
@@ -322,15 +322,17 @@ def _with_provenance(
 def _tell_plan(
     config: Config,
     loaded: LoadedData,
+    task: type[Task],
     rows: Rewordable,
     chosen: Sequence[Operation],
     wanted: Sequence[int],
     rate: float,
 ) -> None:
+    alone = "no other split" + (": training holds rows out, without their copies" if _reads_splits(task) else "")
     others = [f"{split} ({len(found):,} rows)" for split, found in loaded.splits.items() if split != "train"]
     lines = [
         ("rows", counted(len(rows.rows), "row of train", "rows of train")),
-        ("untouched", ", ".join(others) if others else "no other split: training holds rows out, without their copies"),
+        ("untouched", ", ".join(others) or alone),
         ("operations", ", ".join(operation.name for operation in chosen)),
         ("changed", _changed(config, chosen, rate)),
         (
@@ -393,13 +395,13 @@ def _dry_run(
 def _dropped(made: Made, wanted: int) -> str:
     """Of the copies that were wanted those that are not there, by why."""
     said = {
-        "unchanged": "nothing to change",
+        "unchanged": "with nothing to change",
         "duplicate": "equal to a row or a copy that is there",
         "held out": "equal to a row of another split",
         "doubted": "with a label that the model of --checked-by doubts",
     }
     parts = [f"{made.count(why):,} {said[why]}" for why in made.reasons if made.count(why)]
-    return f"of {wanted:,} wanted {', '.join(parts)}" if parts else f"all {wanted:,} wanted"
+    return f"of {wanted:,} wanted, {', '.join(parts)}" if parts else f"all {wanted:,} wanted"
 
 
 def _report(
