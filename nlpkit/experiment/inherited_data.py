@@ -16,7 +16,7 @@ from nlpkit.options import Apart, DataOptions, SourceOptions, flag_of, naming, o
 from nlpkit.runs.folder import files_by_split, read_record
 from nlpkit.runs.records import RECORD
 from nlpkit.tasks import registry
-from nlpkit.tasks.deferred import DeferredOptions, Kind
+from nlpkit.tasks.deferred import DeferredOptions, Kind, group_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -82,7 +82,7 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
             f"{name} was trained on rows that a Python process had in memory ({', '.join(gone)}), and this one has not",
             "Name the data: --data PATH|NAME.",
         )
-    fields = TrainedDataOptions.known_fields().keys() & config.known_fields().keys() & known.keys() - config.given
+    fields = _of_data(record) & config.known_fields().keys() & known.keys() - config.given
     _require_same_test(config, known, name)
     if not known.get("test_share"):  # what it held no rows out for, this one may
         fields -= {"test_share"}
@@ -91,6 +91,16 @@ def inherit_data(config: C, record: Mapping[str, Any] | None, name: str) -> C:
     _warn_of_changes(record, name)
     with naming(Path(name) / RECORD, fields):
         return config.changed(**{field: known[field] for field in fields})
+
+
+def _of_data(record: Mapping[str, Any] | None) -> set[str]:
+    """The options of a run that say which rows it had: an option of another task may have the name of one of its
+    training."""
+    name = ((record or {}).get("task") or {}).get("name")
+    if name not in registry.TASKS:
+        return set(TrainedDataOptions.known_fields())
+    own = group_of(registry.task_class(name), TrainedDataOptions.kind).model_fields
+    return TrainedDataOptions.model_fields.keys() | own.keys()
 
 
 def repeats_hold_out(config: TrainedDataOptions, record: Mapping[str, Any] | None) -> bool:

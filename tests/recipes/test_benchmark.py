@@ -21,6 +21,7 @@ import pytest
 from conftest import Run, RunOf, nlpkit_command, rows, write_csv
 
 from nlpkit.errors import UserError
+from nlpkit.experiment.inherited_data import inherit_data
 from nlpkit.measurement import processes, sweep, worker
 from nlpkit.measurement.processes import Unmeasured
 from nlpkit.measurement.spec import Point, parse_model
@@ -450,3 +451,13 @@ def test_sizes_in_order() -> None:
     points = benchmark.find_points(config)
     assert points[:4] == [Point("inference", *size) for size in ((1, 8), (2, 8), (1, 64), (2, 64))]
     assert [point.mode for point in points[4:]] == ["training"] * 4
+
+
+def test_rows_come_without_options_of_other_tasks_that_are_called_alike(reviews: Path) -> None:
+    """`--pooling` is what the head of a classifier reads, and how an embedder makes a vector."""
+    record = {"config": {"data": str(reviews), "pooling": "mean", "text_column": "text"}}
+    for value in ("mean", None):
+        record["config"]["pooling"] = value
+        known = {**record, "task": {"name": "text-classification"}}
+        config = inherit_data(benchmark.Config(models=["run"]), known, "run")
+        assert "pooling" not in config.given and "text_column" in config.given
