@@ -606,7 +606,7 @@ def test_a_real_run_in_a_pipe(nlpkit: Run, tiny_model: Path, tmp_path: Path) -> 
     write_csv(tmp_path / "reviews.csv", rows(60))
     done = nlpkit(
         *("finetune-cls", "--data", "reviews.csv", "--model", tiny_model, "--epochs", 2, "--output", "run"),
-        *("--device", "cpu", "--learning-rate", "1e-3", "--json"),
+        *("--device", "cpu", "--learning-rate", "1e-3", "--batch-size", 32, "--json"),
         env={"FORCE_COLOR": "", "TERM": "xterm-256color"},
     )
     record = json.loads(done.stdout)

@@ -109,7 +109,11 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             ],
             "distill": [str(run), *flags(student_layers=1, measure_seconds=0, **TRAINING), *out],
             "prune": [str(run), *flags(sparsity=0.5, measure_seconds=0, **DEVICE), *out],
-            "compress": [str(run), *flags(max_size="50kB", to="none", dry_run=True, **DEVICE), *out],
+            "compress": [
+                str(run),
+                *flags(max_size="50kB", to="none", dry_run=True, measure_seconds=0.05, **DEVICE),
+                *out,
+            ],
             "quantize": [str(run), *flags(to="bf16", measure_seconds=0, **DEVICE), *out],
             "tokenize": ["a good film", *flags(tokenizer=model)],
             "predict": [str(run), "a good film", *flags(**DEVICE)],
