@@ -83,6 +83,11 @@ def append(model: Any) -> None:
     square.requires_grad_(False)
 
 
+def hold(model: Any) -> None:
+    """Keep the mean layer of a model that is trained on as it is, in place."""
+    anatomy(model).stack[-1].requires_grad_(False)
+
+
 def free_head(model: Any, *, learns: bool = True) -> None:
     """Make the square layer below the labels one of a head that is trained with the encoder, in place; after `append`.
 

@@ -66,6 +66,7 @@ class _Training(finetune.Finetuning):
     def opened(
         cls, model: Any, config: finetune.FinetuneOptions, parts: finetune.Parts
     ) -> tuple[finetune.FinetuneOptions, list[tuple[str, str]]]:
+        from nlpkit.models import mean_layer
         from nlpkit.tasks.text_classification import pooling
 
         assert isinstance(config, Config) and isinstance(parts.task, TextClassification)
@@ -73,6 +74,8 @@ class _Training(finetune.Finetuning):
         trained = begin.trained is not None and begin.trained.name == parts.task.name
         if asked is None and parts.task.paired and not trained and config.batching != "random":
             asked = pooling.by_default(model, begin.place, begin.revision)
+        if asked is None and mean_layer.is_mean_layer(model):  # training would make another layer of it
+            asked = "mean"
         if asked is None:
             return config, []
         told = pooling.read(model, asked, frozen=config.freeze == "encoder")

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import rows, write_csv
 from tiny import tiny
+from transformers import AutoTokenizer
 
 from nlpkit.errors import UserError
 from nlpkit.models import mean_layer
@@ -29,6 +30,12 @@ def test_the_mean_is_made_by_a_layer_that_stays_and_a_head_that_learns(
     assert not any(weight.requires_grad for weight in model.bert.encoder.layer[-1].parameters())
     square = model.bert.pooler.dense
     assert square.weight.requires_grad and torch.equal(square.weight, torch.eye(square.in_features) / 2)
+    model.save_pretrained(tmp_path / "before")
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path / "before")
+    asked["model"] = str(tmp_path / "before")  # it stays where the model is trained on, too
+    again = finetune_cls.build(finetune_cls.Config(**asked, output=tmp_path / "again")).model
+    assert again.config.num_hidden_layers == model.config.num_hidden_layers
+    assert not any(weight.requires_grad for weight in again.bert.encoder.layer[-1].parameters())
     with pytest.raises(UserError, match="has a layer that makes the mean"):
         pooling.read(model, "cls", frozen=False)
 

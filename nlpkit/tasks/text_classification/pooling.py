@@ -51,7 +51,8 @@ def read(model: Any, pooling: Pooling, *, frozen: bool) -> str:
             raise UserError("--pooling cls: the model has a layer that makes the mean of its tokens", "Leave it out.")
         return "reads the first token, as the stock class does"
     if mean_layer.is_mean_layer(model):
-        return "reads the mean of the tokens, by the layer that the model has for it"
+        mean_layer.hold(model)
+        return "reads the mean of the tokens, by the layer that the model has for it, which stays as it is"
     if not mean_layer.fits(model):
         known = ", ".join(mean_layer.SHIFTS)
         raise UserError(
