@@ -70,11 +70,18 @@ def opened(place: str | Path) -> BaseStorage:
     except OSError as error:
         raise UserError(f"--storage {path} cannot be opened: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"--storage {path} is no journal of a search", "Name another file.") from None
+        raise UserError(
+            f"--storage {path} is damaged, or is no journal of a search",
+            "Name another file, or begin again: --overwrite.",
+        ) from None
 
 
 def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
-    """Cut off the half of a last line that a full disk has left: what is written behind it could not be read."""
+    """Cut off the half of a last line that a full disk has left: what is written behind it could not be read.
+
+    Raises:
+        ValueError: a whole line is no JSON.
+    """
     if not path.exists():
         return
     lock.acquire()
@@ -82,6 +89,8 @@ def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
         content = path.read_bytes()
         if content and not content.endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
+        for line in content.split(b"\n")[:-1]:  # Optuna would read on until something is written behind it
+            json.loads(line)
     finally:
         lock.release()
 

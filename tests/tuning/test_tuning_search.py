@@ -126,6 +126,10 @@ def test_a_journal_whose_last_line_was_cut_short_is_read(tmp_path: Path) -> None
     search = begun(tmp_path, Runs(tmp_path), trials=3, sampler="random")
     search.work()
     assert len(begun(tmp_path, Runs(tmp_path), trials=3).trials()) == 3
+    with (tmp_path / "journal.log").open("a") as file:
+        file.write("damaged\n")
+    with pytest.raises(UserError, match="is damaged, or is no journal of a search"):
+        begun(tmp_path, Runs(tmp_path))
 
 
 def test_a_grid_is_tried_once_and_its_defaults_are_not_run_twice(tmp_path: Path) -> None:
