@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit.compression import shapes
-from nlpkit.compression.search import FINALISTS, LADDER, SLACK, Candidate
+from nlpkit.compression.search import FINALISTS, LADDER, SLACK, Candidate, passes
 from nlpkit.compression.wishes import Wishes
 from nlpkit.measurement import before_after
 from nlpkit.options import Config
@@ -41,7 +41,7 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
         ("wished for", wishes.described()),
         ("format", chain.to or "weights for torch"),
         ("search", course),
-        ("training", f"{search.epochs:g} epochs of {counted(search.train_rows, 'row', 'rows')}; {minutes}"),
+        ("training", f"{passes(search.epochs)} of {counted(search.train_rows, 'row', 'rows')}; {minutes}"),
         ("device", device),
         ("output", str(folder)),
     ]

@@ -221,7 +221,7 @@ class Search:
         was expected to be."""
         effort = self._short(branches)
         reporting.current().note(
-            f"short trials of {counted(len(branches), 'branch', 'branches')}: {effort.epochs:g} epochs of "
+            f"short trials of {counted(len(branches), 'branch', 'branches')}: {passes(effort.epochs)} of "
             f"{counted(effort.rows or self.train_rows, 'row', 'rows')} each"
         )
         ranked: list[tuple[float, int, Branch]] = []
@@ -358,6 +358,11 @@ class Search:
         self.granted = dict(document["granted"])
         self.stops = list(document["stops"])
         self.budget.used = document["spent"]
+
+
+def passes(epochs: float) -> str:
+    """A number of epochs in words."""
+    return f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
 
 
 def _cost(figures: Figures) -> float:
