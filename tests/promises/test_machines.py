@@ -111,7 +111,8 @@ def whole(command: str, run_of: RunOf, model: Path, folder: Path) -> list[str]:
             "prune": [str(run), *flags(sparsity=0.5, measure_seconds=0, **DEVICE), *out],
             "compress": [
                 str(run),
-                *flags(max_size="50kB", to="none", dry_run=True, measure_seconds=0.05, **DEVICE),
+                "--dry-run",
+                *flags(min_speedup=1.1, to="none", measure_seconds=0.1, **DEVICE),
                 *out,
             ],
             "quantize": [str(run), *flags(to="bf16", measure_seconds=0, **DEVICE), *out],
