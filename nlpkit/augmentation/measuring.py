@@ -17,7 +17,7 @@ from nlpkit.augmentation.measured import SIDES, Cell, Comparing, Gain, Material,
 from nlpkit.augmentation.options import CommandOptions
 from nlpkit.data import splits
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, DeviceOptions, read_config_file
+from nlpkit.options import DataOptions, DeviceOptions
 from nlpkit.reporting import Report, Table, counted
 from nlpkit.runs import lock, plots
 from nlpkit.runs.folder import RunFolder, versions
@@ -34,6 +34,8 @@ HELD_OUT_SEED = 42  # of rows that judge, where no split does: the same for all 
 
 Write = Callable[[int | None, int, Path], Material]
 """Writes the rows of a size (None: all) and a seed into a folder, alone and with their copies."""
+Read = Callable[[str, Path], Mapping[str, Any]]
+"""Reads options of a command from a file, as that command takes them."""
 Size = int | Literal["all"]
 
 
@@ -70,7 +72,13 @@ class Found:
 
 @lock.given_back()
 def run(
-    config: CommandOptions, command: str, loaded: LoadedData, reader: Reader[Any], own: Mapping[str, Any], write: Write
+    config: CommandOptions,
+    command: str,
+    loaded: LoadedData,
+    reader: Reader[Any],
+    own: Mapping[str, Any],
+    write: Write,
+    read: Read,
 ) -> Report:
     """Train with copies and without, for each number of rows and each seed; returns what the copies gain.
 
@@ -81,6 +89,7 @@ def run(
         reader: of its rows.
         own: options of the data that training reads too: columns.
         write: makes the files to train on.
+        read: of --training.
 
     Raises:
         UserError: the task is not trained, a size is larger than train, or --training says what is settled here.
@@ -90,7 +99,7 @@ def run(
     trained_by = reader.task.trained_by
     if not trained_by:
         raise UserError(f"--measure: no command trains for {reader.task.name}", "Leave --measure out.")
-    training = measured.read_training(config.training, lambda path: read_config_file(path, trained_by, ()))
+    training = measured.read_training(config.training, lambda path: read(trained_by, path))
     split = _judging(loaded, reader)
     sizes = _sizes(config.rows, len(loaded.splits["train"]))
     folder = RunFolder(config.output or RunFolder.default_path(splits.short_name(config), f"{command}-gain"))

@@ -25,7 +25,8 @@ from nlpkit.data.findings import Finding
 from nlpkit.data.labels import is_missing
 from nlpkit.data.places import MADE_BY, SOURCE, source_id
 from nlpkit.errors import UserError
-from nlpkit.options import DataOptions, NotWith, SeedOptions, option, option_like
+from nlpkit.options import Config as BaseConfig
+from nlpkit.options import DataOptions, NotWith, SeedOptions, naming, option, option_like, read_config_file
 from nlpkit.reporting import Cell, Report, Table, counted
 from nlpkit.tasks import registry
 from nlpkit.tasks.contract import Task
@@ -97,7 +98,7 @@ def run(config: Config) -> Report:
     if config.measure:
         own, loaded, reader = _opened(config, task_class)
         columns = {name: getattr(own, name) for name in own.given & task_class.data_options.model_fields.keys()}
-        return measuring.run(own, COMMAND, loaded, reader, columns, partial(_written, own, loaded, reader))
+        return measuring.run(own, COMMAND, loaded, reader, columns, partial(_written, own, loaded, reader), _training)
     format = ""
     if config.output is not None:
         format = written.format_of(config.output, task_class.file_formats)
@@ -121,6 +122,25 @@ def run(config: Config) -> Report:
     report = _report(config, loaded, task_class, reader, begun.rows, made, begun.wanted, begun.rate)
     report.lines += lines
     return report
+
+
+def _training(command: str, path: Path) -> Mapping[str, Any]:
+    """The options of --training, as the command that trains takes them.
+
+    Raises:
+        UserError: it does not.
+    """
+    kind = _config_of(command)
+    options = read_config_file(path, command, kind.known_fields())
+    with naming(path, options.keys()):
+        kind(**options)
+    return options
+
+
+def _config_of(command: str) -> type[BaseConfig]:
+    """The options of a command that trains."""
+    config: type[BaseConfig] = importlib.import_module(f"nlpkit.recipes.{command.replace('-', '_')}").Config
+    return config
 
 
 def _opened(config: Config, task_class: type[Augmentable]) -> tuple[Config, LoadedData, Reader[Any]]:
@@ -467,8 +487,7 @@ def _classes(config: Config, reader: Reader[Any], rows: Rewordable, made: Made) 
 def _reads_splits(task: type[Task]) -> bool:
     """Whether the command that trains for a task reads rows in splits, whose copies it knows; one of running text takes
     lines as they come."""
-    trains = importlib.import_module(f"nlpkit.recipes.{task.trained_by.replace('-', '_')}")
-    return "train_file" in trains.Config.model_fields
+    return "train_file" in _config_of(task.trained_by).known_fields()
 
 
 def _next(config: Config, loaded: LoadedData, task: type[Task]) -> str:

@@ -104,6 +104,9 @@ def test_options_that_a_measurement_settles_are_refused_and_its_plan_is_shown_fi
     for name, value in {"seed": 7, "max_train_samples": 50, "only_copies": True}.items():
         with pytest.raises(UserError, match=f"--{name.replace('_', '-')}: --measure"):
             augment.run(augment.Config(**asked, **{name: value}))
+    (tmp_path / "slip.yaml").write_text("epohcs: 3\n")
+    with pytest.raises(UserError, match="epohcs"):
+        augment.run(augment.Config(**asked, training=tmp_path / "slip.yaml"))
     with pytest.raises(UserError, match="--rows 500: train has 96 rows"):
         augment.run(augment.Config(**asked, rows=[50, 500]))
     report = augment.run(augment.Config(**asked, rows=[20, "all"]))
