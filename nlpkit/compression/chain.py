@@ -181,7 +181,10 @@ class Chain:
                 options = {**self._common(model, "teacher"), **training, "student_layers": str(shape.layers)}
                 options |= {"hidden_weight": HIDDEN}
                 options |= {"unlabelled": list(self.unlabelled)} if self.unlabelled else {}
-                trial, title = Trial("distill", options, folder), f"{name}: {shape.layers} layers learn"
+                trial, title = (
+                    Trial("distill", options, folder),
+                    f"{name}: {'1 layer learns' if shape.layers == 1 else f'{shape.layers} layers learn'}",
+                )
             else:
                 folder = self.folder / f"{name}-pruned"
                 sparsity = 1 - shape.width / self.width

@@ -224,7 +224,28 @@ def run(config: Config) -> Report:
     `search`, the steps of each chain in `chain`.
     """
     process.require_one(COMMAND)
-    return lifecycle.unless_complete(config, COMMAND, _told, _searched)  # type: ignore[type-var]
+
+    def finished(record: Mapping[str, Any], folder: Path) -> Report:
+        _require_same_limits(config, record, folder)
+        return _told(record, folder)
+
+    return lifecycle.unless_complete(config, COMMAND, finished, _searched)  # type: ignore[type-var]
+
+
+def _require_same_limits(config: Config, record: Mapping[str, Any], folder: Path) -> None:
+    """Refuse --resume of a finished search with other limits, which its model was not chosen by.
+
+    Raises:
+        UserError: naming one.
+    """
+    for name in sorted(config.given & {*WISHES, "latency_batch", "latency_length"}):
+        before, now = record["config"].get(name), getattr(config, name)
+        if before != now:
+            was = "was not given" if before is None else f"was {before}"
+            raise UserError(
+                f"--resume: {folder} is complete, and {flag_of(name)} {was}, now {now}",
+                "Search again: give another --output, or --overwrite.",
+            )
 
 
 def _searched(config: Config) -> Report:

@@ -39,6 +39,8 @@ def test_it_ends_with_a_run_within_the_limits(trained: Path, tmp_path: Path) -> 
     assert [row["model"] for row in rows] == ["binary", found["chosen"]]
     again = compress.run(compress.Config(model=str(trained), output=folder, resume=True))
     assert again.lines == report.lines
+    with pytest.raises(UserError, match="--max-size was 55kB, now 50kB"):
+        compress.run(compress.Config(model=str(trained), output=folder, resume=True, max_size="50kB"))
 
 
 def test_limits_are_asked_for_and_refused_before_any_training(trained: Path, tmp_path: Path) -> None:
