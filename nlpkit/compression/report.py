@@ -48,8 +48,10 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
 
 
 def branches(search: Search) -> Table:
-    """What the branches are expected to be like, before any is trained."""
-    found = shapes.within(search.wishes, search.costs, search.tables) if search.wishes.of_shape else []
+    """What the branches are expected to be like, before any is trained: with the table of embeddings that leaves most
+    room, as what a smaller one loses is not known yet."""
+    tables = search.tables[::-1]
+    found = shapes.within(search.wishes, search.costs, tables) if search.wishes.of_shape else []
     whole = shapes.Shape(search.costs.layers, search.costs.width)
     listed = [("whole", whole, search.costs.expected(whole))]
     listed += [(search.chain.named(branch.shape), branch.shape, branch.expected) for branch in found]

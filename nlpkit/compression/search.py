@@ -183,6 +183,11 @@ class Search:
         if not branches:
             self.stops.append(f"no shape is so fast: {wishes.described()}")
             return None
+        if len(self.tables) > 1:
+            table = branches[0].shape.table
+            reporting.current().note(
+                f"embeddings of trained models: {table.named() or 'whole'}, {_why(table, self.tables)}"
+            )
         branches = shapes.spread(branches, self.branches)
         if len(branches) > 1:
             branches = self._tried(branches, wishes)
@@ -363,6 +368,13 @@ class Search:
 def passes(epochs: float) -> str:
     """A number of epochs in words."""
     return f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
+
+
+def _why(table: Table, tables: Sequence[Table]) -> str:
+    """Why a table of embeddings is taken."""
+    if table == tables[0]:
+        return "as every smaller one loses too much by itself"
+    return f"the smallest of {len(tables)} that loses hardly anything by itself, or the first that leaves room"
 
 
 def _cost(figures: Figures) -> float:
