@@ -142,8 +142,8 @@ def require_some(wishes: Wishes, costs: Costs, tables: Sequence[Table]) -> None:
     raise UserError(
         f"no shape of this model is so small and fast: {wishes.described()}",
         f"The nearest has one layer with {nearest.width} FFN neurons: {human_bytes(figures.size)}, "
-        f"{1e3 * figures.seconds:.3g} ms, {figures.speedup:.1f} times as fast. Wish for that or less, or distil "
-        "another student first (nlpkit distill --student).",
+        f"{1e3 * figures.seconds:.3g} ms, {figures.speedup:.1f} times as fast. Wish for that or less "
+        "(--resume goes on from what was measured), or distil another student first (nlpkit distill --student).",
     )
 
 

@@ -331,7 +331,6 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
     known = _known(journal) if config.resume and journal.is_file() else None
     chain = _chain(begun, place / STEPS)
     costs, tables = _costs(begun, wishes, chain, known)
-    shapes.require_some(wishes, costs, tables)
     metrics = begun.before["validation"].metrics
     search = Search(
         wishes=wishes,
@@ -351,6 +350,7 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
     if known is not None:
         search.recall(known)
     search.write()
+    shapes.require_some(wishes, costs, tables)
     return search
 
 

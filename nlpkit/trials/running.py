@@ -82,6 +82,7 @@ class Outcome:
         hint: what to do about it.
         seconds: that its process took this time; 0.0 where the run was there already.
         ended_early: whether `watch` ended it.
+        refused: whether it failed by a mistake of the user's, before anything was begun.
     """
 
     record: Mapping[str, Any] | None
@@ -89,6 +90,7 @@ class Outcome:
     hint: str | None = None
     seconds: float = 0.0
     ended_early: bool = False
+    refused: bool = False
 
     def finished(self, what: str) -> Mapping[str, Any]:
         """The record of a run that must have finished.
@@ -158,7 +160,7 @@ def run(trial: Trial, watch: Callable[[Entries], bool] | None = None) -> Outcome
     if process.returncode == 0:
         return Outcome(_record(trial), seconds=seconds)
     error, hint = _why(said, trial, process.returncode)
-    return Outcome(None, error, hint, seconds)
+    return Outcome(None, error, hint, seconds, refused=process.returncode == UserError.exit_code)
 
 
 def _how_to_begin(trial: Trial) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlpkit import interrupts, reporting
-from nlpkit.errors import RunError
+from nlpkit.errors import RunError, UserError
 from nlpkit.overview.listing import lower_is_better
 from nlpkit.overview.run import Run
 from nlpkit.reporting import counted
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LATENCY = "latency"  # of --objective: milliseconds of one row
 TRIALS = 20  # where neither --trials nor a grid says how many
+HOPELESS = 2  # runs that are refused for the same reason, before any has ended: the next would be, too
 VALIDATION = "validation"  # the rows that choose
 
 Runs = Callable[[int, Mapping[str, Any], "Callable[[Entries], bool]"], "Outcome"]
@@ -107,6 +108,7 @@ class Search:
     lower: bool = False
     _began: float = field(default_factory=time.monotonic)
     _stopping: bool = False
+    _refusals: list[str | None] = field(default_factory=list)
 
     # --- what there is ---
 
@@ -329,7 +331,18 @@ class Search:
                 trial.set_user_attr("error", error)
                 self.study.tell(trial, state=TrialState.FAIL)
                 reporting.current().warn(f"trial {trial.number} failed{self._described(trial)}: {error}")
+                self._refuse_hopeless(outcome)
         self.tidy()
+
+    def _refuse_hopeless(self, outcome: Outcome) -> None:
+        """Stop where nothing that was tried could be begun, for one and the same reason.
+
+        Raises:
+            UserError: saying which.
+        """
+        self._refusals.append(outcome.error if outcome.refused else None)
+        if len(self._refusals) == HOPELESS and len(set(self._refusals)) == 1 and outcome.refused:
+            raise UserError(f"no trial can be begun: {outcome.error}", outcome.hint)
 
     def _described(self, trial: Trial) -> str:
         if trial.user_attrs.get(account.DEFAULTS):

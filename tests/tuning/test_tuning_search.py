@@ -228,3 +228,17 @@ def test_trials_may_stand_in_a_database_whose_password_is_told_to_nobody(tmp_pat
     with pytest.raises(UserError, match="--storage postgresql://me:\\*\\*\\*@nowhere/x cannot be opened") as error:
         account.opened("postgresql://me:secret@nowhere/x")
     assert "secret" not in str(error.value)
+
+
+def test_what_no_trial_can_begin_with_ends_the_search_at_the_second(tmp_path: Path) -> None:
+    def refused(number: int, *_: Any) -> Outcome:
+        asked.append(number)
+        return Outcome(None, "there is no such.csv", "Check the path.", refused=True)
+
+    asked: list[int] = []
+    runs: Any = refused
+    runs.folder = tmp_path
+    search = begun(tmp_path, runs, trials=10)
+    with pytest.raises(UserError, match=r"no trial can be begun: there is no such.csv"):
+        search.work()
+    assert asked == [0, 1]
