@@ -228,9 +228,10 @@ def own_splits(
     given = {field: getattr(config, field) for field in config.given & own.known_fields().keys()}
     options = inherit_data(own.changed(**given), record, name)
     loaded = splits.load(options, type(task))
-    for split, rows in loaded.splits.items():
-        if lacking := sorted(set(task.reader().input_columns) - set(rows.column_names)):
-            raise UserError(f"{name}: {splits.title(loaded, split)} has no column {', '.join(lacking)}")
+    # what is held out is drawn from train; a file of its own may be of another shape
+    rows = loaded.splits.get("train")
+    if rows is not None and (lacking := sorted(set(task.reader().input_columns) - set(rows.column_names))):
+        raise UserError(f"{name}: {splits.title(loaded, 'train')} has no column {', '.join(lacking)}")
     # a model that was not trained on rows of its data, as a quantized one, held none out
     trained = "train" in (record or {}).get("rows", {"train": 0})
     splits.prepare(loaded, task.reader(), options, options.shuffle_seed or 0, training=trained)
