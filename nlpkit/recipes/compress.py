@@ -82,10 +82,8 @@ NOT_COPIED = ("nlpkit.json", "README.md", ".lock", "metrics.jsonl")  # of the ch
 WIDE = 512  # hidden size from which on models take the lower rate
 RATES = (2e-4, 1e-4)  # of narrow and of wide students: measured on MiniLM, see docs/measured.md
 TIMED = 2.0  # times as long as one model all shapes together are timed
-GROWTHS = (
-    1.0,
-    5.0,
-)  # percent by which unread text may have more tokens: the default of prune, and what classifiers take
+# percent by which unread text may have more tokens: the default of prune, and what classifiers take
+GROWTHS = (1.0, 5.0)
 LEAST_SAVED = 0.05  # of the pieces: with fewer to leave out a vocabulary is not worth its tokens
 WISHES = ("max_size", "max_latency", "min_speedup", "max_drop")
 
@@ -512,9 +510,16 @@ def _record(begun: _Begun, wishes: Wishes, search: Search, chosen: Candidate) ->
     config, split = begun.config, begun.told
     finished = [item for item in search.candidates if item.stopped is None and item.effort != "short"]
     sides = [before_after.Side(opening.display_name(config.model), begun.predictor, begun.size, begun.before[split])]
-    for item in [*(other for other in finished if other is not chosen), chosen]:
-        predictor = _opened(begun, item.folder)
-        sides.append(before_after.Side(item.name, predictor, before_after.weight_bytes(item.folder)))
+    for item in (other for other in finished if other is not chosen):
+        sides.append(before_after.Side(item.name, _opened(begun, item.folder), before_after.weight_bytes(item.folder)))
+    predictor = _opened(begun, chosen.folder)
+    judged = {
+        name: before_after.judgement(before_after.Side("", predictor), rows)
+        for name, rows in begun.examples.items()
+        if name != "train"
+    }
+    size = before_after.weight_bytes(chosen.folder)
+    sides.append(before_after.Side(chosen.name, predictor, size, judged[split]))
     standing = Standing.of(split, begun.data, begun.trained.record, chose=True)
     front = before_after.measure(sides, begun.examples[split], split, seconds=config.measure_seconds, standing=standing)
     price = {
@@ -525,12 +530,6 @@ def _record(begun: _Begun, wishes: Wishes, search: Search, chosen: Candidate) ->
     own = dict(read_record(chosen.folder) or {})
     for name in ("failure", "started", "finished", "status", "schema_version"):
         own.pop(name, None)
-    predictor = sides[-1].predictor
-    judged = {
-        name: before_after.judgement(before_after.Side("", predictor), rows)
-        for name, rows in begun.examples.items()
-        if name != "train"
-    }
     metrics = {name: dict(found.metrics) for name, found in judged.items()}
     missed = wishes.missed(chosen.figures, SLACK)
     return {
