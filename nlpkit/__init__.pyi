@@ -305,7 +305,7 @@ def finetune(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -411,7 +411,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -536,7 +536,7 @@ def finetune(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -631,7 +631,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -736,7 +736,7 @@ def finetune(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -829,7 +829,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -933,7 +933,7 @@ def finetune(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -1048,7 +1048,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -1187,7 +1187,7 @@ def finetune(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -1305,7 +1305,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -2762,7 +2762,7 @@ def distill(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -2945,7 +2945,7 @@ def distill(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -3783,7 +3783,7 @@ def finetune_cls(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -3889,7 +3889,7 @@ def finetune_cls(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4011,7 +4011,7 @@ def finetune_embed(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -4129,7 +4129,7 @@ def finetune_embed(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4276,7 +4276,7 @@ def finetune_ner(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -4371,7 +4371,7 @@ def finetune_ner(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4474,7 +4474,7 @@ def finetune_qa(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -4567,7 +4567,7 @@ def finetune_qa(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4669,7 +4669,7 @@ def finetune_seq2seq(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -4784,7 +4784,7 @@ def finetune_seq2seq(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -5537,7 +5537,7 @@ def pretrain_clm(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     epochs: float = 3.0,
     max_steps: int | None = None,
     early_stopping: int | None = None,
@@ -5628,7 +5628,7 @@ def pretrain_clm(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         epochs: Passes over the train split.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         early_stopping: Stop after N evaluations without a better metric.
@@ -5732,7 +5732,7 @@ def pretrain_mlm(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     epochs: float = 3.0,
     max_steps: int | None = None,
     early_stopping: int | None = None,
@@ -5832,7 +5832,7 @@ def pretrain_mlm(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         epochs: Passes over the train split.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         early_stopping: Stop after N evaluations without a better metric.
@@ -6043,7 +6043,7 @@ def prune(
     precision: Literal['auto', 'fp32', 'tf32', 'bf16', 'fp16'] = 'auto',
     threads: int | None = None,
     gradient_checkpointing: bool = False,
-    compile: bool = False,
+    compile: Literal['auto'] | bool = False,
     max_steps: int | None = None,
     max_minutes: float | None = None,
     early_stopping: int | None = None,
@@ -6212,7 +6212,7 @@ def prune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model.
+        compile: torch.compile the model; auto: if some steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.

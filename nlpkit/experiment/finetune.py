@@ -390,7 +390,7 @@ def _features_once(
     if config.freeze == "encoder" and (state := frozen.read_by_head(model, logits)) is not None:
         features_once = frozen.FrozenFeatures(state, rows)
         return told(features_once, features_once.described(), rows)
-    if config.compile or config.gradient_checkpointing or not _reads_again(config, ready):
+    if config.compile is True or config.gradient_checkpointing or not _reads_again(config, ready):
         return [], []
     count = len(parameters.layers(model)[1]) if config.freeze == "encoder" else int(config.freeze)
     shapes = None if task.loss_reads_padding else frozen_layers.shapes_below(model, count, logits)

@@ -279,6 +279,8 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
             if config.resume:
                 where = f"from step {step}" if checkpoint else "from the start: there is no checkpoint yet"
                 reporting.current().note(f"resuming {where}")
+        if config.compile == "auto":
+            trainer.try_compiling(experiment.device, position)
         if checkpoint:
             trainer.resume_from(position)
         trainer.accelerator.wait_for_everyone()
@@ -311,7 +313,7 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         )
         vars(experiment).clear()
         del trainer, signals
-        _release(compiled=config.compile)
+        _release(compiled=bool(config.compile))
         experiment = prepare(smaller)
 
 

@@ -332,6 +332,8 @@ def _try_out_at_evaluations(experiment: Pretraining) -> None:
 
 def plan(experiment: Pretraining) -> list[tuple[str, str]]:
     """What is about to be done, for people."""
+    from nlpkit.training import compiling
+
     config, method, model = experiment.config, experiment.method, experiment.objective.model
     amount = "streamed"
     if not config.streaming:
@@ -354,6 +356,7 @@ def plan(experiment: Pretraining) -> list[tuple[str, str]]:
         ("tokenizer", f"{len(experiment.tokenizer):,} tokens"),
         *([("attention", experiment.attention.described)] if experiment.attention else []),
         ("device", gpus.shown(experiment.device) + _use(experiment)),
+        *(compiling.described(experiment.device, experiment.trainer) if config.compile == "auto" else []),
         ("steps", ", at most ".join(ends)),
         ("output", str(experiment.folder.path)),
     ]
@@ -403,6 +406,7 @@ def _results(experiment: Pretraining, judged: Judgement) -> dict[str, Any]:
         "parameters": experiment.parameters,
         "tokens_per_second": sorted(rates)[len(rates) // 2] if rates else None,
         "train_seconds": round(trainer.budget.seconds(), 2),
+        **({"compile": trainer.compiling.found} if trainer.compiling else {}),
     }
 
 

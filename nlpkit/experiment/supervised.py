@@ -380,7 +380,7 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
         more: further lines, shown behind the model.
     """
     from nlpkit.reporting import duration
-    from nlpkit.training import utilization
+    from nlpkit.training import compiling, utilization
 
     config, model = experiment.config, experiment.trainer.model
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -404,6 +404,7 @@ def plan(experiment: SupervisedExperiment, *more: tuple[str, str]) -> list[tuple
         ("model", f"{experiment.name}, {size}" + (f"; new: {', '.join(new)}" if new else "")),
         *more,
         ("device", gpus.shown(experiment.device) + use),
+        *(compiling.described(experiment.device, experiment.trainer) if config.compile == "auto" else []),
         ("steps", f"{experiment.steps:,} of {counted(rows, 'row', 'rows')}, {takes}"),
         *experiment.besides(seconds),
         ("output", str(experiment.folder.path)),
@@ -505,6 +506,7 @@ def _results(experiment: SupervisedExperiment, evaluated: Evaluated) -> dict[str
         "parameters": experiment.parameters,
         "train_seconds": round(trained, 4),
         "train_samples_per_second": round(rows / trained, 3) if trained else None,
+        **({"compile": trainer.compiling.found} if trainer.compiling else {}),
     }
 
 

@@ -139,7 +139,17 @@ class ComputeOptions(DeviceOptions):
     """How a step is computed, where that changes its costs and not what is computed."""
 
     gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Device")
-    compile: bool = option(False, "torch.compile the model.", panel="Device")
+    compile: Literal["auto"] | bool = option(
+        False, "torch.compile the model; auto: if some steps of a long run find it faster.", panel="Device"
+    )
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _switch_or_auto(cls, value: Any) -> Any:
+        known = {"auto": "auto", "true": True, "false": False}
+        if str(value).lower() not in known:
+            raise ValueError("write it alone, or with auto behind it")
+        return known[str(value).lower()]
 
 
 class SeedOptions(Config):

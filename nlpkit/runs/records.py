@@ -507,6 +507,8 @@ class Record(Part):
     """Seconds of training alone."""
     train_samples_per_second: float | None = None
     """Rows per second of training."""
+    compile: dict[str, Any] | None = None
+    """Whether steps were compiled, and what each kind took (`--compile auto`)."""
     tokens_per_second: float | None = None
     """Tokens per second of training (`pretrain-mlm`)."""
     wall_seconds: float | None = None

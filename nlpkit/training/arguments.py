@@ -87,7 +87,7 @@ def training_arguments(
         "use_cpu": device.name == "cpu",
         "bf16": device.precision == "bf16" and not process.launched_for_deepspeed(),
         "fp16": device.precision == "fp16",
-        "torch_compile": options.compile,
+        "torch_compile": options.compile is True,
         "seed": options.seed,
         "full_determinism": options.full_determinism,
         "eval_strategy": strategy,
@@ -136,7 +136,7 @@ def _require_plain_steps(options: ComputeOptions, device: Device) -> None:
     """Raises UserError: what a divided model is not trained with is asked for."""
     if device.precision == "fp16":
         raise UserError("--precision fp16 is for whole models", "Use bf16, or fp32 where the GPU has no units for it.")
-    if options.compile:
+    if options.compile is True:
         raise UserError("--compile is for whole models: what divides one is called between its layers", "Leave it out.")
 
 
@@ -197,7 +197,13 @@ def _require_compiler(options: ComputeOptions, passed: Mapping[str, Any], device
     Raises:
         UserError: something is not, or what launched the process compiles without being asked here.
     """
-    wanted = options.compile or not {"torch_compile_mode", "torch_compile_backend"}.isdisjoint(passed)
+    given = not {"torch_compile_mode", "torch_compile_backend"}.isdisjoint(passed)
+    if given and options.compile == "auto":
+        raise UserError(
+            "--compile auto with --trainer torch_compile_backend or torch_compile_mode: these compile at once",
+            "Write --compile.",
+        )
+    wanted = options.compile is True or given
     launched = os.environ.get("ACCELERATE_DYNAMO_BACKEND", "no").lower()
     if not wanted and launched != "no":
         raise UserError(

@@ -24,6 +24,7 @@ from nlpkit.data.collating import id_columns
 from nlpkit.data.label_batches import LabelBatchSampler
 from nlpkit.errors import RunError, UserError, first_line
 from nlpkit.hardware import arithmetic, memory
+from nlpkit.hardware.devices import Device
 from nlpkit.inference.overlap import arriving
 from nlpkit.models import attention_masks, fitting
 from nlpkit.runs.files import write_json, writing
@@ -34,6 +35,7 @@ from nlpkit.tasks.features import Columns
 from nlpkit.tasks.forward import Part, rows_of
 from nlpkit.training import padding, parameters, sharded, together
 from nlpkit.training.checkpoints import POSITION
+from nlpkit.training.compiling import Compiling, why_not
 from nlpkit.training.padding import Collate
 from nlpkit.training.schedules import TIMED, Budget, factor
 from nlpkit.training.trainer_features import TrainerFeature
@@ -114,6 +116,7 @@ class ResumableTrainer(Trainer):
         self._unlogged: dict[str, Any] | None = None
         self._saved = 0  # the step of the last checkpoint
         self._other_order = False
+        self.compiling: Compiling | None = None  # with --compile auto, where it can be tried
         self._division: sharded.Division | None = None  # of the model, while it is divided over processes
         place = Path(arguments["args"].output_dir)
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
@@ -268,6 +271,8 @@ class ResumableTrainer(Trainer):
         """What a checkpoint keeps besides Trainer's own state: JSON values."""
         out: dict[str, Any] = {"seconds": self.budget.seconds(), "random_order": RANDOM_ORDER}
         out |= {"rows_a_step": self._rows_a_step(), "processes": process.world_size()}
+        if self.compiling is not None and self.compiling.found:
+            out["compile"] = self.compiling.found
         if hasattr(self, "_tr_loss") and process.world_size() == 1:
             # Trainer would begin a new mean: the next line of the resumed run's log would be another one
             out["unlogged"] = {"loss": float(self._tr_loss), "from": self._globalstep_last_logged}
@@ -278,6 +283,16 @@ class ResumableTrainer(Trainer):
         self.budget.before = position.get("seconds", 0.0)
         self._other_order = position.get("random_order") != RANDOM_ORDER
         self._unlogged = position.get("unlogged")
+
+    def try_compiling(self, device: Device, position: dict[str, Any]) -> None:
+        """Find out in the first steps whether compiled ones are faster; to be called before `train`.
+
+        Args:
+            position: of the interrupted run, which may have found out.
+        """
+        if why_not(device, getattr(self, "features", ())) is None:
+            self.compiling = Compiling(self, position.get("compile"))
+            self.add_callback(self.compiling)
 
     def start_clock(self) -> None:
         """Start the clock and continue the log; to be called when `train` has set up its own state."""
@@ -323,9 +338,19 @@ class ResumableTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: Any, *arguments: Any, **keywords: Any) -> torch.Tensor:
         # compiled code does not look into masks
-        waits = self.args.device.type == "cuda" and not self.args.torch_compile
+        trial = self.compiling
+        compiled = self.args.torch_compile or (trial is not None and trial.active)
+        waits = self.args.device.type == "cuda" and not compiled
         with attention_masks.taken_as_given() if waits else contextlib.nullcontext():
-            return super().training_step(model, inputs, *arguments, **keywords)
+            if trial is None:
+                return super().training_step(model, inputs, *arguments, **keywords)
+            try:
+                with trial.step(inputs):
+                    return super().training_step(model, inputs, *arguments, **keywords)
+            except RuntimeError as error:
+                if not trial.gives_up(error):
+                    raise
+                return super().training_step(model, inputs, *arguments, **keywords)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir)  # type: ignore[arg-type]

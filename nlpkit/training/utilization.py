@@ -70,7 +70,7 @@ def estimated(config: TrainingOptions, device: Device, model: Any, flops: float)
     layers = getattr(model.config, "num_hidden_layers", None)
     kernels = 0
     # compiled, there are fewer, and how many depends on the compiler
-    if device.name.startswith("cuda") and layers and not config.compile:
+    if device.name.startswith("cuda") and layers and config.compile is not True:
         a_batch = A_LAYER[device.precision] * layers + THE_REST[device.precision]
         kernels = config.gradient_accumulation_steps * a_batch + AN_UPDATE
     return Step(flops, matmul_rate(device), kernels)
