@@ -1,4 +1,4 @@
-"""The steps that bring a model to a shape: fewer layers learn from it, FFN neurons go, and what is left is exported."""
+"""The steps that bring a model to a shape: fewer layers learn, parts of them go, the rest is exported."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ class Chain:
 
     Attributes:
         model: that is begun with.
-        layers, width: of it.
+        layers: of it.
+        parts: of a layer that may go: `ffn`, `heads`.
         folder: below which each step has a folder of its own.
         to: format of the last step, as `quantize --to` has it; None: none, the chain ends with weights for torch.
         learning_rate: peak, of all trainings.
@@ -89,7 +90,7 @@ class Chain:
 
     model: str
     layers: int
-    width: int
+    parts: Sequence[str]
     folder: Path
     to: str | None
     learning_rate: float
@@ -163,13 +164,13 @@ class Chain:
 
     def named(self, shape: Shape) -> str:
         """A name of a shape, for folders and tables."""
-        parts = [f"{shape.layers}-layers", f"ffn-{shape.width}"]
-        return "-".join([*parts, *([shape.table.named()] if shape.table.named() else [])])
+        words = [f"{shape.layers}-layers", *([f"{100 * shape.share:.0f}-percent"] if shape.share < 1 else [])]
+        return "-".join([*words, *([shape.table.named()] if shape.table.named() else [])])
 
     def _steps(self, shape: Shape, effort: Effort, name: str) -> Iterator[tuple[Trial, str]]:
         """The steps of a chain that train, and what is said while each runs."""
         model = self.model if shape.table.growth is None else str(self.folder / self._pieces(shape.table))
-        trains = [shape.layers < self.layers, shape.width < self.width]
+        trains = [shape.layers < self.layers, shape.share < 1]
         epochs = [effort.epochs, effort.epochs * (RECOVERY if trains[0] else 1.0)]
         whole = sum(share for share, wanted in zip(epochs, trains, strict=True) if wanted)
         for kind, share in enumerate(epochs):
@@ -187,10 +188,9 @@ class Chain:
                 )
             else:
                 folder = self.folder / f"{name}-pruned"
-                sparsity = 1 - shape.width / self.width
-                options = {**self._common(model, "model"), **training, "what": ["ffn"]}
-                options |= {"sparsity": sparsity, "distill": True}
-                trial, title = Trial("prune", options, folder), f"{name}: {shape.width} FFN neurons of {self.width}"
+                options = {**self._common(model, "model"), **training, "what": list(self.parts)}
+                options |= {"sparsity": 1 - shape.share, "distill": True}
+                trial, title = Trial("prune", options, folder), f"{name}: {shape.share:.0%} of each layer stays"
             yield trial, title
             model = str(folder)
 

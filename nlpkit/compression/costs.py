@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlpkit.compression.shapes import Shape, Table, widths
+from nlpkit.compression.shapes import SHARES, Shape, Table
 from nlpkit.compression.wishes import Figures
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ class ListedCosts:
     """Costs of every shape that is considered.
 
     Attributes:
-        layers, width: of the model that is begun with.
+        layers: of the model that is begun with.
+        shares: of a layer, the largest first.
         listed: by shape.
         error: largest error of the times at a size that was measured, as a share.
     """
 
     layers: int
-    width: int
+    shares: Sequence[float]
     listed: Mapping[Shape, Figures]
     error: float
 
@@ -49,16 +50,16 @@ class ListedCosts:
     def record(self) -> dict[str, Any]:
         """As JSON values."""
         rows = [
-            [shape.layers, shape.width, list(shape.table), found.size, found.seconds, found.speedup]
+            [shape.layers, shape.share, list(shape.table), found.size, found.seconds, found.speedup]
             for shape, found in self.listed.items()
         ]
-        return {"layers": self.layers, "width": self.width, "error": self.error, "shapes": rows}
+        return {"layers": self.layers, "shares": list(self.shares), "error": self.error, "shapes": rows}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ListedCosts:
         """What `record` gave."""
         listed = {Shape(row[0], row[1], Table(*row[2])): Figures(*row[3:]) for row in record["shapes"]}
-        return cls(record["layers"], record["width"], listed, record["error"])
+        return cls(record["layers"], record["shares"], listed, record["error"])
 
 
 def listed(
@@ -67,8 +68,13 @@ def listed(
     calls: int,
     tables: Mapping[Table, Kept],
     besides: int = 0,
+    *,
+    cuts_heads: bool = True,
 ) -> ListedCosts:
     """Costs of all shapes, by a table of what sizes cost.
+
+    Where heads are cut too, a layer keeps the same share of them and of its FFN neurons in the plan. Pruning then
+    weighs them against each other, by what the model loses without them, and keeps as many weights.
 
     Args:
         table: measured on the user's batches, in float32 too.
@@ -76,18 +82,32 @@ def listed(
         calls: batches that the table was measured on.
         tables: of embeddings, and what each keeps.
         besides: bytes that a file has besides its weights.
+        cuts_heads: whether attention heads may go too.
     """
     whole = table.whole
+    shares = _shares(table, cuts_heads)
     before = table.measured["fp32"][whole] / calls
     found = {}
     for layers in range(1, whole.layers + 1):
-        for width in widths(whole.width):
-            seconds = table.seconds(layers, width, precision=precision) / calls
+        for share in shares:
+            width, heads = share * whole.width, share * whole.heads if cuts_heads else None
+            seconds = table.seconds(layers, width, heads, precision) / calls
             for embeddings, kept in tables.items():
-                size = table.bytes(layers, width, kept.pieces, precision) + besides - kept.saved
+                size = table.bytes(layers, width, kept.pieces, precision, heads=heads) + besides - kept.saved
                 taken = seconds * kept.growth
-                found[Shape(layers, width, embeddings)] = Figures(size, taken, before / taken)
-    return ListedCosts(whole.layers, whole.width, found, table.fit_error[precision])
+                found[Shape(layers, share, embeddings)] = Figures(size, taken, before / taken)
+    return ListedCosts(whole.layers, shares, found, table.fit_error[precision])
+
+
+def _shares(table: LatencyTable, cuts_heads: bool) -> list[float]:
+    """Shares of a layer, the largest first; of heads one stays at least, whatever it weighs."""
+    whole = table.whole
+    shares = [step / SHARES for step in range(SHARES, 0, -1)]
+    if not cuts_heads:
+        return shares
+    of_all = table.bytes(whole.layers) - table.bytes(whole.layers, 0, heads=0)
+    fewest = table.bytes(whole.layers, whole.width / SHARES, heads=1) - table.bytes(whole.layers, 0, heads=0)
+    return [share for share in shares if share >= fewest / of_all]
 
 
 def measured(
@@ -99,16 +119,19 @@ def measured(
     device: str,
     size: int | None,
     seconds: float,
+    *,
+    cuts_heads: bool = True,
 ) -> ListedCosts:
     """Make and time a few sizes of a model, and list what all shapes cost; see `latency_table.measured`.
 
     Args:
         size: bytes of the model's own weights on disk, where they are there.
         seconds: of timing, all sizes together.
+        cuts_heads: see `listed`.
     """
     from nlpkit.pruning import latency_table
 
     precisions: list[Precision] = ["fp32"] if precision == "fp32" else ["fp32", precision]
     table = latency_table.measured(model, task, batches, precisions, device=device, seconds=seconds)
     besides = size - table.bytes(table.whole.layers) if precision == "fp32" and size is not None else 0
-    return listed(table, precision, len(batches), tables, max(besides, 0))
+    return listed(table, precision, len(batches), tables, max(besides, 0), cuts_heads=cuts_heads)

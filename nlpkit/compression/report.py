@@ -37,7 +37,7 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
     else:
         course += f"; then models up to {max(LADDER):g} times as fast as that, until one loses too much"
     return [
-        ("model", f"{chain.model}, {costs.layers} layers of {costs.width} FFN neurons"),
+        ("model", f"{chain.model}, {costs.layers} layers; of each {_spoken(chain.parts)} may go"),
         ("wished for", wishes.described()),
         ("format", chain.to or "weights for torch"),
         ("search", course),
@@ -47,19 +47,24 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
     ]
 
 
+def _spoken(parts: Sequence[str]) -> str:
+    """Parts of a layer, for people."""
+    return " and ".join({"ffn": "FFN neurons", "heads": "attention heads"}[part] for part in parts)
+
+
 def branches(search: Search) -> Table:
     """What the branches are expected to be like, before any is trained: with the table of embeddings that leaves most
     room, as what a smaller one loses is not known yet."""
     tables = search.tables[::-1]
     found = shapes.within(search.wishes, search.costs, tables) if search.wishes.of_shape else []
-    whole = shapes.Shape(search.costs.layers, search.costs.width)
+    whole = shapes.Shape(search.costs.layers)
     listed = [("whole", whole, search.costs.expected(whole))]
     listed += [(search.chain.named(branch.shape), branch.shape, branch.expected) for branch in found]
     rows: list[list[Cell]] = [
         [
             name,
             shape.layers,
-            shape.width,
+            f"{shape.share:.0%}",
             human_bytes(figures.size),
             f"{1e3 * figures.seconds:.2f}",
             f"{figures.speedup:.1f}",
@@ -67,7 +72,7 @@ def branches(search: Search) -> Table:
         for name, shape, figures in listed
     ]
     title = f"shapes as they are expected in this format ({search.wishes.call})"
-    return Table(title, ["branch", "layers", "FFN", "size", "ms", "times as fast"], rows)
+    return Table(title, ["branch", "layers", "of each", "size", "ms", "times as fast"], rows)
 
 
 def report(record: Mapping[str, Any], folder: Path, task: Judged) -> Report:

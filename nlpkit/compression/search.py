@@ -159,7 +159,7 @@ class Search:
         """What needs no training: the format alone, and smaller tables of embeddings."""
         for table in self.tables:
             if self.chain.to is not None or table.growth is not None:
-                shape = Shape(self.costs.layers, self.costs.width, table)
+                shape = Shape(self.costs.layers, table=table)
                 self._once(table.named() or "whole", shape, "none", partial(self.chain.untrained, table))
 
     def _preferred(self) -> list[Table]:
@@ -178,7 +178,7 @@ class Search:
         branches = [
             branch
             for branch in shapes.within(wishes, self.costs, self._preferred())
-            if (branch.shape.layers, branch.shape.width) != (self.costs.layers, self.costs.width)  # made before
+            if (branch.shape.layers, branch.shape.share) != (self.costs.layers, 1.0)  # made before
         ]
         if not branches:
             self.stops.append(f"no shape is so fast: {wishes.described()}")
@@ -253,7 +253,7 @@ class Search:
         return self._once(name, branch.shape, effort.name, lambda: self.chain.run(branch.shape, effort, goes_on))
 
     def _corrected(self, branch: Branch, candidate: Candidate, wishes: Wishes) -> Branch:
-        """The widest shape of as many layers that meets the wishes, by what this one was measured to be like."""
+        """The largest share of as many layers that meets the wishes, by what this one was measured to be like."""
         if candidate.stopped or not wishes.missed(candidate.figures, shapes.MARGIN):
             return branch
         tightened = wishes.against(branch.expected, candidate.figures)

@@ -10,7 +10,7 @@ from nlpkit.compression.wishes import Figures, Wishes
 from nlpkit.errors import UserError
 from nlpkit.runs.folder import human_bytes
 
-WIDTHS = 16  # FFN widths that are considered: sixteenths of the whole
+SHARES = 16  # shares of a layer that are considered: sixteenths of the whole
 MARGIN = 0.03  # a shape is planned by so much below a limit on time: two measurements of one model differ by some
 
 
@@ -40,12 +40,12 @@ class Shape:
 
     Attributes:
         layers: how many.
-        width: FFN neurons of each.
+        share: of the weights of each, its attention heads and FFN neurons.
         table: of embeddings.
     """
 
     layers: int
-    width: int
+    share: float = 1.0
     table: Table = WHOLE
 
 
@@ -57,8 +57,8 @@ class Costs(Protocol):
         """Of the model that is begun with."""
 
     @property
-    def width(self) -> int:
-        """FFN neurons of its layers."""
+    def shares(self) -> Sequence[float]:
+        """Shares of a layer that may stay, the largest first: 1.0 is all of it."""
 
     def expected(self, shape: Shape) -> Figures:
         """Size and speed of a shape, before it is made."""
@@ -72,13 +72,8 @@ class Branch:
     expected: Figures
 
 
-def widths(whole: int) -> list[int]:
-    """The FFN widths that are considered, the widest first."""
-    return sorted({max(whole * step // WIDTHS, 1) for step in range(1, WIDTHS + 1)}, reverse=True)
-
-
 def within(wishes: Wishes, costs: Costs, tables: Sequence[Table], *, margin: float = MARGIN) -> list[Branch]:
-    """For each number of layers the widest shape that meets the wishes, with the first table that leaves room for any.
+    """For each number of layers the largest share of them that meets the wishes, with the first table that leaves room.
 
     At equal cost a model may be deep and narrow or flat and wide; which of these learns best no table tells, so that
     each is a branch of its own.
@@ -94,8 +89,8 @@ def within(wishes: Wishes, costs: Costs, tables: Sequence[Table], *, margin: flo
     for table in tables:
         found = []
         for layers in range(costs.layers, 0, -1):
-            for width in widths(costs.width):
-                shape = Shape(layers, width, table)
+            for share in costs.shares:
+                shape = Shape(layers, share, table)
                 expected = costs.expected(shape)
                 if fits(wishes, expected, margin):
                     found.append(Branch(shape, expected))
@@ -115,14 +110,14 @@ def fits(wishes: Wishes, figures: Figures, margin: float = 0.0) -> bool:
 
 
 def _undominated(branches: Sequence[Branch]) -> list[Branch]:
-    """Without those that have neither more layers nor wider ones than another."""
+    """Without those that have neither more layers nor larger ones than another."""
     return [
         branch
         for branch in branches
         if not any(
             other is not branch
             and other.shape.layers >= branch.shape.layers
-            and other.shape.width >= branch.shape.width
+            and other.shape.share >= branch.shape.share
             for other in branches
         )
     ]
@@ -136,12 +131,12 @@ def require_some(wishes: Wishes, costs: Costs, tables: Sequence[Table]) -> None:
     """
     if not wishes.of_shape or within(wishes, costs, tables):
         return
-    smallest = [Shape(1, widths(costs.width)[-1], table) for table in tables]
+    smallest = [Shape(1, costs.shares[-1], table) for table in tables]
     nearest = max(smallest, key=lambda shape: wishes.room(costs.expected(shape)))
     figures = costs.expected(nearest)
     raise UserError(
         f"no shape of this model is so small and fast: {wishes.described()}",
-        f"The nearest has one layer with {nearest.width} FFN neurons: {human_bytes(figures.size)}, "
+        f"The nearest has one layer with {nearest.share:.0%} of its weights: {human_bytes(figures.size)}, "
         f"{1e3 * figures.seconds:.3g} ms, {figures.speedup:.1f} times as fast. Wish for that or less "
         "(--resume goes on from what was measured), or distil another student first (nlpkit distill --student).",
     )

@@ -2,8 +2,8 @@
 Writes a run folder: the chosen model, the front of all that were made, what each step cost.
 
 Sizes and speeds of all shapes are expected by a few that are timed on this machine. Where a format alone, or a smaller
-table of embeddings, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that
-fit; short trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is
+table of embeddings, is enough, nothing is trained. Else each number of layers is a branch with as much of each layer as
+fits; short trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is
 told by rows that chose nothing. With --max-drop alone faster and faster models are made until one loses more.
 
 Examples: nlpkit compress runs/reviews --min-speedup 15 --max-drop 2
@@ -365,7 +365,7 @@ def _chain(begun: _Begun, steps: Path) -> Chain:
     return Chain(
         model=config.model,
         layers=begun.trained.config.num_hidden_layers,
-        width=_width(begun.trained.model),
+        parts=["ffn", "heads"] if _cuts_heads(begun) else ["ffn"],
         folder=steps,
         to=None if config.to == "none" else config.to,
         learning_rate=config.learning_rate,
@@ -375,10 +375,11 @@ def _chain(begun: _Begun, steps: Path) -> Chain:
     )
 
 
-def _width(model: Any) -> int:
+def _cuts_heads(begun: _Begun) -> bool:
+    """Whether attention heads may go: a graph runs with any number of them, no class of Transformers with fewer."""
     from nlpkit.models.anatomy import anatomy
 
-    return max(layer.neurons for layer in anatomy(model).layers)
+    return begun.config.to != "none" and anatomy(begun.trained.model).family.cuts_heads
 
 
 def _known(journal: Path) -> dict[str, Any]:
@@ -423,6 +424,7 @@ def _costs(
         begun.device.name,
         begun.size,
         TIMED * config.measure_seconds,
+        cuts_heads=_cuts_heads(begun),
     )
     return made, list(tables)
 

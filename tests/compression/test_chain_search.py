@@ -13,16 +13,16 @@ from nlpkit.compression.shapes import WHOLE, Shape, Table
 from nlpkit.compression.wishes import Figures, Wishes
 
 BEFORE = 0.90
-LAYERS, WIDTH = 4, 64
+LAYERS = 4
 
 
 class Costs:
-    """Four layers; time and size are the FFN neurons and layers that are left."""
+    """Four layers; time and size are the layers, and what of them, that are left."""
 
-    layers, width = LAYERS, WIDTH
+    layers, shares = LAYERS, [step / 64 for step in range(64, 0, -1)]
 
     def expected(self, shape: Shape) -> Figures:
-        share = shape.layers * shape.width / (LAYERS * WIDTH)
+        share = shape.layers * shape.share / LAYERS
         return Figures(int(1000 * share), share, 1 / share)
 
 
@@ -41,10 +41,10 @@ class Chain:
         self.shapes: dict[str, tuple[Shape, float]] = {}
 
     def named(self, shape: Shape) -> str:
-        return f"{shape.layers}x{shape.width}"
+        return f"{shape.layers}x{shape.share}"
 
     def untrained(self, table: Table) -> Made:
-        return self._made("whole", Shape(LAYERS, WIDTH, table), BEFORE)
+        return self._made("whole", Shape(LAYERS, table=table), BEFORE)
 
     def run(self, shape: Shape, effort: Effort, goes_on: Callable[[Mapping[str, float]], bool] | None = None) -> Made:
         name = f"{self.named(shape)}-{effort.name}"
@@ -125,7 +125,7 @@ def test_where_the_first_loses_too_much_the_next_is_trained(tmp_path: Path) -> N
 def test_with_nothing_but_a_loss_it_goes_as_far_as_that_allows(tmp_path: Path) -> None:
     # 1.5, 2.5 and 4 times as fast lose less than a point, 6.5 and 10 lose more
     def accuracy(shape: Shape, _: str) -> float:
-        return BEFORE - 0.0015 / (shape.layers * shape.width / (LAYERS * WIDTH))
+        return BEFORE - 0.0015 / (shape.layers * shape.share / LAYERS)
 
     found = search(tmp_path, Wishes(drop=1), accuracy)
     chosen = found.run()
@@ -137,7 +137,7 @@ def test_trained_models_take_the_smallest_table_that_loses_nothing(tmp_path: Pat
     found = search(tmp_path, Wishes(size=10, drop=2), by_depth(), tables=tables)
     lost = {WHOLE: 0.1, Table(bits=4): 0.2, Table(1.0, 4): 0.5, Table(5.0, 4): 0.7}
     for table, drop in lost.items():
-        shape = Shape(LAYERS, WIDTH, table)
+        shape = Shape(LAYERS, table=table)
         found.candidates.append(Candidate(str(table), ["x"], shape, "none", Figures(1, 1.0, 1.0, drop), 0.9))
     assert found._preferred() == [Table(1.0, 4), Table(5.0, 4)]
 

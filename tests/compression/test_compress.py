@@ -28,7 +28,7 @@ def test_it_ends_with_a_run_within_the_limits(trained: Path, tmp_path: Path) -> 
     assert (folder / "model.safetensors").stat().st_size == made["figures"]["size"] <= 55_000
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert model.config.num_hidden_layers == made["shape"]["layers"]
-    assert model.config.intermediate_size == made["shape"]["width"]
+    assert model.config.intermediate_size == round(64 * made["shape"]["share"])
     # the price is of rows that chose nothing, and is what evaluate finds there
     assert record["price"]["split"] == "test" and len(record["price"]["sides"]) == 2
     judged = evaluate.run(evaluate.Config(model=str(folder), save=False, threads=1, device="cpu")).record

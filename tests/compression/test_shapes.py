@@ -11,12 +11,12 @@ from nlpkit.errors import UserError
 
 
 class Linear:
-    """A layer takes 1 ms and 1 MB, its FFN half of it; the rest takes 1 ms and 8 MB, half of it pieces that may go."""
+    """A layer takes 1 ms and 1 MB, half of it may go; the rest takes 1 ms and 8 MB, half of it pieces that may go."""
 
-    layers, width = 6, 160
+    layers, shares = 6, [step / 16 for step in range(16, 0, -1)]
 
     def expected(self, shape: Shape) -> Figures:
-        grown = 1 + shape.layers * (1 + shape.width / self.width) / 2
+        grown = 1 + shape.layers * (1 + shape.share) / 2
         size = 1e6 * (grown + (7 if shape.table == WHOLE else 3))
         return Figures(int(size), 1e-3 * grown, 7 / grown)
 
@@ -25,8 +25,8 @@ COSTS = Linear()
 SMALL = Table(1.0, 4)
 
 
-def of(branches: list[shapes.Branch]) -> list[tuple[int, int]]:
-    return [(branch.shape.layers, branch.shape.width) for branch in branches]
+def of(branches: list[shapes.Branch]) -> list[tuple[int, float]]:
+    return [(branch.shape.layers, 16 * branch.shape.share) for branch in branches]
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         bytes_of(text)
 
 
-def test_each_number_of_layers_is_a_branch_with_the_widest_layers_that_fit() -> None:
+def test_each_number_of_layers_is_a_branch_with_as_much_of_them_as_fits() -> None:
     # 7 ms as it is; 3.5 ms are 2.5 ms of layers: 4 x (1 + w) / 2 <= 2.5 for w = 1/4, 3 x (1 + w) / 2 for w = 2/3
     found = shapes.within(Wishes(seconds=3.5e-3), COSTS, [WHOLE], margin=0.0)
-    assert of(found) == [(4, 40), (3, 100), (2, 160)]
+    assert of(found) == [(4, 4), (3, 10), (2, 16)]
 
 
 def test_the_first_table_that_leaves_room_is_taken() -> None:
@@ -55,13 +55,13 @@ def test_the_first_table_that_leaves_room_is_taken() -> None:
     )
     assert (whole, small) == ({WHOLE}, {SMALL})
     # with 4.5 MB of layers beside the small one all is there but 1.5 MB of FFN
-    assert of(shapes.within(Wishes(size=8_500_000), COSTS, [SMALL]))[0] == (6, 80)
+    assert of(shapes.within(Wishes(size=8_500_000), COSTS, [SMALL]))[0] == (6, 8)
 
 
 def test_a_limit_that_no_shape_meets_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="so small and fast") as error:
         shapes.require_some(Wishes(speedup=20), COSTS, [WHOLE, SMALL])
-    assert "one layer with 10 FFN neurons" in str(error.value) and "4.6 times as fast" in str(error.value)
+    assert "one layer with 6% of its weights" in str(error.value) and "4.6 times as fast" in str(error.value)
     shapes.require_some(Wishes(speedup=4), COSTS, [WHOLE])
     shapes.require_some(Wishes(drop=1), COSTS, [WHOLE])
 
