@@ -2564,8 +2564,8 @@ def compress(
     Writes a run folder: the chosen model, the front of all that were made, what each step cost.
 
     Sizes and speeds of all shapes are expected by a few that are timed on this machine. Where a format alone, or a smaller
-    table of embeddings, is enough, nothing is trained. Else each number of layers is a branch with the widest layers that
-    fit; short trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is
+    table of embeddings, is enough, nothing is trained. Else each number of layers is a branch with as much of each layer as
+    fits; short trials tell the branches apart, and the best is trained whole. Validation chooses; what the result costs is
     told by rows that chose nothing. With max_drop alone faster and faster models are made until one loses more.
 
     Args:

@@ -19,7 +19,7 @@ from nlpkit.compression.chain import Chain, Effort, GivenUp, Made, drop_weights
 from nlpkit.compression.shapes import Branch, Costs, Shape, Table
 from nlpkit.compression.wishes import Figures, Wishes
 from nlpkit.errors import RunError
-from nlpkit.reporting import counted
+from nlpkit.reporting import counted, duration
 from nlpkit.runs.files import whole
 
 JOURNAL = "search.json"
@@ -28,6 +28,7 @@ SHORT_ROWS = 2_000  # that it learns from, at most
 WHOLE_SHARE = 0.9  # of the time that is left, for a whole training: it is exported and measured then
 LADDER = (1.5, 2.5, 4.0, 6.5, 10.0)  # times as fast as the format alone, where only the loss is limited
 LEVELS = 3  # of the ladder are tried at most
+LEAST_WHOLE = 0.5  # of a whole training that trials leave the time for, or there are none
 FINALISTS = 2  # branches that are trained whole, where the first loses too much
 FREE = 0.5  # points that a smaller table of embeddings may lose by itself: training wins some of them back
 FREE_SHARE = 0.25  # of the points that may be lost, likewise
@@ -114,6 +115,7 @@ class Search:
         budget: of time.
         folder: of the run; what was found is kept there, in search.json.
         train_rows: rows of train.
+        guess: seconds of training for each row and layer, until a chain was run; None: not known.
         candidates: that were made and judged, in that order.
         stops: why the search did not go on, where it did not.
         seconds: of each chain that was trained, and its work, see `_work`.
@@ -133,6 +135,7 @@ class Search:
     budget: Budget
     folder: Path
     train_rows: int
+    guess: float | None = None
     candidates: list[Candidate] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
     seconds: list[tuple[float, float]] = field(default_factory=list)
@@ -225,6 +228,14 @@ class Search:
         """Branches by how good they are after a short training, the best first; corrected where one is slower than it
         was expected to be."""
         effort = self._short(branches)
+        middle = branches[len(branches) // 2]
+        trial = self._needed(middle.shape, effort.epochs, effort.rows)
+        if self.budget.left < 2 * trial + LEAST_WHOLE * self._needed(middle.shape, self.epochs, None):
+            self.stops.append(
+                f"the time does not suffice for short trials (about {duration(trial)} each): of "
+                f"{len(branches)} branches the middle one was trained"
+            )
+            return [middle, *(branch for branch in branches if branch is not middle)]
         reporting.current().note(
             f"short trials of {counted(len(branches), 'branch', 'branches')}: {passes(effort.epochs)} of "
             f"{counted(effort.rows or self.train_rows, 'row', 'rows')} each"
@@ -276,10 +287,9 @@ class Search:
         return Effort("short", min(SHORT_EPOCHS, self.epochs), rows if rows < self.train_rows else None)
 
     def _needed(self, shape: Shape, epochs: float, rows: int | None) -> float:
-        """Seconds that a chain is expected to take, by those that were run; 0 before there is one."""
-        if not self.seconds:
-            return 0.0
-        return min(seconds / work for seconds, work in self.seconds) * _work(shape, epochs, rows or self.train_rows)
+        """Seconds that a chain is expected to take, by those that were run, else by the guess; 0 without either."""
+        each = min((seconds / work for seconds, work in self.seconds), default=self.guess or 0.0)
+        return each * _work(shape, epochs, rows or self.train_rows)
 
     def _minutes(self) -> float | None:
         """What of the time is left for a whole training; its learning rate then ends with it."""
@@ -324,15 +334,16 @@ class Search:
         return max(good, key=lambda item: (item.figures.speedup, -item.figures.size))
 
     def _nearest(self) -> Candidate:
-        """Where none lacks nothing: the one within the limits on the shape that loses least, else the one with most
-        room."""
+        """Where none lacks nothing: the one within the limits on the shape that loses least; else, of those that are
+        beyond the fewest of these, the one with most room."""
         complete = self._complete()
         if not complete:
             raise RunError("no model was finished", "Give more time (--max-minutes), or a smaller --epochs.")
         shaped = [item for item in complete if self.wishes.room(item.figures) * (1 + SLACK) >= 1]
         if shaped:
             return min(shaped, key=lambda item: _cost(item.figures))
-        return max(complete, key=lambda item: self.wishes.room(item.figures))
+        shape = replace(self.wishes, drop=None)
+        return min(complete, key=lambda item: (len(shape.missed(item.figures, SLACK)), -self.wishes.room(item.figures)))
 
     def _complete(self) -> list[Candidate]:
         return [item for item in self.candidates if item.stopped is None and item.effort != "short"]

@@ -343,6 +343,7 @@ def _prepared(begun: _Begun, wishes: Wishes, place: Path) -> Search:
         budget=Budget(config.max_minutes),
         folder=place,
         train_rows=len(begun.examples["train"]),
+        guess=_guess(begun.trained.record or {}, begun.trained.config.num_hidden_layers),
         plan={"costs": costs.record(), "tables": [list(table) for table in tables]},
     )
     if known is not None:
@@ -373,6 +374,13 @@ def _chain(begun: _Begun, steps: Path) -> Chain:
         shared={**json.loads(json.dumps(shared, default=str)), "seed": config.seed},
         unlabelled=list(config.unlabelled),
     )
+
+
+def _guess(record: Mapping[str, Any], layers: int) -> float | None:
+    """Seconds that a chain trains for each row and layer, by what the training of the model took: its teacher's answers
+    and the recovery after pruning make it about twice as long."""
+    rate = record.get("train_samples_per_second")
+    return 2.0 / (rate * layers) if rate else None
 
 
 def _cuts_heads(begun: _Begun) -> bool:

@@ -152,8 +152,26 @@ def test_it_goes_on_from_what_it_knew(tmp_path: Path) -> None:
 
 
 def test_a_search_without_time_says_what_it_left_out(tmp_path: Path) -> None:
-    budget = Budget(1.0, used=3600.0)
+    budget = Budget(1.0, used=57.0)  # a trial takes a second, a whole training four and more
     found = search(tmp_path, Wishes(speedup=4, drop=0), by_depth(_1=0.7, _2=0.88, _3=0.86, _4=0.8), budget=budget)
     chosen = found.run()
     assert chosen.effort == "trained"
     assert any("does not suffice to try 3 more branches" in reason for reason in found.stops)
+
+
+def test_where_trials_would_take_all_the_time_one_branch_is_trained(tmp_path: Path) -> None:
+    accuracy = by_depth(_1=0.7, _2=0.88, _3=0.86, _4=0.8)
+    # a minute: a trial of 100 rows takes 40 s by the guess, a whole training of six epochs four minutes
+    found = search(tmp_path, Wishes(speedup=4), accuracy, budget=Budget(1.0), guess=0.1)
+    chosen = found.run()
+    assert chosen.shape.layers == 2 and chosen.effort == "trained"  # the middle of 4, 3, 2, 1
+    assert found.chain.asked == ["whole", "2x0.484375-trained"]  # type: ignore[attr-defined]
+    assert found.stops[0].startswith("the time does not suffice for short trials (about 20.0 s each)")
+
+
+def test_the_nearest_is_beyond_the_fewest_limits(tmp_path: Path) -> None:
+    found = search(tmp_path, Wishes(size=100, speedup=10), by_depth())
+    small, large = Figures(90, 1.0, 3.0, 0.0), Figures(200, 1.0, 3.1, 0.0)
+    for name, figures in (("large", large), ("small", small)):
+        found.candidates.append(Candidate(name, ["x"], Shape(2), "trained", figures, 0.9))
+    assert found._nearest().name == "small"

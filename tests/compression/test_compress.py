@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from transformers import AutoModelForSequenceClassification
 
+from nlpkit.compression.chain import Chain, Effort
+from nlpkit.compression.shapes import Shape
 from nlpkit.errors import UserError
 from nlpkit.recipes import compress, evaluate
 from nlpkit.runs.folder import read_record
@@ -51,3 +53,16 @@ def test_limits_are_asked_for_and_refused_before_any_training(trained: Path, tmp
     with pytest.raises(UserError, match="so small and fast") as error:
         compress.run(compress.Config(model=str(trained), max_size="1kB", output=tmp_path / "b", **QUICK))
     assert "one layer" in str(error.value)
+
+
+def test_heads_go_too_where_the_result_is_a_graph(trained: Path, tmp_path: Path) -> None:
+    shared = {"threads": 1, "device": "cpu"}
+    chain = Chain(str(trained), 2, ["ffn", "heads"], tmp_path, "onnx-int8", 1e-3, True, shared)
+    made = chain.run(Shape(2, 0.5), Effort("short", 0.5))
+    pruned = read_record(made.steps[0])
+    assert pruned is not None and pruned["config"]["what"] == ["ffn", "heads"]
+    kept = pruned["pruning"]["structure"]
+    weights = [4 * 16 * 32 * layer["heads"] + 2 * 32 * layer["neurons"] for layer in kept["layers"]]
+    assert 0.3 < sum(weights) / (2 * (4 * 16 * 32 * 2 + 2 * 32 * 64)) <= 0.51  # biases besides
+    judged = evaluate.run(evaluate.Config(model=str(made.folder), save=False, **shared)).record
+    assert judged["metrics"]["test"]["accuracy"] > 0.5
