@@ -114,7 +114,7 @@ def run(config: Config) -> Report:
         list(found.grid())
     folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     anew = folder.state(replaced=config.overwrite) == "free" or (config.overwrite and not config.resume)
-    reporting.current().plan(COMMAND, _plan(config, found, folder.path))
+    reporting.current().plan(COMMAND, _plan(config, found, folder.path, apart=_sets_apart(kind, found)))
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
     head = {"command": COMMAND, "config": config.record(), "seed": config.seed, "versions": versions()}
@@ -171,7 +171,13 @@ def _require_together(config: Config) -> None:
         raise UserError("--jobs: what is timed beside other runs is slower than it is", "Leave it out with latency.")
 
 
-def _plan(config: Config, found: Space, output: Path) -> list[tuple[str, str]]:
+def _sets_apart(kind: type[BaseConfig], found: Space) -> bool:
+    """Whether trials hold rows out of train that choose nothing, where the data have no test split."""
+    fields = kind.known_fields()
+    return "test_share" in fields and fields["test_share"].default == 0 and "test_share" not in found.fixed
+
+
+def _plan(config: Config, found: Space, output: Path, *, apart: bool) -> list[tuple[str, str]]:
     from nlpkit.tuning import search as searching
     from nlpkit.tuning import told
 
@@ -187,6 +193,7 @@ def _plan(config: Config, found: Space, output: Path) -> list[tuple[str, str]]:
         ("fixed", fixed or "nothing"),
         ("trials", f"{most:,}, the defaults among them, of {combinations}; {config.sampler}{at_once}"),
         ("chosen by", " and ".join(config.objective) or "the metric that picks checkpoints, on validation"),
+        *([("judged by", f"test; where there is none, {APART:.0%} of train, held out")] if apart else []),
         ("account", without_password(config.storage) or f"{output / 'journal.log'}"),
         ("output", str(output)),
     ]
@@ -206,11 +213,10 @@ def _search(
     from nlpkit.tuning.search import Search
 
     fields = kind.known_fields()
-    apart = "test_share" in fields and fields["test_share"].default == 0 and "test_share" not in found.fixed
     fixed: dict[str, Any] = {**found.fixed, "seed": config.seed}
     if "judge_test" in fields:
         fixed["judge_test"] = False  # which is left for the comparison in the end
-    if apart:
+    if _sets_apart(kind, found):
         fixed["test_share"] = APART  # where the data have a test split it is taken as it is
     if config.jobs > 1 and config.ray is None and "threads" not in fixed:
         fixed["threads"] = max(machine.threads()[0] // config.jobs, 1)
