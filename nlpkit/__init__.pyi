@@ -411,7 +411,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -631,7 +631,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -829,7 +829,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -1048,7 +1048,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -1305,7 +1305,7 @@ def finetune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -2945,7 +2945,7 @@ def distill(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -3889,7 +3889,7 @@ def finetune_cls(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4129,7 +4129,7 @@ def finetune_embed(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4371,7 +4371,7 @@ def finetune_ner(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4567,7 +4567,7 @@ def finetune_qa(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -4784,7 +4784,7 @@ def finetune_seq2seq(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.
@@ -5628,7 +5628,7 @@ def pretrain_clm(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         epochs: Passes over the train split.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         early_stopping: Stop after N evaluations without a better metric.
@@ -5832,7 +5832,7 @@ def pretrain_mlm(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         epochs: Passes over the train split.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         early_stopping: Stop after N evaluations without a better metric.
@@ -6212,7 +6212,7 @@ def prune(
         precision: Arithmetic of the forward pass. Default: bf16 or fp16 on GPU, fp32 on CPU.
         threads: CPU threads of torch. Default: as cores, CPU time and OMP_NUM_THREADS allow.
         gradient_checkpointing: Save memory: recompute activations.
-        compile: torch.compile the model; auto: if some steps of a long run find it faster.
+        compile: torch.compile the model, or (auto) only if steps of a long run find it faster.
         max_steps: Stop after N optimizer steps, whatever epochs says; -1: do not.
         max_minutes: Stop training after N minutes of wall time.
         early_stopping: Stop after N evaluations without a better metric.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpkit import reporting
-from nlpkit.compression.shapes import Shape, Table
+from nlpkit.compression.shapes import Shape, Table, spoken
 from nlpkit.runs.folder import METRICS, RECORD
 from nlpkit.trials import running
 from nlpkit.trials.running import Trial
@@ -190,7 +190,8 @@ class Chain:
                 folder = self.folder / f"{name}-pruned"
                 options = {**self._common(model, "model"), **training, "what": list(self.parts)}
                 options |= {"sparsity": 1 - shape.share, "distill": True}
-                trial, title = Trial("prune", options, folder), f"{name}: {shape.share:.0%} of each layer stays"
+                title = f"{name}: {shape.share:.0%} of its {spoken(self.parts)} stay"
+                trial = Trial("prune", options, folder)
             yield trial, title
             model = str(folder)
 

@@ -33,12 +33,14 @@ class ListedCosts:
 
     Attributes:
         layers: of the model that is begun with.
-        shares: of a layer, the largest first.
+        parts: of a layer that may go: `ffn`, `heads`.
+        shares: of these, the largest first.
         listed: by shape.
         error: largest error of the times at a size that was measured, as a share.
     """
 
     layers: int
+    parts: Sequence[str]
     shares: Sequence[float]
     listed: Mapping[Shape, Figures]
     error: float
@@ -53,13 +55,14 @@ class ListedCosts:
             [shape.layers, shape.share, list(shape.table), found.size, found.seconds, found.speedup]
             for shape, found in self.listed.items()
         ]
-        return {"layers": self.layers, "shares": list(self.shares), "error": self.error, "shapes": rows}
+        own = {"layers": self.layers, "parts": list(self.parts), "shares": list(self.shares), "error": self.error}
+        return {**own, "shapes": rows}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ListedCosts:
         """What `record` gave."""
         listed = {Shape(row[0], row[1], Table(*row[2])): Figures(*row[3:]) for row in record["shapes"]}
-        return cls(record["layers"], record["shares"], listed, record["error"])
+        return cls(record["layers"], record["parts"], record["shares"], listed, record["error"])
 
 
 def listed(
@@ -69,7 +72,7 @@ def listed(
     tables: Mapping[Table, Kept],
     besides: int = 0,
     *,
-    cuts_heads: bool = True,
+    parts: Sequence[str],
 ) -> ListedCosts:
     """Costs of all shapes, by a table of what sizes cost.
 
@@ -82,9 +85,9 @@ def listed(
         calls: batches that the table was measured on.
         tables: of embeddings, and what each keeps.
         besides: bytes that a file has besides its weights.
-        cuts_heads: whether attention heads may go too.
+        parts: of a layer that may go: `ffn`, `heads`.
     """
-    whole = table.whole
+    whole, cuts_heads = table.whole, "heads" in parts
     shares = _shares(table, cuts_heads)
     before = table.measured["fp32"][whole] / calls
     found = {}
@@ -96,7 +99,7 @@ def listed(
                 size = table.bytes(layers, width, kept.pieces, precision, heads=heads) + besides - kept.saved
                 taken = seconds * kept.growth
                 found[Shape(layers, share, embeddings)] = Figures(size, taken, before / taken)
-    return ListedCosts(whole.layers, shares, found, table.fit_error[precision])
+    return ListedCosts(whole.layers, parts, shares, found, table.fit_error[precision])
 
 
 def _shares(table: LatencyTable, cuts_heads: bool) -> list[float]:
@@ -120,18 +123,18 @@ def measured(
     size: int | None,
     seconds: float,
     *,
-    cuts_heads: bool = True,
+    parts: Sequence[str],
 ) -> ListedCosts:
     """Make and time a few sizes of a model, and list what all shapes cost; see `latency_table.measured`.
 
     Args:
         size: bytes of the model's own weights on disk, where they are there.
         seconds: of timing, all sizes together.
-        cuts_heads: see `listed`.
+        parts: see `listed`.
     """
     from nlpkit.pruning import latency_table
 
     precisions: list[Precision] = ["fp32"] if precision == "fp32" else ["fp32", precision]
     table = latency_table.measured(model, task, batches, precisions, device=device, seconds=seconds)
     besides = size - table.bytes(table.whole.layers) if precision == "fp32" and size is not None else 0
-    return listed(table, precision, len(batches), tables, max(besides, 0), cuts_heads=cuts_heads)
+    return listed(table, precision, len(batches), tables, max(besides, 0), parts=parts)

@@ -37,7 +37,7 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
     else:
         course += f"; then models up to {max(LADDER):g} times as fast as that, until one loses too much"
     return [
-        ("model", f"{chain.model}, {costs.layers} layers; of each {_spoken(chain.parts)} may go"),
+        ("model", f"{chain.model}, {costs.layers} layers, whose {shapes.spoken(chain.parts)} may go"),
         ("wished for", wishes.described()),
         ("format", chain.to or "weights for torch"),
         ("search", course),
@@ -45,11 +45,6 @@ def plan(config: Config, wishes: Wishes, search: Search, device: str, folder: Pa
         ("device", device),
         ("output", str(folder)),
     ]
-
-
-def _spoken(parts: Sequence[str]) -> str:
-    """Parts of a layer, for people."""
-    return " and ".join({"ffn": "FFN neurons", "heads": "attention heads"}[part] for part in parts)
 
 
 def branches(search: Search) -> Table:
@@ -72,7 +67,7 @@ def branches(search: Search) -> Table:
         for name, shape, figures in listed
     ]
     title = f"shapes as they are expected in this format ({search.wishes.call})"
-    return Table(title, ["branch", "layers", "of each", "size", "ms", "times as fast"], rows)
+    return Table(title, ["branch", "layers", "of each layer", "size", "ms", "times as fast"], rows)
 
 
 def report(record: Mapping[str, Any], folder: Path, task: Judged) -> Report:

@@ -196,7 +196,8 @@ class Search:
             branches = self._tried(branches, wishes)
         finished: list[Candidate] = []
         for branch in branches[:FINALISTS]:
-            if finished and self.budget.left < 2 * self._needed(branch.shape, self.epochs, None):
+            begun = f"{self.chain.named(branch.shape)}-trained" in self.granted
+            if finished and not begun and self.budget.left < 2 * self._needed(branch.shape, self.epochs, None):
                 self.stops.append("the time does not suffice for another branch to be trained whole")
                 break
             candidate = self._whole(branch)
@@ -230,10 +231,11 @@ class Search:
         effort = self._short(branches)
         middle = branches[len(branches) // 2]
         trial = self._needed(middle.shape, effort.epochs, effort.rows)
-        if self.budget.left < 2 * trial + LEAST_WHOLE * self._needed(middle.shape, self.epochs, None):
+        least = 2 * trial + LEAST_WHOLE * self._needed(middle.shape, self.epochs, None)
+        if self.budget.left < least and not any(self._tried_before(branch, effort) for branch in branches):
             self.stops.append(
                 f"the time does not suffice for short trials (about {duration(trial)} each): of "
-                f"{len(branches)} branches the middle one was trained"
+                f"{len(branches)} branches the middle one is trained without"
             )
             return [middle, *(branch for branch in branches if branch is not middle)]
         reporting.current().note(
@@ -243,7 +245,8 @@ class Search:
         ranked: list[tuple[float, int, Branch]] = []
         best: float | None = None
         for place, branch in enumerate(branches):
-            if ranked and self.budget.left < 2 * self._needed(branch.shape, self.epochs, None):
+            known = self._tried_before(branch, effort)
+            if ranked and not known and self.budget.left < 2 * self._needed(branch.shape, self.epochs, None):
                 self.stops.append(
                     f"the time does not suffice to try {counted(len(branches) - place, 'more branch', 'more branches')}"
                 )
@@ -253,6 +256,11 @@ class Search:
             if candidate.stopped is None:
                 best = min(_cost(candidate.figures), float("inf") if best is None else best)
         return [branch for _, _, branch in sorted(ranked, key=lambda item: item[:2])]
+
+    def _tried_before(self, branch: Branch, effort: Effort) -> bool:
+        """Whether a search that is gone on with has this trial."""
+        name = f"{self.chain.named(branch.shape)}-{effort.name}"
+        return any(candidate.name == name for candidate in self.candidates)
 
     def _trial(self, branch: Branch, effort: Effort, best: float | None) -> Candidate:
         """A short training of a branch, which ends when what is made so far has lost more than another's end."""
@@ -334,16 +342,15 @@ class Search:
         return max(good, key=lambda item: (item.figures.speedup, -item.figures.size))
 
     def _nearest(self) -> Candidate:
-        """Where none lacks nothing: the one within the limits on the shape that loses least; else, of those that are
-        beyond the fewest of these, the one with most room."""
+        """Where none lacks nothing: the one within the limits on the shape that loses least, else the one that is least
+        beyond them."""
         complete = self._complete()
         if not complete:
             raise RunError("no model was finished", "Give more time (--max-minutes), or a smaller --epochs.")
         shaped = [item for item in complete if self.wishes.room(item.figures) * (1 + SLACK) >= 1]
         if shaped:
             return min(shaped, key=lambda item: _cost(item.figures))
-        shape = replace(self.wishes, drop=None)
-        return min(complete, key=lambda item: (len(shape.missed(item.figures, SLACK)), -self.wishes.room(item.figures)))
+        return min(complete, key=lambda item: self.wishes.beyond(item.figures))
 
     def _complete(self) -> list[Candidate]:
         return [item for item in self.candidates if item.stopped is None and item.effort != "short"]

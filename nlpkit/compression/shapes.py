@@ -57,6 +57,10 @@ class Costs(Protocol):
         """Of the model that is begun with."""
 
     @property
+    def parts(self) -> Sequence[str]:
+        """Of a layer that may go: `ffn`, `heads`."""
+
+    @property
     def shares(self) -> Sequence[float]:
         """Shares of a layer that may stay, the largest first: 1.0 is all of it."""
 
@@ -70,6 +74,11 @@ class Branch:
 
     shape: Shape
     expected: Figures
+
+
+def spoken(parts: Sequence[str]) -> str:
+    """Parts of a layer, for people."""
+    return " and ".join({"ffn": "FFN neurons", "heads": "attention heads"}[part] for part in parts)
 
 
 def within(wishes: Wishes, costs: Costs, tables: Sequence[Table], *, margin: float = MARGIN) -> list[Branch]:
@@ -133,10 +142,10 @@ def require_some(wishes: Wishes, costs: Costs, tables: Sequence[Table]) -> None:
         return
     smallest = [Shape(1, costs.shares[-1], table) for table in tables]
     nearest = max(smallest, key=lambda shape: wishes.room(costs.expected(shape)))
-    figures = costs.expected(nearest)
+    figures, parts = costs.expected(nearest), spoken(costs.parts)
     raise UserError(
         f"no shape of this model is so small and fast: {wishes.described()}",
-        f"The nearest has one layer with {nearest.share:.0%} of its weights: {human_bytes(figures.size)}, "
+        f"The nearest has one layer with {nearest.share:.0%} of its {parts}: {human_bytes(figures.size)}, "
         f"{1e3 * figures.seconds:.3g} ms, {figures.speedup:.1f} times as fast. Wish for that or less "
         "(--resume goes on from what was measured), or distil another student first (nlpkit distill --student).",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -77,6 +78,17 @@ class Wishes:
         if self.speedup is not None:
             ratios.append(figures.speedup / self.speedup)
         return min(ratios)
+
+    def beyond(self, figures: Figures) -> float:
+        """How far a model is beyond the limits on its shape: the sum of the logarithms of how many times; 0 within."""
+        times = []
+        if self.size is not None:
+            times.append(figures.size / self.size)
+        if self.seconds is not None:
+            times.append(figures.seconds / self.seconds)
+        if self.speedup is not None:
+            times.append(self.speedup / figures.speedup)
+        return sum(max(math.log(each), 0.0) for each in times)
 
     def against(self, expected: Figures, measured: Figures) -> Wishes:
         """Limits for what is expected that hold for what is measured, where both differ as they do here."""

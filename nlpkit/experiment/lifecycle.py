@@ -297,6 +297,14 @@ def train(experiment: E, prepare: Callable[[Any], E]) -> E:
         except (RuntimeError, MemoryError) as error:
             if not memory.is_exhausted(error):
                 raise
+            if trainer.compiling is not None and trainer.compiling.active:
+                reporting.current().warn("out of memory in a compiled step; going on without --compile auto")
+                plain = config.changed(compile=False, output=folder.path, resume=True)
+                vars(experiment).clear()
+                del trainer, signals
+                _release(compiled=True)
+                experiment = prepare(plain)
+                continue
             if config.batch_size == 1 or process.world_size() > 1 or not trainer.divisible_batches:
                 raise _out_of_memory(config, error, "" if trainer.divisible_batches else trainer.indivisible) from error
         size = next(n for n in range(config.batch_size // 2, 0, -1) if config.batch_size % n == 0)

@@ -140,16 +140,17 @@ class ComputeOptions(DeviceOptions):
 
     gradient_checkpointing: bool = option(False, "Save memory: recompute activations.", panel="Device")
     compile: Literal["auto"] | bool = option(
-        False, "torch.compile the model; auto: if some steps of a long run find it faster.", panel="Device"
+        False, "torch.compile the model, or (auto) only if steps of a long run find it faster.", panel="Device"
     )
 
     @field_validator("compile", mode="before")
     @classmethod
     def _switch_or_auto(cls, value: Any) -> Any:
-        known = {"auto": "auto", "true": True, "false": False}
-        if str(value).lower() not in known:
-            raise ValueError("write it alone, or with auto behind it")
-        return known[str(value).lower()]
+        word = str(value).lower()
+        known = dict.fromkeys(("true", "1", "on", "yes"), True) | dict.fromkeys(("false", "0", "off", "no"), False)
+        if word != "auto" and word not in known:
+            raise ValueError("use auto, true or false; on the command line the flag alone is true")
+        return known.get(word, word)
 
 
 class SeedOptions(Config):

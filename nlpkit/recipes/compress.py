@@ -366,7 +366,7 @@ def _chain(begun: _Begun, steps: Path) -> Chain:
     return Chain(
         model=config.model,
         layers=begun.trained.config.num_hidden_layers,
-        parts=["ffn", "heads"] if _cuts_heads(begun) else ["ffn"],
+        parts=_parts(begun),
         folder=steps,
         to=None if config.to == "none" else config.to,
         learning_rate=config.learning_rate,
@@ -383,11 +383,12 @@ def _guess(record: Mapping[str, Any], layers: int) -> float | None:
     return 2.0 / (rate * layers) if rate else None
 
 
-def _cuts_heads(begun: _Begun) -> bool:
-    """Whether attention heads may go: a graph runs with any number of them, no class of Transformers with fewer."""
+def _parts(begun: _Begun) -> list[str]:
+    """What of a layer may go: heads only from a graph, as no class of Transformers runs with fewer."""
     from nlpkit.models.anatomy import anatomy
 
-    return begun.config.to != "none" and anatomy(begun.trained.model).family.cuts_heads
+    cuts_heads = begun.config.to != "none" and anatomy(begun.trained.model).family.cuts_heads
+    return ["heads", "ffn"] if cuts_heads else ["ffn"]
 
 
 def _known(journal: Path) -> dict[str, Any]:
@@ -399,12 +400,19 @@ def _known(journal: Path) -> dict[str, Any]:
     try:
         known = json.loads(journal.read_text(encoding="utf-8"))
         if {"candidates", "seconds", "granted", "stops", "spent", "costs", "tables"} <= known.keys():
+            _costs_of(known)
             return dict(known)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         pass
     raise UserError(
         f"--resume: {journal} is damaged, or was written by another version", "Begin again: --overwrite in its place."
     )
+
+
+def _costs_of(known: Mapping[str, Any]) -> ListedCosts:
+    from nlpkit.compression.costs import ListedCosts
+
+    return ListedCosts.from_record(known["costs"])
 
 
 def _costs(
@@ -415,7 +423,7 @@ def _costs(
     from nlpkit.compression.shapes import Table
 
     if known is not None:
-        return costs.ListedCosts.from_record(known["costs"]), [Table(*table) for table in known["tables"]]
+        return _costs_of(known), [Table(*table) for table in known["tables"]]
     config, trained = begun.config, begun.trained
     counts = wishes.size is not None or not wishes.of_shape  # else no byte is worth a loss
     tables = _tables(chain, trained) if counts and config.embeddings == "auto" else {}
@@ -432,7 +440,7 @@ def _costs(
         begun.device.name,
         begun.size,
         TIMED * config.measure_seconds,
-        cuts_heads=_cuts_heads(begun),
+        parts=_parts(begun),
     )
     return made, list(tables)
 

@@ -41,16 +41,17 @@ class _Step(NamedTuple):
     tokens: int
 
 
-def why_not(device: Device, features: Any) -> str | None:
-    """Why a run does not try to compile, in words; None where it does.
-
-    Args:
-        features: of the run: see `TrainerFeature`.
-    """
+def why_not(device: Device, trainer: Any) -> str | None:
+    """Why a run does not try to compile, in words; None where it does."""
+    if trainer.args.full_determinism:
+        return "which steps are compiled would be up to a clock (--full-determinism)"
+    if device.name != "cpu" and not device.name.startswith("cuda"):
+        return f"steps cannot be timed on {device.name}"
+    features = getattr(trainer, "features", ())
     if process.world_size() > 1 or process.divides_models() or process.launched_for_deepspeed():
         return "several processes train"
     if any(feature.spares_frozen or feature.replaces_encoder for feature in features):
-        return "what is frozen runs once"
+        return "frozen layers are computed once and kept"
     if missing := toolchain.missing_to_compile(device.name):
         return f"it needs {missing}"
     return None
@@ -58,10 +59,10 @@ def why_not(device: Device, features: Any) -> str | None:
 
 def described(device: Device, trainer: Any) -> list[tuple[str, str]]:
     """A line of the plan."""
-    if reason := why_not(device, getattr(trainer, "features", ())):
+    if reason := why_not(device, trainer):
         return [("compile", f"not tried: {reason}")]
     least = duration(WORTH * _expected_seconds(trainer.model))
-    return [("compile", f"tried by {2 * TIMED} steps, if those left take more than {least}")]
+    return [("compile", f"tried after {SETTLING + TIMED} steps, if those left take more than {least}")]
 
 
 def _expected_seconds(model: Any) -> float:
@@ -73,17 +74,21 @@ class Compiling(TrainerCallback):
 
     Args:
         trainer: a `ResumableTrainer`, whose `training_step` runs within `step`.
-        before: what the interrupted run had found, from `record`; None begins anew.
+        device: of the run.
+        before: `found` of the interrupted run; None begins anew, and so does another device, or that there were too few
+            steps.
 
     Attributes:
         active: whether the next step is compiled.
         found: what was concluded, for people and the record; empty until then.
     """
 
-    def __init__(self, trainer: Any, before: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, trainer: Any, device: Device, before: Mapping[str, Any] | None = None) -> None:
         self.trainer = trainer
-        self.state: State = "settled" if before else "plain"
-        self.found: dict[str, Any] = dict(before or {})
+        self.place = f"{device.name} {device.precision}"
+        stands = before is not None and before.get("tried") and before.get("place") == self.place
+        self.state: State = "settled" if stands else "plain"
+        self.found: dict[str, Any] = dict(before or {}) if stands else {}
         self.active = bool(self.found.get("compiled"))
         self._call: Any = None
         self._tokens = 0
@@ -124,7 +129,7 @@ class Compiling(TrainerCallback):
         if not isinstance(error, TorchDynamoException):
             return False
         why = first_line(getattr(error, "inner_exception", error))
-        self._settle(False, f"this model could not be compiled ({why}); it goes on as it is", warn=True)
+        self._settle(False, f"this model could not be compiled ({why}); it goes on as it is", {}, warn=True)
         return True
 
     # --- between steps ---
@@ -159,6 +164,9 @@ class Compiling(TrainerCallback):
             takes = duration(max(left, 0.0))
             self._settle(False, f"not tried: the steps left take about {takes}, and compiling about {duration(needed)}")
             return
+        if (steps := state.max_steps - state.global_step) < 2 * (SETTLING + 2 * TIMED):
+            self._settle(False, f"not tried: {steps:,} steps are left, and telling takes {SETTLING + 2 * TIMED}")
+            return
         self._steps = []
         self.state, self.active = "both", True
 
@@ -180,11 +188,22 @@ class Compiling(TrainerCallback):
         figures = {"plain_seconds": plain * tokens, "compiled_seconds": compiled * tokens, "compiling_seconds": took}
         self._settle(faster, told, {name: round(value, 4) for name, value in figures.items()})
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.state != "settled":
+            tried = "not tried" if self.state == "plain" else "given up"
+            self._settle(False, f"{tried}: the run was over before it could be told")
+
     def _settle(
         self, compiled: bool, told: str, figures: Mapping[str, float] | None = None, *, warn: bool = False
     ) -> None:
+        """Conclude.
+
+        Args:
+            figures: seconds that were measured; None where it was not tried.
+        """
         self.state, self.active = "settled", compiled
-        self.found = {"compiled": compiled, "told": told, **(figures or {})}
+        tried = {"tried": figures is not None, "place": self.place}
+        self.found = {"compiled": compiled, "told": told, **tried, **(figures or {})}
         if not compiled:
             self._call = None
         say = reporting.current().warn if warn else reporting.current().note

@@ -41,7 +41,9 @@ class CpuDropout(nn.Dropout):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Zero elements with probability `p` and scale the others by 1 / (1 - p), in training; shape as given."""
-        if not self.training or self.p == 0 or self.p == 1 or x.device.type != "cpu":
+        # compiled code draws within its own loops, and would be broken off at each of these
+        usual = not self.training or self.p == 0 or self.p == 1 or x.device.type != "cpu"
+        if usual or torch.compiler.is_compiling():
             return super().forward(x)
         return _Dropout.apply(x, self.p)
 
@@ -51,7 +53,8 @@ _usual = F.dropout
 
 def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
     """As torch.nn.functional.dropout."""
-    if not training or inplace or not 0 < p < 1 or input.device.type != "cpu":
+    usual = not training or inplace or not 0 < p < 1 or input.device.type != "cpu"
+    if usual or torch.compiler.is_compiling():
         return _usual(input, p, training, inplace)
     made: torch.Tensor = _Dropout.apply(input, p)
     return made

@@ -290,8 +290,8 @@ class ResumableTrainer(Trainer):
         Args:
             position: of the interrupted run, which may have found out.
         """
-        if why_not(device, getattr(self, "features", ())) is None:
-            self.compiling = Compiling(self, position.get("compile"))
+        if why_not(device, self) is None:
+            self.compiling = Compiling(self, device, position.get("compile"))
             self.add_callback(self.compiling)
 
     def start_clock(self) -> None:

@@ -19,7 +19,7 @@ LAYERS = 4
 class Costs:
     """Four layers; time and size are the layers, and what of them, that are left."""
 
-    layers, shares = LAYERS, [step / 64 for step in range(64, 0, -1)]
+    layers, parts, shares = LAYERS, ["ffn"], [step / 64 for step in range(64, 0, -1)]
 
     def expected(self, shape: Shape) -> Figures:
         share = shape.layers * shape.share / LAYERS
@@ -161,7 +161,7 @@ def test_a_search_without_time_says_what_it_left_out(tmp_path: Path) -> None:
 
 def test_where_trials_would_take_all_the_time_one_branch_is_trained(tmp_path: Path) -> None:
     accuracy = by_depth(_1=0.7, _2=0.88, _3=0.86, _4=0.8)
-    # a minute: a trial of 100 rows takes 40 s by the guess, a whole training of six epochs four minutes
+    # a minute: a trial of two layers takes 20 s by the guess, a whole training of six epochs two minutes
     found = search(tmp_path, Wishes(speedup=4), accuracy, budget=Budget(1.0), guess=0.1)
     chosen = found.run()
     assert chosen.shape.layers == 2 and chosen.effort == "trained"  # the middle of 4, 3, 2, 1
@@ -169,9 +169,28 @@ def test_where_trials_would_take_all_the_time_one_branch_is_trained(tmp_path: Pa
     assert found.stops[0].startswith("the time does not suffice for short trials (about 20.0 s each)")
 
 
-def test_the_nearest_is_beyond_the_fewest_limits(tmp_path: Path) -> None:
+def test_the_nearest_is_least_beyond_the_limits(tmp_path: Path) -> None:
     found = search(tmp_path, Wishes(size=100, speedup=10), by_depth())
-    small, large = Figures(90, 1.0, 3.0, 0.0), Figures(200, 1.0, 3.1, 0.0)
-    for name, figures in (("large", large), ("small", small)):
+    tried = {
+        "small": Figures(90, 1.0, 3.0, 0.0),  # 3.3 times too slow
+        "large": Figures(200, 1.0, 3.1, 0.0),  # 3.2 times too slow, twice too large
+        "both by a hair": Figures(101, 1.0, 9.4, 0.0),
+    }
+    for name, figures in tried.items():
         found.candidates.append(Candidate(name, ["x"], Shape(2), "trained", figures, 0.9))
+    assert found._nearest().name == "both by a hair"
+    found.candidates.pop()
     assert found._nearest().name == "small"
+
+
+def test_what_was_tried_needs_no_time_when_it_goes_on(tmp_path: Path) -> None:
+    accuracy = by_depth(_1=0.7, _2=0.86, _3=0.88, _4=0.8)
+    first = search(tmp_path, Wishes(speedup=4), accuracy)
+    chosen = first.run()
+    document = json.loads((tmp_path / JOURNAL).read_text())
+    document["candidates"].pop()  # it was interrupted within its training
+    document["spent"] = 595.0
+    again = search(tmp_path, Wishes(speedup=4), accuracy, budget=Budget(10.0))
+    again.recall(document)
+    assert again.run().name == chosen.name and again.chain.asked == [chosen.name]  # type: ignore[attr-defined]
+    assert not again.stops or not any("time" in reason for reason in again.stops)

@@ -13,7 +13,7 @@ from nlpkit.errors import UserError
 class Linear:
     """A layer takes 1 ms and 1 MB, half of it may go; the rest takes 1 ms and 8 MB, half of it pieces that may go."""
 
-    layers, shares = 6, [step / 16 for step in range(16, 0, -1)]
+    layers, parts, shares = 6, ["ffn"], [step / 16 for step in range(16, 0, -1)]
 
     def expected(self, shape: Shape) -> Figures:
         grown = 1 + shape.layers * (1 + shape.share) / 2
@@ -61,7 +61,7 @@ def test_the_first_table_that_leaves_room_is_taken() -> None:
 def test_a_limit_that_no_shape_meets_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="so small and fast") as error:
         shapes.require_some(Wishes(speedup=20), COSTS, [WHOLE, SMALL])
-    assert "one layer with 6% of its weights" in str(error.value) and "4.6 times as fast" in str(error.value)
+    assert "one layer with 6% of its FFN neurons" in str(error.value) and "4.6 times as fast" in str(error.value)
     shapes.require_some(Wishes(speedup=4), COSTS, [WHOLE])
     shapes.require_some(Wishes(drop=1), COSTS, [WHOLE])
 
