@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,11 +73,9 @@ def listed(
     besides: int = 0,
     *,
     parts: Sequence[str],
+    split: Callable[[float], tuple[float, float]],
 ) -> ListedCosts:
     """Costs of all shapes, by a table of what sizes cost.
-
-    Where heads are cut too, a layer keeps the same share of them and of its FFN neurons in the plan. Pruning then
-    weighs them against each other, by what the model loses without them, and keeps as many weights.
 
     Args:
         table: measured on the user's batches, in float32 too.
@@ -86,14 +84,16 @@ def listed(
         tables: of embeddings, and what each keeps.
         besides: bytes that a file has besides its weights.
         parts: of a layer that may go: `ffn`, `heads`.
+        split: what stays of a layer of which a share stays, (heads, FFN neurons).
     """
-    whole, cuts_heads = table.whole, "heads" in parts
-    shares = _shares(table, cuts_heads)
+    whole = table.whole
+    shares = _shares(table, "heads" in parts)
+    kept_of = {share: split(share) if share < 1 else (whole.heads, whole.width) for share in shares}
     before = table.measured["fp32"][whole] / calls
     found = {}
     for layers in range(1, whole.layers + 1):
         for share in shares:
-            width, heads = share * whole.width, share * whole.heads if cuts_heads else None
+            heads, width = kept_of[share]
             seconds = table.seconds(layers, width, heads, precision) / calls
             for embeddings, kept in tables.items():
                 size = table.bytes(layers, width, kept.pieces, precision, heads=heads) + besides - kept.saved
@@ -124,17 +124,18 @@ def measured(
     seconds: float,
     *,
     parts: Sequence[str],
+    split: Callable[[float], tuple[float, float]],
 ) -> ListedCosts:
     """Make and time a few sizes of a model, and list what all shapes cost; see `latency_table.measured`.
 
     Args:
         size: bytes of the model's own weights on disk, where they are there.
         seconds: of timing, all sizes together.
-        parts: see `listed`.
+        parts, split: see `listed`.
     """
     from nlpkit.pruning import latency_table
 
     precisions: list[Precision] = ["fp32"] if precision == "fp32" else ["fp32", precision]
     table = latency_table.measured(model, task, batches, precisions, device=device, seconds=seconds)
     besides = size - table.bytes(table.whole.layers) if precision == "fp32" and size is not None else 0
-    return listed(table, precision, len(batches), tables, max(besides, 0), parts=parts)
+    return listed(table, precision, len(batches), tables, max(besides, 0), parts=parts, split=split)

@@ -6,7 +6,7 @@ import copy
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from nlpkit.measurement.workloads import Workload
     from nlpkit.models.structures import Structure
     from nlpkit.pruning.masks import Prunable
-    from nlpkit.pruning.search import Kind
+    from nlpkit.pruning.search import Kind, Planner
     from nlpkit.pruning.trainer import Sparsifier
     from nlpkit.tasks.roles import Trainable
 
@@ -314,7 +314,7 @@ def _structures(
 ) -> None:
     """Plan the structure for the target, and cut the model to it."""
     from nlpkit.models import stacks, surgery
-    from nlpkit.pruning import reached, search
+    from nlpkit.pruning import reached
 
     train = examples["train"]
     if process.world_size() > 1:
@@ -326,20 +326,16 @@ def _structures(
         return
     assert config.criterion == "gradient" or config.criterion == "magnitude"  # see `prune.settled`
 
-    def served(model: Any) -> Predictor:
-        return Predictor(made.task, model, made.tokenizer, device, lent=False)
-
     race = None if config.target_speedup is None else _Race(config, trained, made, examples, device)
-    planner = search.Planner(
-        made.model.to(device.name).eval(),
-        made.task,
-        made.task.measured_by(made.model, _calibration(made, train, config.calibration_rows, config.seed, device)),
+    planner = planner_of(
+        made,
+        train,
+        device,
         kinds={kind for kind in STRUCTURES if kind in config.what},
+        rows=config.calibration_rows,
+        seed=config.seed,
         criterion=config.criterion,
         uniform=not config.per_layer,
-        device=device.name,
-        # in float32 the model answers as it is here
-        served=None if device.precision == "fp32" else served,
         answered=None if race is None else race.batches,
         growth=1.0 if race is None else race.growth,
     )
@@ -367,6 +363,39 @@ def _structures(
     reporting.current().table(structure.describe())
     if not structure.stock:
         made.notes.append(("opened by", "nlpkit.load(FOLDER) and every nlpkit command: no stock class describes it"))
+
+
+def planner_of(
+    made: PrunedModel,
+    train: Dataset,
+    device: Device,
+    *,
+    kinds: Collection[Kind],
+    rows: int,
+    seed: int,
+    **how: Any,
+) -> Planner:
+    """What plans the structure of a model, by its losses on some rows of train.
+
+    Args:
+        rows: of train, drawn with the seed.
+        how: further arguments of `search.Planner`.
+    """
+    from nlpkit.pruning import search
+
+    def served(model: Any) -> Predictor:
+        return Predictor(made.task, model, made.tokenizer, device, lent=False)
+
+    return search.Planner(
+        made.model.to(device.name).eval(),
+        made.task,
+        made.task.measured_by(made.model, _calibration(made, train, rows, seed, device)),
+        kinds=kinds,
+        device=device.name,
+        # in float32 the model answers as it is here
+        served=None if device.precision == "fp32" else served,
+        **how,
+    )
 
 
 class _Race:

@@ -12,11 +12,12 @@ nlpkit compress runs/reviews --max-size 10MB --max-latency 2 --max-minutes 60
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -441,8 +442,27 @@ def _costs(
         begun.size,
         TIMED * config.measure_seconds,
         parts=_parts(begun),
+        split=_split(begun),
     )
     return made, list(tables)
+
+
+def _split(begun: _Begun) -> Callable[[float], tuple[float, float]]:
+    """How many heads and FFN neurons stay of a layer of which a share stays: as pruning weighs them."""
+    from nlpkit.pruning import prepare
+
+    config, trained = begun.config, begun.trained
+    made = prepare.PrunedModel(begun.predictor.task, copy.deepcopy(trained.model), trained.tokenizer)
+    rows = prepare.CuttingOptions.model_fields["calibration_rows"].default
+    parts = _parts(begun)
+    kinds = {kind for kind in prepare.STRUCTURES if kind in parts}
+    planner = prepare.planner_of(made, begun.examples["train"], begun.device, kinds=kinds, rows=rows, seed=config.seed)
+
+    def split(share: float) -> tuple[float, float]:
+        first = planner.plan(sparsity=1 - share).layers[0]  # all are alike
+        return len(first.heads), len(first.neurons)
+
+    return split
 
 
 def _tables(chain: Chain, trained: Trained[Teachable]) -> dict[Table, Kept]:
