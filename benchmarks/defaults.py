@@ -14,11 +14,11 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+import seeds
 
 USUAL = {"learning_rate": 5e-5, "epochs": 3, "batch_size": 32}
 # learning rate and epochs, as factors of the default's
@@ -26,16 +26,9 @@ AROUND = ((1 / 3, 1.0), (1 / 2, 2.0), (1.0, 0.5), (1.0, 2.0), (5 / 3, 1.0))
 
 
 def run(command: list[str], rows: int, options: dict[str, float]) -> dict[str, Any]:
-    """The JSON record of one run; its folder is deleted."""
+    """The JSON record of one run, which has judged a test split."""
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", f"{value:g}")]
-    with tempfile.TemporaryDirectory() as folder:
-        output = ["--max-train-samples", str(rows), "--output", str(Path(folder) / "run"), "--json", "--quiet"]
-        done = subprocess.run(
-            [sys.executable, "-m", "nlpkit", *command, *flags, *output], stdout=subprocess.PIPE, text=True, check=False
-        )
-    if done.returncode:
-        sys.exit(done.returncode)  # what went wrong is on standard error
-    record: dict[str, Any] = json.loads(done.stdout)
+    record = seeds.run(command, "--max-train-samples", str(rows), "--quiet", *flags)
     if "test" not in record["metrics"]:
         sys.exit("there is no test split to judge on: add --test-share 0.15 or --test-file FILE")
     return record

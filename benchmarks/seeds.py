@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any
 
 
-def run(command: list[str], seed: int) -> dict[str, Any]:
+def run(command: list[str], *flags: str) -> dict[str, Any]:
     """The JSON record of one run; its folder is deleted."""
     with tempfile.TemporaryDirectory() as folder:
-        output = ["--seed", str(seed), "--output", str(Path(folder) / "run"), "--json"]
+        output = [*flags, "--output", str(Path(folder) / "run"), "--json"]
         done = subprocess.run(
             [sys.executable, "-m", "nlpkit", *command, *output], stdout=subprocess.PIPE, text=True, check=False
         )
     if done.returncode:
         sys.exit(done.returncode)  # what went wrong is on standard error
-    return json.loads(done.stdout)
+    record: dict[str, Any] = json.loads(done.stdout)
+    return record
 
 
 def row(name: str, values: list[float]) -> str:
@@ -51,7 +52,7 @@ def main() -> None:
     )
     records = []
     for seed in seeds:
-        record = run(options.command, seed)
+        record = run(options.command, "--seed", str(seed))
         records.append(record)
         metric = record["main_metric"]
         found = {split: values[metric] for split, values in record["metrics"].items() if metric in values}

@@ -73,7 +73,7 @@ def listed(
     besides: int = 0,
     *,
     parts: Sequence[str],
-    split: Callable[[float], tuple[float, float]],
+    split: Callable[[float], tuple[int, int]],
 ) -> ListedCosts:
     """Costs of all shapes, by a table of what sizes cost.
 
@@ -109,7 +109,7 @@ def _shares(table: LatencyTable, cuts_heads: bool) -> list[float]:
     if not cuts_heads:
         return shares
     of_all = table.bytes(whole.layers) - table.bytes(whole.layers, 0, heads=0)
-    fewest = table.bytes(whole.layers, whole.width / SHARES, heads=1) - table.bytes(whole.layers, 0, heads=0)
+    fewest = table.bytes(whole.layers, max(whole.width // SHARES, 1), heads=1) - table.bytes(whole.layers, 0, heads=0)
     return [share for share in shares if share >= fewest / of_all]
 
 
@@ -124,7 +124,7 @@ def measured(
     seconds: float,
     *,
     parts: Sequence[str],
-    split: Callable[[float], tuple[float, float]],
+    split: Callable[[float], tuple[int, int]],
 ) -> ListedCosts:
     """Make and time a few sizes of a model, and list what all shapes cost; see `latency_table.measured`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -70,25 +71,20 @@ class Wishes:
     def room(self, figures: Figures) -> float:
         """How many times a model could grow and slow down within the limits on its shape; below 1 where it is beyond
         one, infinite where there is none."""
-        ratios = [float("inf")]
-        if self.size is not None:
-            ratios.append(self.size / figures.size)
-        if self.seconds is not None:
-            ratios.append(self.seconds / figures.seconds)
-        if self.speedup is not None:
-            ratios.append(figures.speedup / self.speedup)
-        return min(ratios)
+        return min(self._room(figures), default=math.inf)
 
     def beyond(self, figures: Figures) -> float:
         """How far a model is beyond the limits on its shape: the sum of the logarithms of how many times; 0 within."""
-        times = []
+        return sum(max(-math.log(each), 0.0) for each in self._room(figures))
+
+    def _room(self, figures: Figures) -> Iterator[float]:
+        """The same for each limit."""
         if self.size is not None:
-            times.append(figures.size / self.size)
+            yield self.size / figures.size
         if self.seconds is not None:
-            times.append(figures.seconds / self.seconds)
+            yield self.seconds / figures.seconds
         if self.speedup is not None:
-            times.append(self.speedup / figures.speedup)
-        return sum(max(math.log(each), 0.0) for each in times)
+            yield figures.speedup / self.speedup
 
     def against(self, expected: Figures, measured: Figures) -> Wishes:
         """Limits for what is expected that hold for what is measured, where both differ as they do here."""

@@ -42,13 +42,13 @@ class Size(NamedTuple):
     Attributes:
         layers: number of them.
         width: FFN neurons of each.
-        heads: of each. Neither need be a whole number where one is only looked up.
+        heads: of each.
         vocabulary: rows of the embedding table.
     """
 
     layers: int
-    width: float
-    heads: float
+    width: int
+    heads: int
     vocabulary: int
 
 
@@ -74,7 +74,7 @@ class LatencyTable:
     fit_error: Mapping[Precision, float]
 
     def seconds(
-        self, layers: int, width: float | None = None, heads: float | None = None, precision: Precision = "fp32"
+        self, layers: int, width: int | None = None, heads: int | None = None, precision: Precision = "fp32"
     ) -> float:
         """Seconds of a pass over the batches that the table was measured on; of batches of one row divide by their
         number.
@@ -92,17 +92,17 @@ class LatencyTable:
     def bytes(
         self,
         layers: int,
-        width: float | None = None,
+        width: int | None = None,
         vocabulary: int | None = None,
         precision: Precision = "fp32",
         *,
-        heads: float | None = None,
+        heads: int | None = None,
     ) -> int:
         """Bytes of the weights (int8: of the ONNX file) of a model of this size; None: as the whole model has."""
         size = self._size(layers, width, heads, vocabulary)
         return round(float(_size_features([size])[0] @ self.weights[precision]))
 
-    def _size(self, layers: int, width: float | None, heads: float | None, vocabulary: int | None) -> Size:
+    def _size(self, layers: int, width: int | None, heads: int | None, vocabulary: int | None) -> Size:
         whole = self.whole
         return Size(
             layers,
@@ -233,9 +233,9 @@ def _cut(model: Any, size: Size) -> Any:
     cut = copy.deepcopy(model)
     parts = anatomy(cut)
     own = range(len(parts.layers))
-    layers = {layer: range(min(int(size.heads), parts.heads_of(parts.layers[layer]))) for layer in own}
+    layers = {layer: range(min(size.heads, parts.heads_of(parts.layers[layer]))) for layer in own}
     surgery.keep_heads(cut, {i: kept for i, kept in layers.items() if len(kept) < parts.heads_of(parts.layers[i])})
-    surgery.keep_neurons(cut, {layer: range(min(int(size.width), parts.layers[layer].neurons)) for layer in own})
+    surgery.keep_neurons(cut, {layer: range(min(size.width, parts.layers[layer].neurons)) for layer in own})
     surgery.keep_layers(cut, range(size.layers))
     if size.vocabulary < parts.embeddings.num_embeddings:
         cut.resize_token_embeddings(size.vocabulary)

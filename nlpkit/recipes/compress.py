@@ -447,7 +447,7 @@ def _costs(
     return made, list(tables)
 
 
-def _split(begun: _Begun) -> Callable[[float], tuple[float, float]]:
+def _split(begun: _Begun) -> Callable[[float], tuple[int, int]]:
     """How many heads and FFN neurons stay of a layer of which a share stays: as pruning weighs them."""
     from nlpkit.pruning import prepare
 
@@ -458,7 +458,7 @@ def _split(begun: _Begun) -> Callable[[float], tuple[float, float]]:
     kinds = {kind for kind in prepare.STRUCTURES if kind in parts}
     planner = prepare.planner_of(made, begun.examples["train"], begun.device, kinds=kinds, rows=rows, seed=config.seed)
 
-    def split(share: float) -> tuple[float, float]:
+    def split(share: float) -> tuple[int, int]:
         first = planner.plan(sparsity=1 - share).layers[0]  # all are alike
         return len(first.heads), len(first.neurons)
 
