@@ -374,7 +374,7 @@ def finetune(
         few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split. Default: by rows.
-        learning_rate: Peak learning rate. Default: by model size.
+        learning_rate: Peak learning rate. Default: by task and model size.
         baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -596,7 +596,7 @@ def finetune(
             -1 the last). Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split. Default: by rows.
-        learning_rate: Peak learning rate. Default: by model size.
+        learning_rate: Peak learning rate. Default: by task and model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -794,7 +794,7 @@ def finetune(
         context_column: QA: column of the text that holds the answer. Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split. Default: by rows.
-        learning_rate: Peak learning rate. Default: by model size.
+        learning_rate: Peak learning rate. Default: by task and model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -3852,7 +3852,7 @@ def finetune_cls(
         few_shot: Few labels: compare ways to learn, keep the best.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split. Default: by rows.
-        learning_rate: Peak learning rate. Default: by model size.
+        learning_rate: Peak learning rate. Default: by task and model size.
         baseline: Also train logistic|svm|bayes|word2vec|lstm|cnn|all.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
@@ -4336,7 +4336,7 @@ def finetune_ner(
             -1 the last). Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split. Default: by rows.
-        learning_rate: Peak learning rate. Default: by model size.
+        learning_rate: Peak learning rate. Default: by task and model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.
@@ -4532,7 +4532,7 @@ def finetune_qa(
         context_column: QA: column of the text that holds the answer. Default: guessed.
         model: Folder or hub name of the model; `minilm` is all-MiniLM-L6-v2.
         epochs: Passes over the train split. Default: by rows.
-        learning_rate: Peak learning rate. Default: by model size.
+        learning_rate: Peak learning rate. Default: by task and model size.
         output: Run folder to write. Default: runs/<data>-<model>.
         resume: Go on with the interrupted run in output.
         format: Format of the files. Default: from their names.

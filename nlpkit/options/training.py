@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -266,7 +266,12 @@ class SettledOptions(TrainingOptions):
     """Options of a fine-tuning, of which those that are not given are settled once model and rows are known.
 
     What they become stands in `nlpkit.training.defaults`, and in the record of the run.
+
+    Attributes:
+        answers: what the head answers for, by which the rate is chosen.
     """
+
+    answers: ClassVar[Literal["text", "token"]] = "text"
 
     epochs: float = option_like(TrainingOptions, "epochs", shown_default="by rows")
     eval_steps: Interval = option_like(
@@ -274,5 +279,5 @@ class SettledOptions(TrainingOptions):
     )
     batch_size: int = option_like(TrainingOptions, "batch_size", shown_default="16; 32 from 2,000 rows on")
     learning_rate: float = option_like(
-        TrainingOptions, "learning_rate", help="Peak learning rate.", shown_default="by model size"
+        TrainingOptions, "learning_rate", help="Peak learning rate.", shown_default="by task and model size"
     )

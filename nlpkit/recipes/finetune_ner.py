@@ -10,7 +10,7 @@ nlpkit finetune-ner --data annotations.jsonl --model bert-base-cased
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from nlpkit.experiment import finetune
 from nlpkit.options import CalibrationOptions, SettledOptions
@@ -39,6 +39,8 @@ class Config(
     finetune.OneBaselineOptions,
 ):
     """Options of `nlpkit finetune-ner`."""
+
+    answers: ClassVar[Literal["text", "token"]] = "token"
 
 
 def build(config: Config) -> Any:

@@ -10,7 +10,7 @@ nlpkit finetune-qa --data rajpurkar/squad_v2 --model distilbert-base-uncased
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from nlpkit.experiment import finetune
 from nlpkit.options import SettledOptions
@@ -33,6 +33,8 @@ ESSENTIAL: tuple[str, ...] = (
 
 class Config(SettledOptions, QuestionAnsweringOptions, finetune.OneBaselineOptions):
     """Options of `nlpkit finetune-qa`."""
+
+    answers: ClassVar[Literal["text", "token"]] = "token"
 
 
 def build(config: Config) -> Any:

@@ -1,21 +1,25 @@
-"""What a fine-tuning does where its user names nothing: a rate by the width of the model, epochs by the rows.
+"""What a fine-tuning does where its user names nothing: a rate by head and width of the model, epochs by the rows.
 
 Small models take larger steps (Turc et al. 2019 up to 3e-4, BERT-base 2e-5 to 5e-5), and few rows are gone through more
-often, so that there are steps enough to learn anything (Mosbach et al. 2021, Zhang et al. 2021). The figures behind the
-numbers here stand in docs/measured.md.
+often, so that there are steps enough to learn anything (Mosbach et al. 2021, Zhang et al. 2021). One answer for a whole
+text wants half the rate that answers per token want. The figures behind these numbers stand in docs/measured.md.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from nlpkit import process
 from nlpkit.options import SettledOptions, TrainingOptions
 from nlpkit.reporting import counted
 from nlpkit.training.arguments import steps_per_epoch
 
-RATES = ((448, 3e-4), (640, 1e-4), (896, 5e-5))  # widths up to which a model takes the rate: MiniLM, small, base
+# Widths up to which a model takes the rate: MiniLM, small, base.
+RATES = {
+    "text": ((448, 1.5e-4), (640, 1e-4), (896, 5e-5)),
+    "token": ((448, 3e-4), (640, 1e-4), (896, 5e-5)),
+}
 WIDEST = 2e-5  # what a wider one takes: large
 ENOUGH_STEPS = 250
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
@@ -38,13 +42,14 @@ class Settled(NamedTuple):
     why: str
 
 
-def learning_rate(width: int) -> float:
+def learning_rate(width: int, answers: Literal["text", "token"]) -> float:
     """The peak learning rate of AdamW.
 
     Args:
         width: of the states between the layers.
+        answers: what the head answers for: a whole text or pair, or each token.
     """
-    return next((rate for widest, rate in RATES if width <= widest), WIDEST)
+    return next((rate for widest, rate in RATES[answers] if width <= widest), WIDEST)
 
 
 def epochs(steps: int) -> int:
@@ -69,7 +74,7 @@ def settle(options: T, model: Any, rows: int) -> tuple[T, list[Settled]]:
     """
     if not isinstance(options, SettledOptions):
         return options, []
-    found = []
+    found, answers = [], options.answers
     if "batch_size" not in options.given and rows < MANY_ROWS:
         found.append(Settled("batch_size", FEW_ROWS_BATCH, f"below {MANY_ROWS:,} rows"))
         options = options.changed(batch_size=FEW_ROWS_BATCH)
@@ -83,8 +88,9 @@ def settle(options: T, model: Any, rows: int) -> tuple[T, list[Settled]]:
             options = options.changed(eval_steps=1 / EVALUATIONS)
     if "learning_rate" not in options.given:
         width = width_of(model)
-        found.append(Settled("learning_rate", learning_rate(width), f"the model is {width:,} wide"))
-        options = options.changed(learning_rate=learning_rate(width))
+        rate = learning_rate(width, answers)
+        found.append(Settled("learning_rate", rate, f"one answer per {answers}, {width:,} wide"))
+        options = options.changed(learning_rate=rate)
     return options, found
 
 

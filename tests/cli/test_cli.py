@@ -647,7 +647,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(
     assert "train 96, validation 32, test 32" in plan["data"]
     assert "2 labels (negative, positive)" in plan["task"]
     assert "cpu" in plan["device"]
-    assert "learning rate 0.0003 (the model is 32 wide)" in plan["by"] and "120 of 16 rows" in plan["steps"]
+    assert "learning rate 0.00015 (one answer per text, 32 wide)" in plan["by"] and "120 of 16 rows" in plan["steps"]
     assert "dry run: nothing was trained or written" in out
     assert list(tmp_path.iterdir()) == []
     assert before == (sorted(reviews.rglob("*")), sorted(tiny_model.rglob("*")))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import write_csv
 
-from nlpkit.recipes import finetune_cls, finetune_embed
+from nlpkit.recipes import finetune_cls, finetune_embed, finetune_ner, finetune_qa
 from nlpkit.training import defaults
 
 
@@ -20,8 +20,8 @@ class _Wide:
 @pytest.mark.parametrize(
     ("width", "rows", "rate", "epochs", "batch"),
     [
-        (384, 100, 3e-4, 20, 16),  # 7 steps an epoch: 250 would be 36 epochs
-        (384, 500, 3e-4, 8, 16),  # 32 steps: 250 / 32 is 7.8
+        (384, 100, 1.5e-4, 20, 16),  # 7 steps an epoch: 250 would be 36 epochs
+        (384, 500, 1.5e-4, 8, 16),  # 32 steps: 250 / 32 is 7.8
         (768, 1_000, 5e-5, 4, 16),  # 63 steps
         (1024, 10_000, 2e-5, 3, 32),  # 313 steps: never fewer than three epochs
     ],
@@ -31,7 +31,13 @@ def test_rate_by_width_and_length_by_rows(width: int, rows: int, rate: float, ep
     assert (config.learning_rate, config.epochs, config.batch_size) == (rate, epochs, batch)
     assert config.eval_steps == (0.1 if epochs == 20 else None)  # else validation would cost more than training
     told = dict(defaults.described(found))["by default"]
-    assert f"learning rate {rate:g} (the model is {width:,} wide)" in told and f"epochs {epochs} (" in told
+    assert f"learning rate {rate:g} (one answer per text, {width:,} wide)" in told and f"epochs {epochs} (" in told
+
+
+def test_answers_for_each_token_take_larger_steps_of_a_small_model() -> None:
+    for config in (finetune_ner.Config(data="d"), finetune_qa.Config(data="d")):
+        settled, found = defaults.settle(config, _Wide(384), 500)
+        assert settled.learning_rate == 3e-4 and "one answer per token" in found[-1].why
 
 
 def test_what_is_given_stays() -> None:
@@ -48,7 +54,7 @@ def test_the_record_repeats_what_was_settled(tiny_model: Path, reviews: Path, tm
     asked = {"data": str(reviews), "model": str(tiny_model), "device": "cpu", "threads": 1, "dry_run": True}
     record = finetune_cls.run(finetune_cls.Config(**asked, train_split="train[:40]", output=tmp_path / "run")).record
     settled = record["config"]
-    assert (settled["epochs"], settled["learning_rate"], settled["batch_size"]) == (20, 3e-4, 16)
+    assert (settled["epochs"], settled["learning_rate"], settled["batch_size"]) == (20, 1.5e-4, 16)
     assert "epochs" in finetune_cls.Config(**settled).given  # so that a config file of it settles nothing anew
 
 
@@ -67,5 +73,5 @@ def test_help_in_python_tells_it_too() -> None:
     import nlpkit
 
     told = " ".join(str(nlpkit.finetune_cls.__doc__).split())
-    assert "Peak learning rate. Default: by model size." in told
+    assert "Peak learning rate. Default: by task and model size." in told
     assert "Passes over the train split. Default: by rows." in told
