@@ -19,10 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
+
+if TYPE_CHECKING:
+    from hearing import Heard
 
 # nothing in the suite may reach a hub; the tests that need one stub it
 os.environ.update(
@@ -309,6 +312,19 @@ def nlpkit(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """What is said while the test runs."""
+    from hearing import Heard
+
+    from nlpkit import reporting
+
+    before, listener = reporting.current(), Heard()
+    reporting.install(listener)
+    yield listener
+    reporting.install(before)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import rows
+from hearing import Heard
 
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
@@ -56,29 +57,18 @@ def test_a_record_is_checked(
     assert said in capsys.readouterr().err
 
 
-def test_a_record_gives_no_permissions(trained: Path, tmp_path: Path) -> None:
+def test_a_record_gives_no_permissions(trained: Path, tmp_path: Path, heard: Heard) -> None:
     """It may be somebody else's: code is run, and a run sent away, where a person says so."""
-    from nlpkit import reporting
     from nlpkit.experiment import resume
     from nlpkit.recipes.finetune_cls import Config
-
-    said: list[str] = []
-
-    class Listener(reporting.Reporter):
-        def warn(self, message: str) -> None:
-            said.append(message)
 
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     asked = {"trust_remote_code": True, "allow_pickle": True, "push_to_hub": "me/model", "public": True}
     edited(lambda record: record["config"].update(asked))(run / "nlpkit.json")
-    reporting.install(Listener())
-    try:
-        repeated = Config.from_sources({}, run / "nlpkit.json", "finetune-cls")
-        resumed = resume.resumed_options(Config(output=run, resume=True))
-        given = resume.resumed_options(Config(output=run, resume=True, trust_remote_code=True))
-    finally:
-        reporting.install(reporting.Reporter())
+    repeated = Config.from_sources({}, run / "nlpkit.json", "finetune-cls")
+    resumed = resume.resumed_options(Config(output=run, resume=True))
+    given = resume.resumed_options(Config(output=run, resume=True, trust_remote_code=True))
     for config in (repeated, resumed):
         assert (config.trust_remote_code, config.allow_pickle, config.push_to_hub, config.public) == (
             False,
@@ -89,7 +79,7 @@ def test_a_record_gives_no_permissions(trained: Path, tmp_path: Path) -> None:
         assert config.epochs == 6
     assert given.trust_remote_code and not given.allow_pickle
     flags = "--allow-pickle, --public, --push-to-hub, --trust-remote-code"
-    assert said[0] == f"{run / 'nlpkit.json'}: not taken from a record, give anew what is meant: {flags}"
+    assert heard.warnings[0] == f"{run / 'nlpkit.json'}: not taken from a record, give anew what is meant: {flags}"
 
 
 def test_onnxruntime_is_told_not_to_report() -> None:

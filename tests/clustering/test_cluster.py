@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import RunOf, write_csv
+from hearing import Heard
 
 import nlpkit
 from nlpkit import reporting
@@ -110,22 +111,11 @@ def test_what_cannot_be_done_is_said(
     assert said in str(error.value) and not (tmp_path / "out").exists()
 
 
-def test_the_plan_counts_rows_and_what_they_cost(run_of: RunOf, data: Path, tmp_path: Path) -> None:
-    plans: list[dict[str, str]] = []
-
-    class Listener(reporting.Reporter):
-        def plan(self, title: str, rows: Any) -> None:
-            plans.append(dict(rows))
-
-    before = reporting.current()
-    reporting.install(Listener())
-    try:
-        run(run_of("embedding"), data, tmp_path / "out", k="2", map="pca", stability=False)
-        with pytest.raises(UserError, match="sort"):  # before anything is embedded
-            run(run_of("embedding"), data, tmp_path / "wrong", k="2", label_column="sort")
-    finally:
-        reporting.install(before)
-    (plan,) = plans
+def test_the_plan_counts_rows_and_what_they_cost(run_of: RunOf, data: Path, tmp_path: Path, heard: Heard) -> None:
+    run(run_of("embedding"), data, tmp_path / "out", k="2", map="pca", stability=False)
+    with pytest.raises(UserError, match="sort"):  # before anything is embedded
+        run(run_of("embedding"), data, tmp_path / "wrong", k="2", label_column="sort")
+    (plan,) = heard.plans
     assert plan["rows"] == f"40 of {data}, 39 different texts"
     assert "on one core" in plan["time"] and "for rows and vectors" in plan["memory"]
 

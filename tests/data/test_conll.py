@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hearing import Heard
 
-from nlpkit import reporting
 from nlpkit.data import places, readers
 from nlpkit.data.inputs import Reading
 from nlpkit.errors import UserError
@@ -152,18 +152,8 @@ def test_tags_may_stand_before_their_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ends", "said"), [("", 1), ("\n", 0)])
-def test_a_file_without_blank_lines_is_warned_of(ends: str, said: int, tmp_path: Path) -> None:
-    heard: list[str] = []
-
-    class Listener(reporting.Reporter):
-        def warn(self, message: str) -> None:
-            heard.append(message)
-
-    reporting.install(Listener())
-    try:
-        rows_of(tmp_path / "a.conll", f"Ann\tB-PER\nran\tO\n.\tO\n{ends}" * 80)
-    finally:
-        reporting.install(reporting.Reporter())
-    assert [message.partition(": ")[2] for message in heard] == [
+def test_a_file_without_blank_lines_is_warned_of(ends: str, said: int, tmp_path: Path, heard: Heard) -> None:
+    rows_of(tmp_path / "a.conll", f"Ann\tB-PER\nran\tO\n.\tO\n{ends}" * 80)
+    assert [message.partition(": ")[2] for message in heard.warnings] == [
         "all 240 words are one sentence, as no blank line ends one"
     ] * said

@@ -16,6 +16,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hearing import Heard
 
 from nlpkit import reporting
 from nlpkit.data import corpus, readers
@@ -102,17 +103,12 @@ def test_several_sources_at_once(sources: dict[str, Path], tmp_path: Path) -> No
     assert read(f"{sources['txt']},{sources['json']}") == (TEXTS * 2, STARTS * 2)
 
 
-def test_folder_is_searched_in_order_without_hidden_files(tmp_path: Path) -> None:
+def test_folder_is_searched_in_order_without_hidden_files(tmp_path: Path, heard: Heard) -> None:
     for name in ("b.txt", "a/z.txt", "a/.hidden.txt", ".git/c.txt", "README.txt", "notes.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    said = Said()
-    reporting.install(said)
-    try:
-        assert read(tmp_path) == (["a/z.txt", "b.txt"], [True, True])
-    finally:
-        reporting.install(reporting.Reporter())
-    assert said.notes == [f"{tmp_path}: 2 files are left out (README.txt, notes.md)"]
+    assert read(tmp_path) == (["a/z.txt", "b.txt"], [True, True])
+    assert heard.said == [f"{tmp_path}: 2 files are left out (README.txt, notes.md)"]
 
 
 def test_samples_of_the_package_are_known() -> None:
@@ -191,24 +187,17 @@ def test_a_line_without_end_is_cut_at_blanks(tmp_path: Path, monkeypatch: pytest
     assert read(tmp_path / "a.csv") == (texts, starts)
 
 
-class Said(reporting.Reporter):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.amount = 0
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
+class Bar(reporting.Progress):
+    amount = 0
 
     def advance(self, amount: int = 1, **figures: str) -> None:
         self.amount += amount
-
-    def reset(self, total: int, done: int = 0) -> None: ...
 
 
 @pytest.mark.parametrize("name", ["txt", "txt.gz", "txt.zst", "csv", "jsonl.zst", "parquet", "xlsx"])
 def test_bar_ends_at_the_size_on_disk(name: str, sources: dict[str, Path]) -> None:
     source = Corpus(CorpusOptions(data=[str(sources[name])]))
-    bar = Said()
+    bar = Bar()
     list(source.batches(bar=bar))
     assert bar.amount == source.size == sources[name].stat().st_size
 
@@ -366,23 +355,14 @@ def test_quotes_in_tab_separated_text_swallow_no_texts(tmp_path: Path) -> None:
     assert texts == ["plain one", '"opens here', "plain two", 'closes here"']
 
 
-def test_what_is_found_in_a_file_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-
-    class Recorder(reporting.Reporter):
-        def note(self, message: str) -> None:
-            told.append(message)
-
-        warn = note
-
-    monkeypatch.setattr(reporting, "_current", Recorder())
+def test_what_is_found_in_a_file_is_told_once(tmp_path: Path, heard: Heard) -> None:
     path = tmp_path / "a.tsv"
     path.write_text('text\t\n"good" film\t1\n\nbad film\t2\n')
     source = Corpus(CorpusOptions(data=[str(path)], text_column="text"))
     for _ in range(2):
         assert [text for batch in source.batches() for text in batch.texts] == ['"good" film', "bad film"]
-    assert len(told) == len(set(told)) == 3
-    assert [message.removeprefix(f"{path}").split(" ", 3)[2] for message in told] == ["1:", "are", "blank"]
+    assert len(heard.said) == len(set(heard.said)) == 3
+    assert [message.removeprefix(f"{path}").split(" ", 3)[2] for message in heard.said] == ["1:", "are", "blank"]
 
 
 def test_cells_that_are_no_text_read_as_people_write_them(tmp_path: Path) -> None:
@@ -393,16 +373,9 @@ def test_cells_that_are_no_text_read_as_people_write_them(tmp_path: Path) -> Non
     assert read(path)[0] == ["naïve", "good"]
 
 
-def test_lines_that_are_cut_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-
-    class Recorder(reporting.Reporter):
-        def note(self, message: str) -> None:
-            said.append(message)
-
-    monkeypatch.setattr(reporting, "_current", Recorder())
+def test_lines_that_are_cut_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard) -> None:
     monkeypatch.setattr(corpus, "LONGEST_TEXT", 12)
     (tmp_path / "a.txt").write_text("short\none two three four five\nshort\n")
     texts, _ = read(tmp_path / "a.txt")
     assert texts == ["short", "one two ", "three four ", "five", "short"]
-    assert next(line for line in said if "pieces" in line).endswith(": 2 cuts")
+    assert next(line for line in heard.notes if "pieces" in line).endswith(": 2 cuts")

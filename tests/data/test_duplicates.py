@@ -14,6 +14,7 @@ import pytest
 from conftest import rows, write_csv, write_jsonl
 from datasets import Dataset
 from every_task import tagged
+from hearing import Heard
 
 from nlpkit.data import checks, draws, duplicates, splits
 from nlpkit.data.spelling import folded
@@ -21,14 +22,6 @@ from nlpkit.errors import UserError
 from nlpkit.options import read_config_file
 from nlpkit.recipes import check_data, finetune_cls
 from nlpkit.runs.folder import read_record
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.said.append(message)
 
 
 def prepared(path: Path, task: str, **options: Any) -> tuple[list[str], list[str], Dataset]:
@@ -53,19 +46,16 @@ def test_equal_texts_of_classes_are_held_out_together_and_classes_keep_their_sha
 
 @pytest.mark.parametrize("hold_out", ["rows", "texts"])
 def test_questions_on_one_context_only_are_said_to_be_on_both_sides(
-    hold_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hold_out: str, tmp_path: Path, heard: Heard
 ) -> None:
-    listener, notes = Listener(), []
-    monkeypatch.setattr(listener, "note", notes.append, raising=False)
-    monkeypatch.setattr("nlpkit.reporting.current", lambda: listener)
     made = [
         {"question": f"Which is {i}?", "context": "one two three", "answers": {"text": ["two"], "answer_start": [4]}}
         for i in range(20)
     ]
     prepared(write_jsonl(tmp_path / "data.jsonl", made), "question-answering", hold_out=hold_out)
-    assert len(listener.said) == 1
-    assert "those that are held out are trained on too" in listener.said[0]
-    assert not any("whole groups" in note for note in notes)
+    assert len(heard.warnings) == 1
+    assert "those that are held out are trained on too" in heard.warnings[0]
+    assert not any("whole groups" in note for note in heard.notes)
 
 
 def test_equal_texts_of_every_other_task_are_held_out_together(tmp_path: Path) -> None:
@@ -120,14 +110,12 @@ def test_a_text_that_most_rows_have_is_not_held_out(tmp_path: Path) -> None:
     assert 1 <= len(held) <= 8
 
 
-def test_rows_of_one_text_cannot_be_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = Listener()
-    monkeypatch.setattr(draws.reporting, "current", lambda: listener)
+def test_rows_of_one_text_cannot_be_kept_apart(heard: Heard) -> None:
     data = Dataset.from_dict({"text": ["same"] * 10, "label": [0, 1] * 5})
     groups = duplicates.groups(duplicates.keys(data, ["text"]))
     rest, held = draws.hold_out(data, 2, stratify_by="label", seed=0, groups=groups)
     assert (len(rest), len(held)) == (8, 2)
-    assert "those that are held out are trained on too" in listener.said[0]
+    assert "those that are held out are trained on too" in heard.warnings[0]
 
 
 def test_the_draw_is_the_same_everywhere() -> None:

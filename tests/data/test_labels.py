@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +13,8 @@ import numpy as np
 import pytest
 from conftest import write_jsonl
 from datasets import ClassLabel, Dataset, Features, Value
+from hearing import Heard
 
-from nlpkit import reporting
 from nlpkit.data import draws, look_alikes, splits
 from nlpkit.data.findings import Finding
 from nlpkit.data.labels import Labels, natural_order
@@ -24,13 +23,6 @@ from nlpkit.errors import UserError
 from nlpkit.recipes import check_data, finetune_cls
 from nlpkit.tasks.text_classification import label_cells
 from nlpkit.tasks.text_classification.task import TextClassification
-
-
-@pytest.fixture
-def heard() -> Iterator[reporting.Listener]:
-    """Everything that was said."""
-    with reporting.listening() as listener:
-        yield listener
 
 
 def rows_of(values: list[Any], **columns: Any) -> Dataset:
@@ -71,7 +63,7 @@ def read(
         lambda flags: ",".join(map(str, flags)),
     ],
 )
-def test_a_number_for_each_label_is_a_label_a_place(write: Any, heard: reporting.Listener) -> None:
+def test_a_number_for_each_label_is_a_label_a_place(write: Any, heard: Heard) -> None:
     flags = [[1, 0, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 1]]
     task, found = read([write(row) for row in flags])
     assert task.labels.problem == "multi-label"
@@ -98,7 +90,7 @@ def test_flags_in_one_split_and_names_in_another_are_refused() -> None:
         read([[1, 0, 1], [0, 0, 1], [1, 1, 0]], beside={"test": [["a"], ["b"]]})
 
 
-def test_a_label_that_stands_twice_in_a_cell_is_told(heard: reporting.Listener) -> None:
+def test_a_label_that_stands_twice_in_a_cell_is_told(heard: Heard) -> None:
     read([[3, -1, -1], [5, 3, -1]] * 3)
     assert any("3 cells name a label twice, such as [3, -1, -1]" in said for said in heard.warnings)
 
@@ -114,7 +106,7 @@ def test_ids_of_labels_in_lists_are_no_flags() -> None:
     assert found["train"] == [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
 
 
-def test_one_flag_in_every_row_is_one_label_a_row_unless_asked_otherwise(heard: reporting.Listener) -> None:
+def test_one_flag_in_every_row_is_one_label_a_row_unless_asked_otherwise(heard: Heard) -> None:
     flags = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
     task, found = read(flags)
     assert (task.labels.problem, found["train"]) == ("single-label", [0, 1, 2, 0])
@@ -150,7 +142,7 @@ def test_probabilities_are_no_labels() -> None:
 FLAGS = {"rude": ["0", "1", "1", None], "threat": ["0.0", "1", "0", "1"], "spam": ["true", "false", "0", "0"]}
 
 
-def test_columns_of_flags(heard: reporting.Listener) -> None:
+def test_columns_of_flags() -> None:
     rows = Dataset.from_dict({"id": list("abcd"), "text": ["w", "x", "y", "z"], **FLAGS})
     task = TextClassification.from_data({"train": rows}, finetune_cls.Config(label_columns="rude,threat,spam"))
     findings: list[Finding] = []
@@ -279,7 +271,7 @@ def test_texts_in_bytes_are_decoded_and_lists_are_no_texts() -> None:
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
-def test_a_class_in_brackets_is_a_class_wherever_it_stands(order: int, heard: reporting.Listener) -> None:
+def test_a_class_in_brackets_is_a_class_wherever_it_stands(order: int, heard: Heard) -> None:
     values = ["[NOISE]", "speech", "music"] * 4
     random.Random(order).shuffle(values)
     task, _ = read(values)
@@ -298,7 +290,7 @@ def test_bare_words_in_brackets_are_lists_where_one_has_a_comma() -> None:
     assert found["train"] == [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
 
 
-def test_the_empty_set_of_python_holds_no_label(heard: reporting.Listener) -> None:
+def test_the_empty_set_of_python_holds_no_label(heard: Heard) -> None:
     task, found = read(["{'a', 'b'}", "set()", "{'b'}"])
     assert task.labels.names == ["a", "b"]
     assert found["train"] == [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]
@@ -312,7 +304,7 @@ def test_what_a_model_knows_as_a_name_is_no_list_in_data_for_it() -> None:
     assert model.reader().examples(rows, "test", LoadedData({"test": rows}, Source(""), []))["label"][:] == [0, 1]
 
 
-def test_a_mixture_of_lists_and_names_is_named(heard: reporting.Listener) -> None:
+def test_a_mixture_of_lists_and_names_is_named(heard: Heard) -> None:
     task, found = read(['["a", "b"]', "a", "c", '["c"]'])
     assert task.labels.names == ["a", "b", "c"]
     assert found["train"][1] == [1.0, 0.0, 0.0]
@@ -328,7 +320,7 @@ def test_numbers_compare_as_numbers_over_splits() -> None:
     assert found["test"] == [1, 0, 1, 1]
 
 
-def test_1_and_1_0_in_one_split_are_one_class(heard: reporting.Listener) -> None:
+def test_1_and_1_0_in_one_split_are_one_class(heard: Heard) -> None:
     task, found = read(["1.0", "0", "1", "0.0", "other"] * 3)
     assert task.labels.names == ["0", "1", "other"]
     assert found["train"][:5] == [1, 0, 1, 0, 2]
@@ -354,15 +346,13 @@ def test_versions_among_texts_stay_as_written() -> None:
         ([0.5, 1.25, 2.0] * 5, "regression", "numbers to predict"),
     ],
 )
-def test_what_whole_numbers_are_taken_for_is_said(
-    values: list[Any], problem: str, said: str, heard: reporting.Listener
-) -> None:
+def test_what_whole_numbers_are_taken_for_is_said(values: list[Any], problem: str, said: str, heard: Heard) -> None:
     assert read(values)[0].labels.problem == problem
     assert any(said in line and "--problem" in line for line in heard.notes + heard.warnings)
 
 
 @pytest.mark.parametrize("bad", ["nan", "NA", "n/a", "inf", "-inf", "1e60"])
-def test_a_number_that_is_none_is_left_out_and_counted(bad: str, heard: reporting.Listener) -> None:
+def test_a_number_that_is_none_is_left_out_and_counted(bad: str) -> None:
     findings: list[Finding] = []
     values = [f"{i / 4}" for i in range(30)]
     task, found = read([*values[:7], bad, *values[7:]], findings=findings)
@@ -379,7 +369,7 @@ def test_floats_that_are_no_numbers_are_left_out_too() -> None:
     assert [(f.check, f.count) for f in findings] == [("missing-label", 3)]
 
 
-def test_a_few_words_among_numbers_leave_their_rows_out_and_many_ask_for_a_choice(heard: reporting.Listener) -> None:
+def test_a_few_words_among_numbers_leave_their_rows_out_and_many_ask_for_a_choice(heard: Heard) -> None:
     numbers = [f"{i / 4}" for i in range(38)]
     findings: list[Finding] = []
     task, found = read([*numbers, "good", "bad"], findings=findings)
@@ -421,7 +411,7 @@ def test_lists_of_numbers_with_commas_are_no_decimals() -> None:
     assert read(["1", "5", "2", "1,5", "2,5"] * 3)[0].labels.problem == "regression"
 
 
-def test_decimal_commas_are_said_and_what_may_be_thousands_is_warned_of(heard: reporting.Listener) -> None:
+def test_decimal_commas_are_said_and_what_may_be_thousands_is_warned_of(heard: Heard) -> None:
     read(["1,5", "2,0", "3,25"])
     assert any(
         "3 cells are read as numbers with a decimal comma" in note and "(1,5 is 1.5;" in note for note in heard.notes
@@ -533,7 +523,7 @@ def test_spelling_decides_where_two_labels_differ_by_it_alone() -> None:
         labels.id_of("SPAM")
 
 
-def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard: reporting.Listener) -> None:
+def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard: Heard) -> None:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b", "c"])})
     rows = Dataset.from_dict({"text": ["x", "y", "z"], "label": [1, 0, 2]}, features=features)
     model = SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"}, num_labels=2, problem_type=None)
@@ -555,7 +545,7 @@ def test_a_model_without_names_may_have_fewer_labels_than_the_data_declare(heard
     ],
 )
 def test_a_model_numbered_otherwise_than_its_data_reads_numbers_as_in_training(
-    values: list[Any], expected: list[Any], heard: reporting.Listener
+    values: list[Any], expected: list[Any], heard: Heard
 ) -> None:
     rows = {"train": rows_of(values)}
     task = TextClassification.from_data(rows, finetune_cls.Config(label_names=["pos", "neg"]))
@@ -567,7 +557,7 @@ def test_a_model_numbered_otherwise_than_its_data_reads_numbers_as_in_training(
     assert not heard.warnings
 
 
-def test_names_for_numbers(heard: reporting.Listener) -> None:
+def test_names_for_numbers(heard: Heard) -> None:
     task, found = read([0, 1, 1, 0], label_names=["neg", "pos"])
     assert task.labels.names == ["neg", "pos"]
     assert found["train"] == [0, 1, 1, 0]
@@ -593,7 +583,7 @@ def test_rows_that_are_held_out_are_stratified_by_classes_that_are_written_as_fl
 
 
 def test_rows_that_are_drawn_for_training_are_balanced_by_classes_that_are_written_as_floats(
-    heard: reporting.Listener,
+    heard: Heard,
 ) -> None:
     parts = {"train": rows_of([float(i % 10 == 0) for i in range(200)]), "validation": rows_of([0.0, 1.0])}
     for hold_out, rare, said in (("texts", 15, ", balanced by label"), ("rows", 3, "")):

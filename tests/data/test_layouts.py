@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hearing import Heard
 
-from nlpkit import reporting
 from nlpkit.data import readers, sources
 from nlpkit.data.inputs import Content, Reading, Wanted
 from nlpkit.data.layouts.cells import listed
@@ -18,27 +18,6 @@ from nlpkit.errors import UserError
 
 TEXT = "Ann Lee saw Rome"
 MARKS = [(0, 7, "PER"), (12, 16, "LOC")]
-
-
-class Said(reporting.Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
-
-    warn = note
-
-    def __contains__(self, part: str) -> bool:
-        return any(part in line for line in self.lines)
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Said:
-    """What is said to the user while the test runs."""
-    found = Said()
-    monkeypatch.setattr(reporting, "_current", found)
-    return found
 
 
 def dumped(path: Path, value: Any) -> Path:
@@ -82,16 +61,16 @@ def ls_task(number: int, *results: list[dict[str, Any]] | None, text: str = TEXT
     return {"id": number, "data": {"text": text, **data}, "annotations": made}
 
 
-def test_label_studio_spans(tmp_path: Path, said: Said) -> None:
+def test_label_studio_spans(tmp_path: Path, heard: Heard) -> None:
     good = ls_task(1, [region(*mark) for mark in MARKS])
     path = dumped(tmp_path / "export.json", [good, ls_task(2, []), ls_task(3, None), ls_task(4)])
     found = rows(path)
     assert [row.line for row in found] == [1, 2]
     assert marked(found[0].values["spans"]) == MARKS
     assert found[1].values["spans"] == []
-    assert "read as Label Studio" in said
-    assert "1 of 4 rows are left out: their annotations were cancelled (row 3)" in said
-    assert "1 of 4 rows are left out: they are not annotated (row 4)" in said
+    assert "read as Label Studio" in heard.text
+    assert "1 of 4 rows are left out: their annotations were cancelled (row 3)" in heard.text
+    assert "1 of 4 rows are left out: they are not annotated (row 4)" in heard.text
 
 
 def test_label_studio_is_read_whole_to_predict_for(tmp_path: Path) -> None:
@@ -104,21 +83,21 @@ def test_label_studio_choices_are_labels_of_texts(tmp_path: Path) -> None:
     assert values(path, "texts") == [{"text": TEXT, "label": ["good"]}, {"text": TEXT, "label": ["bad"]}]
 
 
-def test_label_studio_of_several_annotators_takes_the_ground_truth_and_says_so(tmp_path: Path, said: Said) -> None:
+def test_label_studio_of_several_annotators_takes_the_ground_truth_and_says_so(tmp_path: Path, heard: Heard) -> None:
     task = ls_task(1, [choice("good")], [choice("bad")])
     task["annotations"][1]["ground_truth"] = True
     path = dumped(tmp_path / "export.json", [task, ls_task(2, [choice("good")], [choice("good")])])
     assert [row["label"] for row in values(path, "texts")] == [["bad"], ["good"]]
-    assert "2 of 2 rows have several annotations" in said
-    assert "1 of 2 rows have annotations that differ" in said
+    assert "2 of 2 rows have several annotations" in heard.text
+    assert "1 of 2 rows have annotations that differ" in heard.text
 
 
 def test_label_studio_data_with_a_column_of_the_same_name_stays_beside_the_annotation(
-    tmp_path: Path, said: Said
+    tmp_path: Path, heard: Heard
 ) -> None:
     path = dumped(tmp_path / "export.json", [ls_task(1, [choice("good")], label="draft")])
     assert values(path, "texts") == [{"text": TEXT, "label": ["good"], "data.label": "draft"}]
-    assert "data.label" in said
+    assert "data.label" in heard.text
 
 
 def test_label_studio_min_and_csv_have_the_same_rows(tmp_path: Path) -> None:
@@ -130,12 +109,12 @@ def test_label_studio_min_and_csv_have_the_same_rows(tmp_path: Path) -> None:
     assert [marked(row["label"]) for row in small] == [marked(row["label"]) for row in wide] == [MARKS, MARKS]
 
 
-def test_label_studio_table_keeps_one_annotation_a_task(tmp_path: Path, said: Said) -> None:
+def test_label_studio_table_keeps_one_annotation_a_task(tmp_path: Path, heard: Heard) -> None:
     header = ["annotation_id", "annotator", "id", "text", "choice"]
     path = table(tmp_path / "t.csv", header, [[1, 1, 5, "so", "good"], [2, 2, 5, "so", "bad"], [3, 1, 6, "no", "bad"]])
     assert [row["label"] for row in values(path, "texts")] == ["good", "bad"]
-    assert "1 of 3 rows are left out: another annotation of the same task comes before them (line 3)" in said
-    assert "1 of 3 rows differ" in said
+    assert "1 of 3 rows are left out: another annotation of the same task comes before them (line 3)" in heard.text
+    assert "1 of 3 rows differ" in heard.text
 
 
 def test_label_studio_table_with_one_choice_and_several(tmp_path: Path) -> None:
@@ -146,7 +125,7 @@ def test_label_studio_table_with_one_choice_and_several(tmp_path: Path) -> None:
     assert [row["label"] for row in values(path, "texts")] == [["x"], ["x", "y"]]
 
 
-def test_label_studio_regions_that_do_not_count_the_whole_text(tmp_path: Path, said: Said) -> None:
+def test_label_studio_regions_that_do_not_count_the_whole_text(tmp_path: Path, heard: Heard) -> None:
     inside = {"startOffset": 0, "endOffset": 7, "labels": ["PER"]}
     paragraph = {**inside, "start": "0", "end": "1"}
     path = {**inside, "start": "/div[1]/text()[1]", "end": "/div[1]/text()[1]"}
@@ -154,7 +133,7 @@ def test_label_studio_regions_that_do_not_count_the_whole_text(tmp_path: Path, s
     tasks.append(ls_task(3, [{"value": {**path, "globalOffsets": {"start": 0, "end": 7}}}]))
     (row,) = values(dumped(tmp_path / "a.json", tasks))
     assert marked(row["spans"]) == [(0, 7, "PER")]
-    assert "2 of 3 rows are left out: regions in them do not count the characters of the whole text" in said
+    assert "2 of 3 rows are left out: regions in them do not count the characters of the whole text" in heard.text
     flat = [
         {"id": i, "text": TEXT, "label": [v], "annotator": 1, "annotation_id": i}
         for i, v in enumerate((path, paragraph))
@@ -163,14 +142,14 @@ def test_label_studio_regions_that_do_not_count_the_whole_text(tmp_path: Path, s
         values(dumped(tmp_path / "b.json", flat))
 
 
-def test_label_studio_choices_about_a_region_are_no_label_of_the_text(tmp_path: Path, said: Said) -> None:
+def test_label_studio_choices_about_a_region_are_no_label_of_the_text(tmp_path: Path, heard: Heard) -> None:
     about = {"value": {"start": 0, "end": 7, "text": TEXT[:7], "choices": ["kind"]}, "from_name": "mood"}
     path = dumped(
         tmp_path / "export.json", [ls_task(1, [region(*MARKS[0]), about, about, choice("good", field="all")])]
     )
     assert values(path, "texts")[0]["label"] == ["good"]
     assert marked(values(path)[0]["spans"]) == MARKS[:1]
-    assert "1 of 1 rows have choices about a region" in said
+    assert "1 of 1 rows have choices about a region" in heard.text
     flat = {"id": 1, "text": TEXT, "label": [region(*MARKS[0])["value"]], "annotator": 1, "annotation_id": 1}
     assert "label" not in values(dumped(tmp_path / "min.json", [flat]), "texts")[0]
 
@@ -204,12 +183,12 @@ def jsonl(path: Path, entries: Sequence[Any]) -> Path:
     return path
 
 
-def test_prodigy_takes_what_was_accepted(tmp_path: Path, said: Said) -> None:
+def test_prodigy_takes_what_was_accepted(tmp_path: Path, heard: Heard) -> None:
     path = jsonl(tmp_path / "a.jsonl", [prodigy_task("accept"), prodigy_task("reject"), prodigy_task("ignore")])
     (row,) = values(path)
     assert marked(row["spans"]) == MARKS and "tokens" not in row
-    assert "1 of 3 rows are left out: rejected by the annotator (line 2)" in said
-    assert "1 of 3 rows are left out: ignored by the annotator (line 3)" in said
+    assert "1 of 3 rows are left out: rejected by the annotator (line 2)" in heard.text
+    assert "1 of 3 rows are left out: ignored by the annotator (line 3)" in heard.text
     assert len(values(path, labelled=False)) == 3
 
 
@@ -224,14 +203,14 @@ def test_a_file_of_rejected_rows_has_none(tmp_path: Path) -> None:
         values(jsonl(tmp_path / "a.jsonl", [prodigy_task("reject")] * 2))
 
 
-def test_spacy_tuples(tmp_path: Path, said: Said) -> None:
+def test_spacy_tuples(tmp_path: Path, heard: Heard) -> None:
     item = [TEXT, {"entities": [list(mark) for mark in MARKS]}]
     for path in (dumped(tmp_path / "a.json", [item]), jsonl(tmp_path / "a.jsonl", [item])):
         (row,) = values(path)
         assert row["text"] == TEXT and marked(row["spans"]) == MARKS
     path = dumped(tmp_path / "b.json", {"classes": ["PER"], "annotations": [None, item]})
     assert [row.line for row in rows(path)] == [2]
-    assert "1 of 2 rows are left out: they are not annotated (row 1)" in said
+    assert "1 of 2 rows are left out: they are not annotated (row 1)" in heard.text
     path = dumped(tmp_path / "c.json", [["fine", {"cats": {"good": 1.0, "bad": 0.0}}]])
     assert values(path, "texts") == [{"text": "fine", "label": ["good"]}]
 
@@ -251,7 +230,7 @@ TAGS = ["B-PER", "I-PER", "O", "B-PER", "O"]
 SENTENCES = [(["Ann", "Lee", "ran"], ["B-PER", "I-PER", "O"]), (["Bo", "sat"], ["B-PER", "O"])]
 
 
-def test_words_in_rows_become_sentences(tmp_path: Path, said: Said) -> None:
+def test_words_in_rows_become_sentences(tmp_path: Path, heard: Heard) -> None:
     full = table(
         tmp_path / "full.csv", ["sentence_id", "word", "tag"], list(zip([0, 0, 0, 1, 1], WORDS, TAGS, strict=True))
     )
@@ -270,7 +249,7 @@ def test_words_in_rows_become_sentences(tmp_path: Path, said: Said) -> None:
         found = rows(path)
         assert [(row.values[word], row.values[tag]) for row in found] == SENTENCES
         assert list(found[1].lines) == lines
-        assert f"{path}: read as one word per row" in said
+        assert f"{path}: read as one word per row" in heard.text
 
 
 def test_words_in_parquet_and_xlsx_become_sentences(tmp_path: Path) -> None:
@@ -290,14 +269,14 @@ def test_words_in_parquet_and_xlsx_become_sentences(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [",", "\t"])
-def test_words_in_rows_without_a_header(mark: str, tmp_path: Path, said: Said) -> None:
+def test_words_in_rows_without_a_header(mark: str, tmp_path: Path, heard: Heard) -> None:
     lines = [f"{word}{mark}{tag}\n" for words, tags in SENTENCES for word, tag in zip(words, tags, strict=True)]
     lines.insert(3, "\n")
     path = tmp_path / ("a.csv" if mark == "," else "a.tsv")
     path.write_text("".join(lines), encoding="utf-8")
     assert values(path) == values(path, labelled=False)
     assert values(path) == [{"tokens": words, "column2": tags} for words, tags in SENTENCES]
-    assert "the first row is a word with its tag" in said
+    assert "the first row is a word with its tag" in heard.text
     counted = table(
         tmp_path / "b.csv", ["1", "Ann", "B-PER"], [["1", "ran", "O"], ["2", "Bo", "B-PER"], ["2", "sat", "O"]]
     )
@@ -307,17 +286,20 @@ def test_words_in_rows_without_a_header(mark: str, tmp_path: Path, said: Said) -
     assert values(named)[0]["word"] == ["Ann", "ran"]
 
 
-def test_the_first_sentence_may_be_long_and_a_number_may_lack(tmp_path: Path, said: Said) -> None:
+def test_the_first_sentence_may_be_long_and_a_number_may_lack(tmp_path: Path, heard: Heard) -> None:
     words = [[f"w{i}", "O"] for i in range(150)]
     found = values(table(tmp_path / "a.csv", ["word", "tag"], [*words, ["", ""], ["Bo", "B-PER"]]))
     assert [len(row["word"]) for row in found] == [150, 1]
     numbered = [[i // 2, f"w{i}", "O"] for i in range(120)]
     values(table(tmp_path / "b.csv", ["sentence_id", "word", "tag"], [*numbered, ["", "late", "O"]]))
-    assert "1 of 121 rows have no sentence_id, and are taken for words of the sentence before (first: line 122)" in said
-    said.lines.clear()
+    assert (
+        "1 of 121 rows have no sentence_id, and are taken for words of the sentence before (first: line 122)"
+        in heard.text
+    )
+    heard.said.clear()
     firsts = [["" if i % 5 else i, f"w{i}", "O"] for i in range(20)]
     values(table(tmp_path / "c.csv", ["Sentence #", "word", "tag"], firsts))
-    assert "have no" not in said
+    assert "have no" not in heard.text
 
 
 def test_words_in_rows_without_an_end_of_sentence_are_refused(tmp_path: Path) -> None:
@@ -330,13 +312,13 @@ def test_words_in_rows_without_an_end_of_sentence_are_refused(tmp_path: Path) ->
         rows(path)
 
 
-def test_words_in_rows_to_predict_for_are_answered_apart_and_that_is_said(tmp_path: Path, said: Said) -> None:
+def test_words_in_rows_to_predict_for_are_answered_apart_and_that_is_said(tmp_path: Path, heard: Heard) -> None:
     path = table(tmp_path / "a.csv", ["word", "tag"], list(zip(WORDS, TAGS, strict=True)))
     assert [row["word"] for row in values(path, labelled=False)] == WORDS
-    assert "each is answered as a text of its own" in said
+    assert "each is answered as a text of its own" in heard.text
 
 
-def test_shuffled_words_are_refused_and_repeated_numbers_are_told(tmp_path: Path, said: Said) -> None:
+def test_shuffled_words_are_refused_and_repeated_numbers_are_told(tmp_path: Path, heard: Heard) -> None:
     header = ["sentence_id", "word", "tag"]
     mixed = [[i % 3, word, "O"] for i, word in enumerate("abcdefghi")]
     mixed.append([2, "j", "O"])  # so that there is a repetition to see
@@ -344,7 +326,7 @@ def test_shuffled_words_are_refused_and_repeated_numbers_are_told(tmp_path: Path
         rows(table(tmp_path / "mixed.csv", header, mixed))
     again = [[i, word, "O"] for i in (0, 1, 0) for word in "abc"]
     assert len(rows(table(tmp_path / "again.csv", header, again))) == 3
-    assert "1 of 3 sentences have a sentence_id that an earlier one has" in said
+    assert "1 of 3 sentences have a sentence_id that an earlier one has" in heard.text
 
 
 def test_a_word_a_row_is_no_layout_of_texts(tmp_path: Path) -> None:
@@ -382,7 +364,7 @@ def test_lists_as_pandas_writes_them(cell: str, expected: list[Any] | None) -> N
     assert listed(cell) == expected
 
 
-def test_lists_in_cells_and_words_with_blanks_between(tmp_path: Path, said: Said) -> None:
+def test_lists_in_cells_and_words_with_blanks_between(tmp_path: Path, heard: Heard) -> None:
     spelled = [[repr(words), repr(tags)] for words, tags in SENTENCES]
     joined = [[" ".join(words), " ".join(tags)] for words, tags in SENTENCES]
     for name, cells in (("spelled.csv", spelled), ("joined.csv", joined)):
@@ -390,14 +372,14 @@ def test_lists_in_cells_and_words_with_blanks_between(tmp_path: Path, said: Said
         assert [(row["text"], row["labels"]) for row in found] == SENTENCES
     bad = table(tmp_path / "bad.csv", ["tokens", "tags"], [*spelled * 60, ["Ann ran", "['O']"]])
     assert values(bad)[-1]["tokens"] is None
-    assert "1 of 121 rows hold no list in column 'tokens', as the others do (line 122)" in said
+    assert "1 of 121 rows hold no list in column 'tokens', as the others do (line 122)" in heard.text
 
 
-def test_one_odd_cell_among_lists_costs_its_row_only(tmp_path: Path, said: Said) -> None:
+def test_one_odd_cell_among_lists_costs_its_row_only(tmp_path: Path, heard: Heard) -> None:
     cells = [[str(words), str(tags)] for words, tags in SENTENCES] * 3
     found = values(table(tmp_path / "a.csv", ["tokens", "ner_tags"], [*cells, ["Ann ran", ""]]))
     assert [row["tokens"] for row in found] == [*[words for words, _ in SENTENCES] * 3, None]
-    assert "1 of 7 rows hold no list in column 'tokens', as the others do (line 8)" in said
+    assert "1 of 7 rows hold no list in column 'tokens', as the others do (line 8)" in heard.text
     plain = [[" ".join(words), " ".join(tags)] for words, tags in SENTENCES] * 3
     found = values(table(tmp_path / "b.csv", ["sentence", "tags"], [*plain, ["Ann ran", ""], ["Ann ran", "O"]]))
     assert [row["tags"] for row in found] == [*[tags for _, tags in SENTENCES] * 3, None, ["O"]]
@@ -415,7 +397,7 @@ def test_a_text_in_brackets_is_no_list(tmp_path: Path) -> None:
 # --- texts under content, words in objects ---
 
 
-def test_dataturks_and_lighttag(tmp_path: Path, said: Said) -> None:
+def test_dataturks_and_lighttag(tmp_path: Path, heard: Heard) -> None:
     points = [{"label": [label], "points": [{"start": s, "end": e - 1, "text": TEXT[s:e]}]} for s, e, label in MARKS]
     turks = jsonl(
         tmp_path / "a.jsonl", [{"content": TEXT, "annotation": points}, {"content": TEXT, "annotation": None}]
@@ -426,12 +408,14 @@ def test_dataturks_and_lighttag(tmp_path: Path, said: Said) -> None:
         first, *others = values(path)
         assert first["text"] == TEXT and marked(first["spans"]) == MARKS
         assert [row["spans"] for row in others] == [[]] * (path == turks)
-        assert "Dataturks" in said
+        assert "Dataturks" in heard.text
     path = jsonl(
         tmp_path / "c.jsonl", [{"content": TEXT, "annotation": points}] * 100 + [{"content": TEXT, "annotation": ["a"]}]
     )
     assert len(values(path)) == 100
-    assert "1 of 101 rows are left out: they have no 'content' with annotations, as the others do (line 101)" in said
+    assert (
+        "1 of 101 rows are left out: they have no 'content' with annotations, as the others do (line 101)" in heard.text
+    )
     names = [{"content": TEXT, "annotations": ["good"]}]  # labels of the text
     assert values(jsonl(tmp_path / "d.jsonl", names), "texts") == names
 
@@ -453,18 +437,18 @@ def test_words_in_objects_and_pairs(tmp_path: Path) -> None:
     assert values(jsonl(tmp_path / "e.jsonl", [task]), labelled=False) == [task]
 
 
-def test_spans_that_count_words(tmp_path: Path, said: Said) -> None:
+def test_spans_that_count_words(tmp_path: Path, heard: Heard) -> None:
     words, tags = SENTENCES[0]
     behind = {"tokens": words, "entities": [{"start": 0, "end": 2, "type": "PER"}]}
     short = {"tokens": ["Bo"], "entities": [{"start": 0, "end": 1, "type": "X"}]}
     assert values(jsonl(tmp_path / "a.jsonl", [behind, short]))[0] == {"tokens": words, "ner_tags": tags}
-    assert "'end' is the word behind the span" in said
+    assert "'end' is the word behind the span" in heard.text
     last = {"tokens": words, "entities": [{"start": 0, "end": 1, "type": "PER"}]}
     one = {"tokens": ["Bo", "sat"], "entities": [{"start": 0, "end": 0, "type": "PER"}]}
     path = jsonl(tmp_path / "b.jsonl", [last, one, {"tokens": words, "entities": [*last["entities"]] * 2}])
     assert [row["ner_tags"] for row in values(path)] == [tags, ["B-PER", "O"]]
-    assert "'end' is the last word of the span" in said
-    assert "1 of 3 rows are left out: a span in them overlaps another" in said
+    assert "'end' is the last word of the span" in heard.text
+    assert "1 of 3 rows are left out: a span in them overlaps another" in heard.text
     triples = [
         {"tokens": ["Bo"]},
         {"tokenized_text": words, "ner": [[0, 1, "PER"]]},
@@ -472,11 +456,11 @@ def test_spans_that_count_words(tmp_path: Path, said: Said) -> None:
     ]
     assert [row["ner_tags"] for row in values(jsonl(tmp_path / "t.jsonl", triples[1:]))] == [tags, ["B-X"]]
     assert [row["ner_tags"] for row in values(jsonl(tmp_path / "u.jsonl", [triples[0], behind]))] == [["O"], tags]
-    said.lines.clear()
+    heard.said.clear()
     assert values(jsonl(tmp_path / "w.jsonl", [triples[1]]))[0]["ner_tags"] == tags
-    assert "'end' is the last word of the span" in said
+    assert "'end' is the last word of the span" in heard.text
     values(jsonl(tmp_path / "v.jsonl", [last]))
-    assert "nothing shows it" in said
+    assert "nothing shows it" in heard.text
     # beside a text the spans may count its characters
     marks_of_text = {
         "text": "Ann ran off",
@@ -500,7 +484,7 @@ def loaded_words(data: Path) -> sources.LoadedData:
     return sources.load(str(data), reading=Reading(wanted=Wanted("words", labelled=True)))
 
 
-def test_brat_has_a_line_a_row_or_more_where_a_span_goes_on(tmp_path: Path, said: Said) -> None:
+def test_brat_has_a_line_a_row_or_more_where_a_span_goes_on(tmp_path: Path, heard: Heard) -> None:
     text = "Ann Lee ran\r\nto Rome.\n\nNew\nYork is big\nleft or right arm\n"
     at = text.index
     standoff(
@@ -520,9 +504,9 @@ def test_brat_has_a_line_a_row_or_more_where_a_span_goes_on(tmp_path: Path, said
     assert [read.where("train", i).rpartition("/")[2] for i in range(4)] == [
         "a.txt line 1", "a.txt line 2", "a.txt line 4", "b.txt line 1"
     ]  # fmt: skip
-    assert "1 of 5 rows have a span in several pieces" in said and "a.txt line 6" in said
-    assert "1 relation, event or note is passed over" in said
-    assert "1 text has no .ann file and is left out: c.txt" in said
+    assert "1 of 5 rows have a span in several pieces" in heard.text and "a.txt line 6" in heard.text
+    assert "1 relation, event or note is passed over" in heard.text
+    assert "1 text has no .ann file and is left out: c.txt" in heard.text
 
 
 def test_brat_splits_are_folders_or_names_and_a_file_stands_alone(tmp_path: Path) -> None:

@@ -13,28 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hearing import Heard
 
-from nlpkit import reporting
 from nlpkit.data import conll, inputs, json_rows, readers, sources
 from nlpkit.data.inputs import Input, Reading
 from nlpkit.data.readers import read_rows, read_table
 from nlpkit.errors import UserError
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is said to the user while the test runs, without the folders of files."""
-    found: list[str] = []
-
-    class Recorder(reporting.Reporter):
-        def note(self, message: str) -> None:
-            found.append(message.rpartition("/")[2])
-
-        def warn(self, message: str) -> None:
-            found.append(f"warning: {message.rpartition('/')[2]}")
-
-    monkeypatch.setattr(reporting, "_current", Recorder())
-    return found
 
 
 def cells(path: Path, content: str) -> list[tuple[object, ...]]:
@@ -45,28 +29,32 @@ def cells(path: Path, content: str) -> list[tuple[object, ...]]:
 # --- csv
 
 
-def test_blanks_before_quotes(tmp_path: Path, said: list[str]) -> None:
+def test_blanks_before_quotes(tmp_path: Path, heard: Heard) -> None:
     content = 'label, text\n1, "a film, a play"\n0, "a ""good"" one"\n'
     assert cells(tmp_path / "a.csv", content) == [("1", "a film, a play"), ("0", 'a "good" one')]
-    assert said == ["a.csv: blanks behind ',' are left out, as quotes follow them (--quoting standard)"]
-    said.clear()
+    assert heard.said == [
+        f"{tmp_path}/a.csv: blanks behind ',' are left out, as quotes follow them (--quoting standard)"
+    ]
+    heard.said.clear()
     assert cells(tmp_path / "b.csv", 'label, text\n1, "a film"\n0, "a play"\n')[0] == ("1", "a film")
-    assert len(said) == 1
-    said.clear()
+    assert len(heard.said) == 1
+    heard.said.clear()
     spoken = 'label,text\n1, "No" she said\n0,yes\n1, "Ah"\n'  # a quotation here and there
     assert [row[1] for row in cells(tmp_path / "c.csv", spoken)] == [' "No" she said', "yes", ' "Ah"']
-    assert not said
+    assert not heard.said
 
 
-def test_quotes_behind_backslashes(tmp_path: Path, said: list[str]) -> None:
+def test_quotes_behind_backslashes(tmp_path: Path, heard: Heard) -> None:
     content = 'text,label\n"a \\"good\\", long film",1\n"a \\\\ and\nmore",0\n"C:\\",1\n'.replace('"C:\\"', '"C:\\\\"')
     found = cells(tmp_path / "a.csv", content)
     assert found == [('a "good", long film', "1"), ("a \\ and\nmore", "0"), ("C:\\", "1")]
-    assert said == ['a.csv: quotes in fields are written \\", and read as quotes (--quoting standard)']
-    said.clear()
+    assert heard.said == [
+        f'{tmp_path}/a.csv: quotes in fields are written \\", and read as quotes (--quoting standard)'
+    ]
+    heard.said.clear()
     by_the_letter = 'text,label\n"C:\\films\\",1\n"a ""good"" \\n one",0\n'
     assert cells(tmp_path / "b.csv", by_the_letter) == [("C:\\films\\", "1"), ('a "good" \\n one', "0")]
-    assert not said
+    assert not heard.said
 
 
 def test_rows_that_cannot_be_read_have_all_columns(tmp_path: Path) -> None:
@@ -95,15 +83,16 @@ def test_a_column_of_texts_with_commas_names_the_way_out(tmp_path: Path) -> None
 # --- plain text
 
 
-def test_columns_in_plain_text_are_told(tmp_path: Path, said: list[str]) -> None:
+def test_columns_in_plain_text_are_told(tmp_path: Path, heard: Heard) -> None:
     assert cells(tmp_path / "a.txt", "ham\tgood\nspam\tbad\n") == [("ham\tgood",), ("spam\tbad",)]
-    assert said == [
-        "warning: a.txt: every line holds a tab, and is one text with it; if tabs separate columns: --format tsv"
+    assert heard.said == [
+        f"warning: {tmp_path}/a.txt: every line holds a tab, and is one text with it; "
+        "if tabs separate columns: --format tsv"
     ]
-    said.clear()
+    heard.said.clear()
     for content in ("one\ttab\nno tab\n", "\ta single line\n", "a film\na play\n"):
         cells(tmp_path / "b.txt", content)
-    assert not said
+    assert not heard.said
 
 
 @pytest.mark.parametrize(
@@ -116,47 +105,47 @@ def test_columns_in_plain_text_are_told(tmp_path: Path, said: list[str]) -> None
         ('{"a"} said\nso\n', ""),
     ],
 )
-def test_rows_of_other_formats_in_plain_text_are_told(tmp_path: Path, said: list[str], content: str, told: str) -> None:
+def test_rows_of_other_formats_in_plain_text_are_told(tmp_path: Path, heard: Heard, content: str, told: str) -> None:
     assert len([text for (text,) in cells(tmp_path / "a.txt", content) if text]) == 2
-    assert [told in message for message in said if message.startswith("warning")] == [True] * bool(told)
+    assert [told in message for message in heard.said if message.startswith("warning")] == [True] * bool(told)
 
 
 # --- JSON
 
 
-def test_a_name_that_stands_twice_is_told(tmp_path: Path, said: list[str]) -> None:
+def test_a_name_that_stands_twice_is_told(tmp_path: Path, heard: Heard) -> None:
     line = '{"text": "a", "label": "x", "text": "b"}'
     assert cells(tmp_path / "a.jsonl", f'{{"text": "z"}}\n{line},\n{line}\n') == [("z",), ("b", "x"), ("b", "x")]
     kept = "of which the last value is kept"
-    assert f"warning: a.jsonl: 2 objects hold a name twice, {kept} (first: line 2, 'text')" in said
-    said.clear()
+    assert f"warning: {tmp_path}/a.jsonl: 2 objects hold a name twice, {kept} (first: line 2, 'text')" in heard.said
+    heard.said.clear()
     assert cells(tmp_path / "a.json", f"[{line}]") == [("b", "x")]
-    assert said == [f"warning: a.json: 1 object holds a name twice, {kept} (first: 'text')"]
+    assert heard.said == [f"warning: {tmp_path}/a.json: 1 object holds a name twice, {kept} (first: 'text')"]
 
 
 @pytest.mark.parametrize(
     "document", [{"examples": [{"text": "a"}]}, {"version": 1, "tags": ["x"], "rows": [{"text": "a"}]}]
 )
-def test_rows_under_another_name(tmp_path: Path, said: list[str], document: dict[str, object]) -> None:
+def test_rows_under_another_name(tmp_path: Path, heard: Heard, document: dict[str, object]) -> None:
     assert cells(tmp_path / "a.json", json.dumps(document)) == [("a",)]
-    assert said == [f"a.json: the rows are those under {list(document)[-1]!r}"]
+    assert heard.said == [f"{tmp_path}/a.json: the rows are those under {list(document)[-1]!r}"]
 
 
-def test_columns_of_objects_are_columns(tmp_path: Path, said: list[str]) -> None:
+def test_columns_of_objects_are_columns(tmp_path: Path, heard: Heard) -> None:
     assert cells(tmp_path / "a.json", '{"text": ["a", "b"], "meta": [{"x": 1}, {"x": 2}]}')[1] == ("b", {"x": 2})
-    assert not said
+    assert not heard.said
 
 
 # --- parquet and Excel
 
 
-def test_a_second_column_of_one_name_in_parquet(tmp_path: Path, said: list[str]) -> None:
+def test_a_second_column_of_one_name_in_parquet(tmp_path: Path, heard: Heard) -> None:
     path = tmp_path / "a.parquet"
     made = [pa.array(["a"]), pa.array(["x"]), pa.array(["1"])]
     pq.write_table(pa.Table.from_arrays(made, names=["text", "text", "label"]), path)
     row = {"text": "a", "text.1": "x", "label": "1"}
     assert [found.values for found in read_rows(path)] == [row]
-    assert said == ["a.parquet: column 2 is a second 'text': it is 'text.1' here"]
+    assert heard.said == [f"{tmp_path}/a.parquet: column 2 is a second 'text': it is 'text.1' here"]
     (found,) = read_table(path).to_pylist()
     assert row.items() <= found.items()
 
@@ -171,7 +160,7 @@ def test_excel_is_read_whatever_its_name(tmp_path: Path) -> None:
     assert [row.values for row in read_rows(tmp_path / "report", Reading("xlsx"))] == [{"text": "a"}]
 
 
-def test_sheets_that_are_left_out_are_named(tmp_path: Path, said: list[str]) -> None:
+def test_sheets_that_are_left_out_are_named(tmp_path: Path, heard: Heard) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     book.active.append(["text"])
@@ -179,7 +168,7 @@ def test_sheets_that_are_left_out_are_named(tmp_path: Path, said: list[str]) -> 
     book.create_sheet("more")
     book.save(tmp_path / "a.xlsx")
     assert len(list(read_rows(tmp_path / "a.xlsx"))) == 1
-    assert said == ["a.xlsx: reading the first sheet, 'Sheet'; left out: 'more'"]
+    assert heard.said == [f"{tmp_path}/a.xlsx: reading the first sheet, 'Sheet'; left out: 'more'"]
 
 
 @pytest.mark.parametrize("encoding", ["base64", "rot13", "nonsense"])
@@ -234,13 +223,13 @@ def test_utf32_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_blank_line_of_texts_is_a_row_to_answer(
-    tmp_path: Path, said: list[str], name: str, content: str, rows: list[str | None]
+    tmp_path: Path, heard: Heard, name: str, content: str, rows: list[str | None]
 ) -> None:
     assert [row[0] for row in cells(tmp_path / name, content)] == rows
     found = list(read_rows(tmp_path / name, on_error="keep"))
     first = found[0].line
     assert [row.line for row in found] == list(range(first, first + len(rows)))
-    assert said == []
+    assert heard.said == []
     kept = [row.values["text"] for row in read_rows(tmp_path / name)]  # training has no use for them
     assert [text for text in kept if text.strip()] == ["one", "two"][: len(kept)]
     assert None not in kept
@@ -255,16 +244,16 @@ def test_a_blank_line_of_texts_is_a_row_to_answer(
         ("a.xlsx", [["text", "x"], ["a", "1"], [], ["b", "2"]], "a.xlsx: 1 blank row is no row (row 3)"),
     ],
 )
-def test_other_blank_lines_are_named(tmp_path: Path, said: list[str], name: str, content: object, told: str) -> None:
+def test_other_blank_lines_are_named(tmp_path: Path, heard: Heard, name: str, content: object, told: str) -> None:
     path = tmp_path / name
     if isinstance(content, str):
         path.write_text(content, encoding="utf-8")
     else:
         write_sheet(path, content)
     for keep in ("keep", "raise"):
-        said.clear()
+        heard.said.clear()
         assert [row.values["text"] for row in read_rows(path, on_error=keep)] == ["a", "b"]  # type: ignore[call-overload]
-        assert said == [told]
+        assert heard.said == [f"{tmp_path}/{told}"]
 
 
 def test_an_empty_row_of_a_sheet_with_one_column_is_a_row_to_answer(tmp_path: Path) -> None:
@@ -368,7 +357,7 @@ def test_a_text_of_its_own_file_is_read_up_to_a_limit(tmp_path: Path, monkeypatc
     ids=["long number", "large number", "NUL", "deep", "deepest", "half a character"],
 )
 def test_values_that_no_table_has(
-    kind: str, row: str, read: dict[str, object] | None, told: str, tmp_path: Path, said: list[str]
+    kind: str, row: str, read: dict[str, object] | None, told: str, tmp_path: Path, heard: Heard
 ) -> None:
     path = tmp_path / f"a.{kind}"
     good = '{"text": "good"}'
@@ -380,7 +369,7 @@ def test_values_that_no_table_has(
         return
     assert [row.values for row in read_rows(path)] == [{"text": "good"}, read]
     assert sources.load(str(path)).splits["train"]["text"][:] == ["good", "a"]
-    assert not told or any(told in message for message in said)
+    assert not told or any(told in message for message in heard.said)
 
 
 @pytest.mark.parametrize(
@@ -397,9 +386,9 @@ def test_values_that_no_table_has(
     ],
     ids=str,
 )
-def test_a_column_that_nobody_reads_stops_no_parquet(column: pa.Array, tmp_path: Path, said: list[str]) -> None:
+def test_a_column_that_nobody_reads_stops_no_parquet(column: pa.Array, tmp_path: Path, heard: Heard) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["a", "b"], "un\0used": column}), path)
     assert [row.values["text"] for row in read_rows(path)] == ["a", "b"]
     assert sources.load(str(path)).splits["train"][:]["text"] == ["a", "b"]
-    assert said
+    assert heard.said

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import datasets
 import pytest
+from hearing import Heard
 
-from nlpkit import reporting
 from nlpkit.cli.registry import COMMANDS
 from nlpkit.data import places, readers, sources
 from nlpkit.data.corpus import Corpus
@@ -75,21 +75,6 @@ def numbered(n: int, **columns: object) -> list[dict[str, object]]:
     return [{"text": f"text {i}", **columns} for i in range(n)]
 
 
-@pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is said to the user while the test runs."""
-    said: list[str] = []
-
-    class Recorder(reporting.Reporter):
-        def note(self, message: str) -> None:
-            said.append(message)
-
-        warn = note
-
-    monkeypatch.setattr(reporting, "_current", Recorder())
-    return said
-
-
 # --- formats
 
 
@@ -119,10 +104,10 @@ def test_json_layouts(tmp_path: Path, document: object) -> None:
     assert [row.values for row in readers.read_rows(tmp_path / "a.json")] == ROWS
 
 
-def test_one_object_is_one_row(tmp_path: Path, notes: list[str]) -> None:
+def test_one_object_is_one_row(tmp_path: Path, heard: Heard) -> None:
     (tmp_path / "a.json").write_text(json.dumps(ROWS[0]))
     assert [row.values for row in readers.read_rows(tmp_path / "a.json")] == ROWS[:1]
-    assert notes == [f"{tmp_path}/a.json: holds one object, read as one row"]
+    assert heard.said == [f"{tmp_path}/a.json: holds one object, read as one row"]
 
 
 def test_json_lines_under_the_name_json(tmp_path: Path) -> None:
@@ -145,10 +130,10 @@ def test_header_blanks_and_byte_order_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
-def test_the_delimiter_is_guessed_from_the_header_and_told(tmp_path: Path, notes: list[str], mark: str) -> None:
+def test_the_delimiter_is_guessed_from_the_header_and_told(tmp_path: Path, heard: Heard, mark: str) -> None:
     (tmp_path / "a.csv").write_text(f"text{mark}label\n1, 2, 3{mark}x\n")
     assert [row.values for row in readers.read_rows(tmp_path / "a.csv")] == [{"text": "1, 2, 3", "label": "x"}]
-    assert repr(mark) in notes[0]
+    assert repr(mark) in heard.said[0]
 
 
 def test_utf16_and_latin1_when_asked_for(tmp_path: Path) -> None:
@@ -174,7 +159,7 @@ MIXED: dict[str, tuple[list[object], list[object], str]] = {
 def test_a_column_of_several_kinds_is_text_in_whatever_order(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    notes: list[str],
+    heard: Heard,
     cells: list[object],
     expected: list[object],
     told: str,
@@ -182,12 +167,12 @@ def test_a_column_of_several_kinds_is_text_in_whatever_order(
 ) -> None:
     monkeypatch.setattr(readers, "_CHUNK", chunk)
     for order in itertools.islice(itertools.permutations(range(len(cells))), 12):
-        notes.clear()
+        heard.said.clear()
         path = write(tmp_path / "a.jsonl", [{"text": "t", "odd": cells[i]} for i in order])
         found = readers.read_table(path)["odd"].to_pylist()
         assert found == [expected[i] for i in order]
-        assert told in notes[0]
-        assert "a.jsonl line " in notes[0]
+        assert told in heard.said[0]
+        assert "a.jsonl line " in heard.said[0]
 
 
 def test_nan_is_a_gap_and_not_a_word(tmp_path: Path) -> None:
@@ -199,7 +184,7 @@ def test_nan_is_a_gap_and_not_a_word(tmp_path: Path) -> None:
         assert [row.values["n"] for row in readers.read_rows(tmp_path / name)] == [float("inf"), float("-inf")]
 
 
-def test_columns_that_nobody_reads_stop_nothing_in_parquet(tmp_path: Path, notes: list[str]) -> None:
+def test_columns_that_nobody_reads_stop_nothing_in_parquet(tmp_path: Path, heard: Heard) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -217,11 +202,11 @@ def test_columns_that_nobody_reads_stop_nothing_in_parquet(tmp_path: Path, notes
     assert [row["label"] for row in loaded] == ["x", "y"]
     assert loaded[1]["extra"] == '[["k", 2], ["m", 3]]'
     assert [row["picture"] for row in loaded] == [b"\xff\xfe", None]
-    assert any("'extra' holds map" in note for note in notes)
-    assert any("'text' holds bytes" in note for note in notes)
+    assert any("'extra' holds map" in note for note in heard.said)
+    assert any("'text' holds bytes" in note for note in heard.said)
 
 
-def test_excel_cells_are_what_people_typed(tmp_path: Path, notes: list[str]) -> None:
+def test_excel_cells_are_what_people_typed(tmp_path: Path, heard: Heard) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     day = datetime.datetime(2024, 5, 1)
@@ -236,7 +221,7 @@ def test_excel_cells_are_what_people_typed(tmp_path: Path, notes: list[str]) -> 
         (None, "x"),
         ("7", "x"),
     ]
-    assert notes == [f"{tmp_path}/a.xlsx: column '2020': 3 numbers, dates and the like are read as text"]
+    assert heard.said == [f"{tmp_path}/a.xlsx: column '2020': 3 numbers, dates and the like are read as text"]
 
 
 @pytest.mark.parametrize(
@@ -249,10 +234,10 @@ def test_excel_cells_are_what_people_typed(tmp_path: Path, notes: list[str]) -> 
         ('{\n"data": [{"text": "a"}, {"text": "b"}, {"text": "c"}]\n}', "one JSON document"),
     ],
 )
-def test_json_of_another_layout_under_the_name_jsonl(tmp_path: Path, notes: list[str], content: str, what: str) -> None:
+def test_json_of_another_layout_under_the_name_jsonl(tmp_path: Path, heard: Heard, content: str, what: str) -> None:
     (tmp_path / "a.jsonl").write_text(content)
     assert [row.values for row in readers.read_rows(tmp_path / "a.jsonl")] == [{"text": c} for c in "abc"]
-    (said,) = notes
+    (said,) = heard.said
     assert what in said
 
 
@@ -565,14 +550,14 @@ def test_explicit_files_replace_a_split(tmp_path: Path) -> None:
         sources.load(None)
 
 
-def test_files_of_a_split_that_differ_in_types_or_columns_are_told(tmp_path: Path, notes: list[str]) -> None:
+def test_files_of_a_split_that_differ_in_types_or_columns_are_told(tmp_path: Path, heard: Heard) -> None:
     first = write(tmp_path / "a.jsonl", [{"text": "a", "label": 1}])
     second = write(tmp_path / "b.jsonl", [{"text": "b", "label": "x"}])
     assert sources.load(f"{first},{second}").splits["train"]["label"][:] == ["1", "x"]
-    assert re.search(r"'label'.*a\.jsonl.*b\.jsonl.*int64 and string.*read as string", notes[-1])
+    assert re.search(r"'label'.*a\.jsonl.*b\.jsonl.*int64 and string.*read as string", heard.said[-1])
     write(tmp_path / "b.jsonl", [{"text": "b"}])
     assert sources.load(f"{first},{second}").splits["train"]["label"][:] == [1, None]
-    assert "['label']" in notes[-1]
+    assert "['label']" in heard.said[-1]
 
 
 def test_the_record_holds_the_files_and_their_hashes(tmp_path: Path) -> None:

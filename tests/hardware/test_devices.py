@@ -12,9 +12,10 @@ from typing import Any
 import pretended
 import pytest
 import torch
+from hearing import Heard
 from pretended import H200, T4, Card
 
-from nlpkit import process, reporting
+from nlpkit import process
 from nlpkit.errors import UserError
 from nlpkit.hardware import arithmetic, devices, gpus
 from nlpkit.options import DeviceOptions, TrainingOptions
@@ -29,15 +30,6 @@ def as_a_user_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CUDA_VISIBLE_DEVICES", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NVIDIA_TF32_OVERRIDE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(devices, "_used", None)
-
-
-@pytest.fixture
-def said() -> Any:
-    """What was warned of."""
-    listener = reporting.Listener(reporting.Reporter())
-    reporting.install(listener)
-    yield listener.warnings
-    reporting.install(reporting.Reporter())
 
 
 def choose(device: str = "auto", **options: Any) -> devices.Device:
@@ -172,14 +164,14 @@ def test_processes_see_all_gpus_although_what_began_them_worked_on_one(monkeypat
 
 
 @pytest.mark.parametrize("built", [("sm_75", "sm_80", "compute_120"), ("sm_61",)])
-def test_a_gpu_that_torch_has_no_kernels_for(built: tuple[str, ...], said: list[str]) -> None:
+def test_a_gpu_that_torch_has_no_kernels_for(built: tuple[str, ...], heard: Heard) -> None:
     with pretended.cuda(P100) as machine:
         machine.architectures = built
         lacking = r"torch .* has no kernels for Tesla P100-PCIE-16GB \(compute capability 6.0\), but for " + built[0]
         with pytest.raises(UserError, match=lacking):
             choose("cuda")
         assert choose().name == "cpu"
-        assert re.match(lacking, said[0]) and said[0].endswith("; the CPU is used")
+        assert re.match(lacking, heard.warnings[0]) and heard.warnings[0].endswith("; the CPU is used")
         machine.architectures = ("sm_50", "compute_50")
         assert choose().name == "cuda"
 
@@ -227,14 +219,14 @@ def test_cores_are_shared_by_the_processes_of_the_machine(monkeypatch: pytest.Mo
     torch.set_num_threads(before)
 
 
-def test_a_gpu_that_torch_cannot_use_is_told_of(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_torch_cannot_use_is_told_of(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     devices._tell_of_unused_gpus.cache_clear()
     monkeypatch.setattr("nlpkit.machine.has_nvidia_driver", lambda: True)
     monkeypatch.setattr("nlpkit.machine.gpus", lambda: [{"name": "NVIDIA L4"}])
     for name in ("CUDA_DEVICE_ORDER", "PYTORCH_ALLOC_CONF"):
         monkeypatch.setenv(name, "")  # which are put back
     assert choose().name == "cpu"
-    assert said == ["torch does not find the GPU of this machine (NVIDIA L4): it is built without CUDA "
+    assert heard.warnings == ["torch does not find the GPU of this machine (NVIDIA L4): it is built without CUDA "
                     "(pytorch.org says which to install)"]  # fmt: skip
     devices._tell_of_unused_gpus.cache_clear()
 
@@ -248,10 +240,10 @@ def test_the_arithmetic_is_one_that_the_gpu_has_units_for(card: Card, precision:
         assert choose().precision == precision
 
 
-def test_bf16_that_is_emulated_is_told_of(said: list[str]) -> None:
+def test_bf16_that_is_emulated_is_told_of(heard: Heard) -> None:
     with pretended.cuda(T4):
         assert choose(precision="bf16").precision == "bf16"
-    assert said == ["Tesla T4 has no units for bf16, which it emulates slowly: --precision fp16 is faster"]
+    assert heard.warnings == ["Tesla T4 has no units for bf16, which it emulates slowly: --precision fp16 is faster"]
 
 
 def test_fp16_has_a_scaler(tmp_path: Path) -> None:
@@ -266,11 +258,13 @@ def test_tf32_where_there_is_none_is_refused(card: Card, device: str) -> None:
         choose(device, precision="tf32")
 
 
-def test_what_the_environment_forces_is_told_of(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_environment_forces_is_told_of(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     with pretended.cuda():
         choose(precision="fp32")
-    assert said == ["NVIDIA_TF32_OVERRIDE=1: NVIDIA's libraries compute in TF32, whatever --precision fp32 says"]
+    assert heard.warnings == [
+        "NVIDIA_TF32_OVERRIDE=1: NVIDIA's libraries compute in TF32, whatever --precision fp32 says"
+    ]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])

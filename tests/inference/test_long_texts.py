@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import WORDS, rows, write_csv
+from hearing import Heard
 
-from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.experiment import finetune, supervised
 from nlpkit.inference.predictor import Predictor, open_predictor
@@ -26,20 +25,6 @@ WHERE: dict[str, Any] = {"device": "cpu", "threads": 1}
 
 def words(count: int, seed: int = 0) -> str:
     return " ".join(random.Random(seed).choices(WORDS, k=count))
-
-
-@pytest.fixture
-def heard() -> Iterator[list[str]]:
-    """The warnings of what runs."""
-    said: list[str] = []
-
-    class Listener(reporting.Reporter):
-        def warn(self, message: str) -> None:
-            said.append(message)
-
-    reporting.install(Listener())
-    yield said
-    reporting.install(reporting.Reporter())
 
 
 @pytest.fixture(scope="module")
@@ -99,26 +84,26 @@ def test_a_model_that_an_older_version_made_of_another_reads_as_that_one(
     assert predictor_of(made).task.max_length == 16
 
 
-def test_predict_counts_and_names_what_it_cuts(trained: Path, tmp_path: Path, heard: list[str]) -> None:
+def test_predict_counts_and_names_what_it_cuts(trained: Path, tmp_path: Path, heard: Heard) -> None:
     long = [{"text": "good film"}, {"text": words(100)}, {"text": words(LIMIT - 2)}, {"text": words(80, 1)}]
     source = write_csv(tmp_path / "in.csv", long)
     predict.run(predict.Config(model=str(trained), input=str(source), output=tmp_path / "out.csv", **WHERE))
-    (said,) = heard
+    (said,) = heard.warnings
     assert said.startswith("input: 2 of 4 texts are longer than 64 tokens and were cut there, the longest has 102; ")
     assert "the model takes no more; see --long-text windows of training\n" in said  # and no --max-length would help
     assert said.splitlines()[1:] == ["    line 3", "    line 5"]
-    heard.clear()
+    heard.warnings.clear()
     report = predict.run(predict.Config(model=str(trained), texts=["good film", words(100)], **WHERE))
     assert [answer.get("prediction_cut") for answer in report.record["answers"]] == [None, 102 - LIMIT]
-    assert heard[0].splitlines()[1:] == ["    text 2"]
+    assert heard.warnings[0].splitlines()[1:] == ["    text 2"]
 
 
-def test_rows_of_a_document_are_named_as_rows(trained: Path, tmp_path: Path, heard: list[str]) -> None:
+def test_rows_of_a_document_are_named_as_rows(trained: Path, tmp_path: Path, heard: Heard) -> None:
     made = [*rows(3, seed=5), {"text": words(LIMIT)}]
     path = tmp_path / "in.json"
     path.write_text(json.dumps(made), encoding="utf-8")
     predict.run(predict.Config(model=str(trained), input=str(path), output=tmp_path / "out.jsonl"))
-    assert heard[-1].endswith("\n    row 4")
+    assert heard.warnings[-1].endswith("\n    row 4")
 
 
 def test_a_length_beyond_the_model_is_refused(trained: Path) -> None:
@@ -158,11 +143,11 @@ CUT = "validation: 2 of 16 texts are longer than 64 tokens and were cut there, t
 
 
 @pytest.mark.slow
-def test_every_operation_tells_what_it_cuts(trained: Path, long_rows: Path, tmp_path: Path, heard: list[str]) -> None:
+def test_every_operation_tells_what_it_cuts(trained: Path, long_rows: Path, tmp_path: Path, heard: Heard) -> None:
     data: dict[str, Any] = {"data": str(long_rows), **WHERE}
     training = {**data, "max_steps": 1, "batch_size": 16}
     evaluate.run(evaluate.Config(model=str(trained), save=False, **data))
-    assert [said for said in heard if CUT in said]
+    assert [said for said in heard.warnings if CUT in said]
     made = finetune.prepare(
         finetune_cls.Config(model=str(trained), output=tmp_path / "finetuned", **training),
         "finetune-cls",
@@ -174,9 +159,9 @@ def test_every_operation_tells_what_it_cuts(trained: Path, long_rows: Path, tmp_
         distill: distill.Config(teacher=str(trained), student_layers="1", output=tmp_path / "small", **training),
         prune: prune.Config(model=str(trained), sparsity=0.5, output=tmp_path / "pruned", **training),
     }.items():
-        heard.clear()
+        heard.warnings.clear()
         recipe.run(config) if recipe is quantize else recipe.build(config)  # type: ignore[attr-defined]
-        assert len([said for said in heard if CUT in said]) == 1, recipe.__name__
+        assert len([said for said in heard.warnings if CUT in said]) == 1, recipe.__name__
 
 
 def test_the_length_chosen_for_training_limits_its_rows_alone(trained: Path, long_rows: Path, tmp_path: Path) -> None:

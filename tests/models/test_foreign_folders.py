@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hearing import Heard
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
@@ -89,27 +90,17 @@ ASKED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("version", [1, None])
-def test_a_record_turns_nothing_on(version: int | None, run: Path) -> None:
+def test_a_record_turns_nothing_on(version: int | None, run: Path, heard: Heard) -> None:
     """With a version or without, by --config and by --resume; what is arithmetic is repeated."""
-    said: list[str] = []
-
-    class Listener(reporting.Reporter):
-        def warn(self, message: str) -> None:
-            said.append(message)
-
     path = run / "nlpkit.json"
     options(path, **ASKED)
     if version is None:
         record = json.loads(path.read_text())
         del record["schema_version"]
         path.write_text(json.dumps(record))
-    reporting.install(Listener())
-    try:
-        repeated = finetune_cls.Config.from_sources({}, path, "finetune-cls")
-        resumed = resumed_options(finetune_cls.Config(output=run, resume=True))
-        tracked = resumed_options(finetune_cls.Config(output=run, resume=True, report_to="wandb"))
-    finally:
-        reporting.install(reporting.Reporter())
+    repeated = finetune_cls.Config.from_sources({}, path, "finetune-cls")
+    resumed = resumed_options(finetune_cls.Config(output=run, resume=True))
+    tracked = resumed_options(finetune_cls.Config(output=run, resume=True, report_to="wandb"))
     for config in (repeated, resumed):
         assert config.report_to == "none" and not config.overwrite and config.push_to_hub is None
         assert config.trainer == {"adam_beta2": 0.98} and config.epochs == 6
@@ -118,8 +109,8 @@ def test_a_record_turns_nothing_on(version: int | None, run: Path) -> None:
     names += ("torch_compile_backend", "torch_compile_mode")
     flags = ["--output", "--overwrite", "--report-to", *(f"--trainer {name}" for name in names)]
     flags += ["--trainer trackio_space_id", "--trainer use_liger_kernel"]
-    assert said[0] == f"{path}: not taken from a record, give anew what is meant: {', '.join(flags)}"
-    assert "hf_secret" not in str(said)
+    assert heard.warnings[0] == f"{path}: not taken from a record, give anew what is meant: {', '.join(flags)}"
+    assert "hf_secret" not in heard.text
 
 
 def test_a_record_of_bare_options_is_no_recipe(tmp_path: Path, capsys: Any) -> None:
@@ -352,18 +343,9 @@ def test_a_damaged_checkpoint_is_passed_over(file: str, values: dict[str, Any], 
     newest = interrupted / "checkpoints" / "checkpoint-4"
     edit(newest / file, **values)
     assert said in (checkpoints.damage(newest) or "")
-    warned: list[str] = []
-
-    class Listener(reporting.Reporter):
-        def warn(self, message: str) -> None:
-            warned.append(message)
-
-    reporting.install(Listener())
-    try:
+    with reporting.listening() as heard:
         found = checkpoints.last_checkpoint(newest.parent)
-    finally:
-        reporting.install(reporting.Reporter())
-    assert found == newest.with_name("checkpoint-2") and said in warned[0]
+    assert found == newest.with_name("checkpoint-2") and said in heard.warnings[0]
     assert not newest.exists() and newest.with_name("damaged-checkpoint-4").is_dir()
 
 

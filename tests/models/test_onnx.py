@@ -15,9 +15,9 @@ import pytest
 import snippets
 import torch
 from conftest import RunOf, texts_around
+from hearing import Heard
 
 import nlpkit
-from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.inference.predictor import TrainedModelOptions, open_predictor
 from nlpkit.measurement import before_after
@@ -154,7 +154,9 @@ def test_weights_for_torch_beside_an_onnx_file_are_opened(trained: Path, folder:
 
 
 @pytest.mark.parametrize("symbolic", [True, False])
-def test_disks_without_links(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, symbolic: bool) -> None:
+def test_disks_without_links(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, symbolic: bool, heard: Heard
+) -> None:
     """A symbolic link stands in for a hard one; where there is none either the model is in one place, which is said."""
 
     def refused(*_: Any, **__: Any) -> None:
@@ -165,10 +167,8 @@ def test_disks_without_links(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "link", refused)
     if not symbolic:
         monkeypatch.setattr(Path, "symlink_to", refused)
-    said: list[str] = []
-    monkeypatch.setattr(reporting.Reporter, "note", lambda self, message: said.append(message))
     export.publish(place / "onnx" / "model.onnx", place)
-    assert said == ([] if symbolic else ["there are no links on this disk: the model is onnx/model.onnx"])
+    assert heard.said == ([] if symbolic else ["there are no links on this disk: the model is onnx/model.onnx"])
     assert (place / "model.onnx").is_symlink() == symbolic
     if symbolic:
         shutil.move(place, tmp_path / "moved")

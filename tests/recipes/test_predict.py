@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import make_tokenizer, rows, write_csv, write_jsonl
+from hearing import Heard
 
 from nlpkit import reporting
 from nlpkit.cli.app import main
@@ -580,7 +581,7 @@ def test_a_late_column_is_refused_not_lost(
 
 @pytest.mark.parametrize("kind", ["jsonl", "json", "parquet", "xlsx"])
 def test_numbers_among_texts_are_answered_as_they_are_trained_on(
-    kind: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ) -> None:
     values = [12.0, 0.5, 3.0, None]
     path = tmp_path / f"in.{kind}"
@@ -600,15 +601,13 @@ def test_numbers_among_texts_are_answered_as_they_are_trained_on(
         texts.extend(entry["text"] for entry in out[0])
         return out
 
-    warned: list[str] = []
     monkeypatch.setattr(Predictor, "_inputs", inputs)
-    monkeypatch.setattr(reporting.Reporter, "warn", lambda self, message: warned.append(message))
     report = predict.run(config(trained, input=str(path), output=tmp_path / "out.jsonl"))
     assert texts == ["12", "0.5", "3"]
     place = {"jsonl": "line 4", "xlsx": "row 5"}.get(kind, "row 4")
     assert report.exit_code == 1
     assert report.failure.startswith("1 of 4 rows")
-    assert f"; {place}: column 'text' is empty" in warned[-1]
+    assert f"; {place}: column 'text' is empty" in heard.warnings[-1]
 
 
 @pytest.mark.parametrize("task", ["classification", "token-classification", "masked-lm"])

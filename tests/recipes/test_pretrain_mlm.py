@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import Drawing, make_model, rows, write_csv, write_jsonl
+from hearing import Heard
 from pretraining_runs import (
     ARCHITECTURES,
     configured,
@@ -29,38 +29,11 @@ from pretraining_runs import (
     write_corpus,
 )
 
-from nlpkit import reporting
 from nlpkit.cli.app import main
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls, pretrain_mlm
 
 pytestmark = pytest.mark.slow
-
-
-class Listener(reporting.Reporter):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-        self.plans: dict[str, str] = {}
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def plan(self, title: str, rows: Any) -> None:
-        self.plans = dict(rows)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-
-@pytest.fixture
-def said() -> Iterator[Listener]:
-    listener = Listener()
-    reporting.install(listener)
-    yield listener
-    reporting.install(reporting.Reporter())
 
 
 @pytest.fixture(scope="module")
@@ -294,31 +267,31 @@ def test_the_record_repeats_the_run(reference: Path, tmp_path: Path, capsys: pyt
 
 
 def test_a_dry_run_writes_nothing(
-    scratch: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Listener
+    scratch: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
 ) -> None:
     monkeypatch.chdir(tmp_path)
     report = pretrain_mlm.run(configured(tmp_path / "run", **scratch, dry_run=True))
     assert report.record["dry_run"] is True
     assert list(tmp_path.iterdir()) == []
-    assert "blocks" in said.plans["data"]
-    assert said.plans["steps"] == "3 of 8 rows"
-    assert "15% of the tokens (80 % masked, 10 % random, 10 % as they are)" in said.plans["objective"]
+    assert "blocks" in heard.plans[-1]["data"]
+    assert heard.plans[-1]["steps"] == "3 of 8 rows"
+    assert "15% of the tokens (80 % masked, 10 % random, 10 % as they are)" in heard.plans[-1]["objective"]
 
 
 # --- what is said at evaluations ---
 
 
-def test_samples_at_each_evaluation(scratch: dict[str, Any], tmp_path: Path, said: Listener) -> None:
+def test_samples_at_each_evaluation(scratch: dict[str, Any], tmp_path: Path, heard: Heard) -> None:
     run = pretrain(tmp_path / "run", **{**scratch, "eval_steps": 1})
-    heads = [i for i, note in enumerate(said.notes) if note.startswith("step ")]
+    heads = [i for i, note in enumerate(heard.notes) if note.startswith("step ")]
     assert len(heads) == 3
     for step, at in enumerate(heads, start=1):
         metrics = next(line for line in lines(run) if line["step"] == step and "eval_loss" in line)
-        assert said.notes[at] == (
+        assert heard.notes[at] == (
             f"step {step}: validation loss {metrics['eval_loss']:.4f}, perplexity {metrics['eval_perplexity']:,.1f}, "
             f"masked accuracy {metrics['eval_accuracy']:.3f}"
         )
-        for note in said.notes[at + 1 : at + 4]:
+        for note in heard.notes[at + 1 : at + 4]:
             text, _, _ = note.partition("  ->  ")  # behind it the model may propose [MASK] itself
             assert text.count("[MASK]") == 1
             assert "(was: " in note
@@ -327,13 +300,13 @@ def test_samples_at_each_evaluation(scratch: dict[str, Any], tmp_path: Path, sai
         assert len(sample["candidates"]) == 3
 
 
-def test_probes(scratch: dict[str, Any], tmp_path: Path, said: Listener) -> None:
+def test_probes(scratch: dict[str, Any], tmp_path: Path, heard: Heard) -> None:
     run = pretrain(tmp_path / "run", **scratch, probe=["the <mask> was great", "my [MASK] is late"])
     texts = [sample["text"] for sample in record(run)["samples"]]
     assert texts[0] == "the [MASK] was great"
     assert texts[1].startswith("my [MASK]")
     assert all(sample["answer"] is None for sample in record(run)["samples"])
-    assert any("the [MASK] was great  ->  " in note for note in said.notes)
+    assert any("the [MASK] was great  ->  " in note for note in heard.notes)
 
 
 # --- metrics ---
@@ -486,7 +459,7 @@ def test_a_model_learns_what_can_be_known(tokenizer: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_going_on_with_a_model_without_a_head(corpus: str, tiny_model: Path, tmp_path: Path, said: Listener) -> None:
+def test_going_on_with_a_model_without_a_head(corpus: str, tiny_model: Path, tmp_path: Path, heard: Heard) -> None:
     run = pretrain(
         tmp_path / "run",
         data=corpus,
@@ -496,7 +469,7 @@ def test_going_on_with_a_model_without_a_head(corpus: str, tiny_model: Path, tmp
         learning_rate=5e-3,
         max_length=32,
     )
-    assert "new, untrained: cls" in said.plans["model"]
+    assert "new, untrained: cls" in heard.plans[-1]["model"]
     found = record(run)
     assert found["parents"]["model"]["given"] == str(tiny_model)
     losses = logged(run, "eval_loss")
@@ -515,12 +488,12 @@ def test_going_on_learns_more_slowly_unless_told_otherwise(corpus: str, tiny_mod
     assert pretrain_mlm.build(configured(tmp_path / "a", **given, learning_rate=1e-3)).config.learning_rate == 1e-3
 
 
-def test_a_run_can_be_gone_on_with(made: dict[str, Path], corpus: str, tmp_path: Path, said: Listener) -> None:
+def test_a_run_can_be_gone_on_with(made: dict[str, Path], corpus: str, tmp_path: Path, heard: Heard) -> None:
     pretrain_mlm.build(configured(tmp_path / "run", data=corpus, model=str(made["roberta"]), max_steps=1))
-    assert "untrained" not in said.plans["model"]
+    assert "untrained" not in heard.plans[-1]["model"]
 
 
-def test_an_architecture_that_cannot_keep_documents_apart(corpus: str, tmp_path: Path, said: Listener) -> None:
+def test_an_architecture_that_cannot_keep_documents_apart(corpus: str, tmp_path: Path, heard: Heard) -> None:
     from transformers import DebertaV2Config, DebertaV2Model
 
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
@@ -530,19 +503,19 @@ def test_an_architecture_that_cannot_keep_documents_apart(corpus: str, tmp_path:
     run = pretrain(tmp_path / "run", data=corpus, model=str(tmp_path / "deberta"), max_steps=2, eval_steps=2)
     assert record(run)["status"] == "complete"
     assert record(run)["attention"] is None
-    assert any("deberta-v2: its attention takes no mask of documents" in note for note in said.notes)
+    assert any("deberta-v2: its attention takes no mask of documents" in note for note in heard.notes)
 
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_documents_of_a_block_are_kept_apart_unless_told_otherwise(
-    isolate: bool, scratch: dict[str, Any], tmp_path: Path, said: Listener
+    isolate: bool, scratch: dict[str, Any], tmp_path: Path, heard: Heard
 ) -> None:
     experiment = pretrain_mlm.build(configured(tmp_path / "run", **scratch, isolate_documents=isolate))
     batch = experiment.trainer.data_collator([experiment.train[i] for i in range(20)])
     given = experiment.trainer._prepare_inputs(batch)
     assert "documents" not in given  # which a model would not read
     assert ("attention_mask" in given) == isolate
-    assert said.plans.get("attention") == ("within documents, by a mask" if isolate else None)
+    assert heard.plans[-1].get("attention") == ("within documents, by a mask" if isolate else None)
     # and the MFU counts no attention between them
     trainer, ids = experiment.trainer, given["input_ids"]
     whole = trainer.flops(ids.numel(), ids.shape[1], given["labels"].numel())
@@ -552,14 +525,14 @@ def test_documents_of_a_block_are_kept_apart_unless_told_otherwise(
 
 @pytest.mark.parametrize(("begun", "said_of_it"), [("flash_attn", " (the run began with flash_attn)"), (None, "")])
 def test_what_a_run_began_with_is_read_from_its_record(
-    begun: str | None, said_of_it: str, scratch: dict[str, Any], tmp_path: Path, said: Listener
+    begun: str | None, said_of_it: str, scratch: dict[str, Any], tmp_path: Path, heard: Heard
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
     begun_with = {} if begun is None else {"attention": begun}
     (run / "nlpkit.json").write_text(json.dumps({"command": "pretrain-mlm", "config": {}, **begun_with}))
     pretrain_mlm.build(configured(run, **scratch, resume=True))
-    assert said.plans["attention"] == f"within documents, by a mask{said_of_it}"
+    assert heard.plans[-1]["attention"] == f"within documents, by a mask{said_of_it}"
 
 
 # --- kinds of data ---
@@ -609,7 +582,7 @@ def test_translations_from_a_table(scratch: dict[str, Any], tmp_path: Path) -> N
     assert error == f"{path}: there is no split 'test'; there is train"
 
 
-def test_what_is_trained_on_is_not_validated_on(scratch: dict[str, Any], tmp_path: Path, said: Listener) -> None:
+def test_what_is_trained_on_is_not_validated_on(scratch: dict[str, Any], tmp_path: Path, heard: Heard) -> None:
     lines = [row["text"] for row in rows(60)]
     path = tmp_path / "twice.txt"
     path.write_text("\n".join([*lines[:21], *lines]))  # a third of the lines stand there twice
@@ -620,7 +593,7 @@ def test_what_is_trained_on_is_not_validated_on(scratch: dict[str, Any], tmp_pat
     assert validated and not trained.intersection(validated)
     left_out = 20 - len(validated)
     message = f"validation: {left_out} of 20 lines held out also stand in train and are not validated on"
-    assert left_out > 0 and message in said.notes
+    assert left_out > 0 and message in heard.notes
 
     made = [{"en": text, "de": text[::-1]} for text in [*lines[:21], *lines]]
     write_csv(tmp_path / "parallel.csv", [*made, {"en": "only one side", "de": ""}])
@@ -629,9 +602,9 @@ def test_what_is_trained_on_is_not_validated_on(scratch: dict[str, Any], tmp_pat
         configured(tmp_path / "other", **options, text_column="en", text_pair_column="de", max_length=32)
     )
     assert len(experiment.validation) == 20 - left_out
-    assert message.replace("lines", "rows") in said.notes
+    assert message.replace("lines", "rows") in heard.notes
     missing = "1 of 82 rows lack the text or its translation and are left out"
-    assert f"{tmp_path / 'parallel.csv'}: {missing}" in said.warnings
+    assert f"{tmp_path / 'parallel.csv'}: {missing}" in heard.warnings
 
 
 def test_pairs_of_a_corpus_too_small_for_them(scratch: dict[str, Any], tmp_path: Path) -> None:

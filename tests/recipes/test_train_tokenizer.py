@@ -14,40 +14,16 @@ from typing import Any
 import pytest
 import yaml
 from conftest import Drawing, make_model, nlpkit_command, rows
+from hearing import Heard
 from tokenizers_trained import opened
 from transformers import AutoModel, AutoTokenizer
 
-from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import train_tokenizer
 from nlpkit.recipes.train_tokenizer import Config
 from nlpkit.tokenization import saving
 
 LINES = [row["text"] for row in rows(400)]
-
-
-class Said(reporting.Reporter):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-        self.plans: list[dict[str, str]] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-    def plan(self, title: str, rows: Any) -> None:
-        self.plans.append(dict(rows))
-
-
-@pytest.fixture
-def said() -> Iterator[Said]:
-    reporter = Said()
-    reporting.install(reporter)
-    yield reporter
-    reporting.install(reporting.Reporter())
 
 
 @pytest.fixture
@@ -62,7 +38,7 @@ def run(corpus: Path, output: Path, **options: Any) -> dict[str, Any]:
     return json.loads((output / "nlpkit.json").read_text())
 
 
-def test_folder(corpus: Path, tmp_path: Path, said: Said, drawing: Drawing) -> None:
+def test_folder(corpus: Path, tmp_path: Path, heard: Heard, drawing: Drawing) -> None:
     with drawing():
         record = run(corpus, tmp_path / "out", style="bert", compare=[str(make_model(tmp_path / "other"))])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -84,8 +60,8 @@ def test_folder(corpus: Path, tmp_path: Path, said: Said, drawing: Drawing) -> N
     card = (tmp_path / "out" / "README.md").read_text()
     assert f"| out | {len(tokenizer)} | {record['compared'][0]['tokens_per_word']:.4f} |" in card
     assert "| other | " in card
-    assert said.plans[0]["tokenizer"] == "wordpiece, bert style, 150 tokens"
-    assert said.notes[-1].startswith("400 texts read")
+    assert heard.plans[0]["tokenizer"] == "wordpiece, bert style, 150 tokens"
+    assert heard.notes[-1].startswith("400 texts read")
 
 
 def test_folders_of_one_name_are_told_apart(corpus: Path, tmp_path: Path) -> None:
@@ -116,30 +92,30 @@ def test_validation_file_leaves_all_of_the_corpus_to_training(corpus: Path, tmp_
     assert [Path(file["path"]).name for file in record["parents"]["validation"]["files"]] == ["held.txt", "more.csv"]
 
 
-def test_nothing_held_out_is_said(corpus: Path, tmp_path: Path, said: Said) -> None:
+def test_nothing_held_out_is_said(corpus: Path, tmp_path: Path, heard: Heard) -> None:
     record = run(corpus, tmp_path / "out", validation_share=0)
     assert list(record["metrics"]) == ["train"]
-    assert "nothing is held out" in said.notes[0]
+    assert "nothing is held out" in heard.notes[0]
     (tmp_path / "one.txt").write_text("a single text")
     assert list(run(tmp_path / "one.txt", tmp_path / "one")["metrics"]) == ["train"]
-    assert any(warning.startswith("the corpus is one text") for warning in said.warnings)
+    assert any(warning.startswith("the corpus is one text") for warning in heard.warnings)
 
 
 @pytest.mark.parametrize(("kind", "why"), [("byte-bpe", "--min-frequency"), ("unigram", "no more pieces")])
-def test_a_corpus_too_small_is_said(kind: str, why: str, corpus: Path, tmp_path: Path, said: Said) -> None:
+def test_a_corpus_too_small_is_said(kind: str, why: str, corpus: Path, tmp_path: Path, heard: Heard) -> None:
     record = run(corpus, tmp_path / "out", kind=kind, vocab_size=5_000)
     size = record["tokenizer"]["vocab_size"]
     assert size < 5_000
-    assert said.warnings[0].startswith(f"the corpus is too small for 5,000 tokens: {size:,} were learned")
-    assert why in said.warnings[0]
-    assert said.warnings[0] in (tmp_path / "out" / "README.md").read_text()
+    assert heard.warnings[0].startswith(f"the corpus is too small for 5,000 tokens: {size:,} were learned")
+    assert why in heard.warnings[0]
+    assert heard.warnings[0] in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_more_characters_than_the_size_asked_for_is_said(tmp_path: Path, said: Said) -> None:
+def test_more_characters_than_the_size_asked_for_is_said(tmp_path: Path, heard: Heard) -> None:
     (tmp_path / "corpus.txt").write_text("".join(chr(0x4E00 + n) + "\n" for n in range(200)))
     record = run(tmp_path / "corpus.txt", tmp_path / "out", vocab_size=50)
     assert record["tokenizer"]["vocab_size"] > 50
-    assert "--limit-alphabet" in said.warnings[0]
+    assert "--limit-alphabet" in heard.warnings[0]
 
 
 def test_output_is_refused_unless_overwritten(corpus: Path, tmp_path: Path) -> None:
@@ -161,10 +137,10 @@ def test_output_is_refused_unless_overwritten(corpus: Path, tmp_path: Path) -> N
     assert "--resume" not in str(caught.value)
 
 
-def test_dry_run_writes_nothing(corpus: Path, tmp_path: Path, said: Said) -> None:
+def test_dry_run_writes_nothing(corpus: Path, tmp_path: Path, heard: Heard) -> None:
     report = train_tokenizer.run(Config(data=str(corpus), output=tmp_path / "out", dry_run=True))
     assert not (tmp_path / "out").exists()
-    assert report.record["dry_run"] and said.plans[0]["output"] == str(tmp_path / "out")
+    assert report.record["dry_run"] and heard.plans[0]["output"] == str(tmp_path / "out")
 
 
 def test_a_run_can_be_repeated(corpus: Path, tmp_path: Path) -> None:
@@ -221,15 +197,15 @@ def test_like_has_the_size_of_the_old_one_and_reads_what_its_trainer_has(corpus:
     ],
 )
 def test_like_refuses_what_its_trainer_does_not_have(
-    style: str, options: dict[str, Any], message: str, corpus: Path, tmp_path: Path, said: Said
+    style: str, options: dict[str, Any], message: str, corpus: Path, tmp_path: Path, heard: Heard
 ) -> None:
     opened(tmp_path / "old", style)
     with pytest.raises(UserError, match=message):
         run(corpus, tmp_path / "new", like=str(tmp_path / "old"), **{"vocab_size": None, "dry_run": True, **options})
-    assert said.plans == []
+    assert heard.plans == []
 
 
-def test_extend_with_its_model(tmp_path: Path, said: Said) -> None:
+def test_extend_with_its_model(tmp_path: Path, heard: Heard) -> None:
     model = make_model(tmp_path / "model")
     (tmp_path / "notes.txt").write_text("the metformin\na xarelto\nno metformin today\nmetformin film\n" * 20)
     arguments: dict[str, Any] = {"extend": str(model), "add": 2, "resize_model": True, "vocab_size": None}
@@ -245,13 +221,13 @@ def test_extend_with_its_model(tmp_path: Path, said: Said) -> None:
 
     few = run(tmp_path / "notes.txt", tmp_path / "few", **(arguments | {"add": 50, "resize_model": False}))
     assert len(few["tokenizer"]["added"]) < 50
-    assert "words fewer than asked for" in said.warnings[-1]
+    assert "words fewer than asked for" in heard.warnings[-1]
     assert not list((tmp_path / "few").glob("*.safetensors"))
     with pytest.raises(UserError, match="keeps every word whole"):
         run(tmp_path / "notes.txt", tmp_path / "none", **(arguments | {"min_frequency": 1_000}))
 
 
-def test_extend_with_pieces_that_leave_a_text_as_it_is(tmp_path: Path, said: Said) -> None:
+def test_extend_with_pieces_that_leave_a_text_as_it_is(tmp_path: Path) -> None:
     model = make_model(tmp_path / "model")
     (tmp_path / "new.txt").write_text("der hund schläft\nder hund\nein hund xab\n" * 20)
     (tmp_path / "old.txt").write_text("the film\na good film\nxac\n" * 20)

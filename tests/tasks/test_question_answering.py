@@ -15,9 +15,9 @@ import pytest
 import torch
 from conftest import WORDS, Drawing, Run, as_worded, write_csv, write_jsonl
 from datasets import Dataset
+from hearing import Heard
 from qa_models import MODELS, asked, make_reader, nested, write_squad
 
-from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.data.findings import Finding
 from nlpkit.errors import UserError
@@ -25,7 +25,6 @@ from nlpkit.inference.predictor import open_predictor
 from nlpkit.models import opening
 from nlpkit.options import DataOptions
 from nlpkit.recipes import check_data, evaluate, finetune_qa, predict
-from nlpkit.reporting import Reporter
 from nlpkit.tasks.forward import Forward
 from nlpkit.tasks.question_answering import spans, windows
 from nlpkit.tasks.question_answering.options import QuestionAnsweringOptions
@@ -782,21 +781,11 @@ def test_metrics_of_questions_without_an_answer_are_possible_where_they_may_be_l
     assert set(QuestionAnswering().possible_metrics()) == scored | {"exact_match"}
 
 
-def test_validation_without_unanswerable_questions_leaves_the_threshold(tmp_path: Path) -> None:
-    told: list[str] = []
-
-    class Listening(Reporter):
-        def warn(self, message: str) -> None:
-            told.append(message)
-
+def test_validation_without_unanswerable_questions_leaves_the_threshold(tmp_path: Path, heard: Heard) -> None:
     rows, _ = examples_of(write_squad(tmp_path / "train.json", asked(5)))
     task = QuestionAnswering(null_threshold=0.0)
-    reporting.install(Listening())
-    try:
-        assert task.calibrated([], rows).null_threshold == 0.0
-    finally:
-        reporting.install(Reporter())
-    assert "the threshold for no answer stays at 0" in told[0]
+    assert task.calibrated([], rows).null_threshold == 0.0
+    assert "the threshold for no answer stays at 0" in heard.warnings[0]
 
 
 def test_the_card_shows_the_figures_there_are(reader: Path, doubter: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -182,20 +182,11 @@ def test_losses_are_those_of_a_plain_trainer(
 
 
 def test_a_run_that_began_with_another_order_says_so_when_it_goes_on(data: Path, model: Path, tmp_path: Path) -> None:
-    class Listener(reporting.Reporter):
-        warnings: ClassVar[list[str]] = []
-
-        def warn(self, message: str) -> None:
-            self.warnings.append(message)
-
     trainer = finetune_cls.build(finetune_cls.Config(**options("cls", data, model, tmp_path / "run")))
-    reporting.install(Listener())
-    try:
+    with reporting.listening() as heard:
         trainer.resume_from(trainer.position())
         trainer._get_train_sampler()
-        assert Listener.warnings == []
+        assert heard.warnings == []
         trainer.resume_from({"seconds": 1.0})  # as it was saved before
         trainer._get_train_sampler()
-    finally:
-        reporting.install(reporting.Reporter())
-    assert "some rows are trained on twice" in Listener.warnings[0]
+    assert "some rows are trained on twice" in heard.warnings[0]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from hearing import Heard
 from safetensors.torch import load_file
 
-from nlpkit import reporting
 from nlpkit.errors import Interrupted, UserError
 from nlpkit.hardware import toolchain
 from nlpkit.options import ComputeOptions
@@ -65,24 +65,6 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return traced
 
 
-class Said(reporting.Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
-
-    warn = note
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    reporter = Said()
-    reporting.install(reporter)
-    yield reporter.lines
-    reporting.install(reporting.Reporter())
-
-
 def run(model: Path, data: Path, output: Path, **options: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"epochs": 2, "learning_rate": 1e-3, "batch_size": 8, "device": "cpu", "threads": 1}
     config = {"data": str(data), "model": str(model), "output": output, "dropout": 0.0, "compile": "auto"}
@@ -109,13 +91,13 @@ def test_steps_are_compiled_that_are_faster_so(
     tiny_model: Path,
     reviews: Path,
     tmp_path: Path,
-    said: list[str],
+    heard: Heard,
 ) -> None:
     found = run(tiny_model, reviews, tmp_path / "run")["compile"]
     assert len(graphs) == 1 and graphs[0] > 50  # the whole model; batches of other lengths are not compiled anew
     assert found["compiled"] and found["compiled_seconds"] == pytest.approx(found["plain_seconds"] / 2, abs=2e-4)
     assert found["told"].endswith("compiled from step 12 on")
-    assert f"compile: {found['told']}" in said
+    assert f"compile: {found['told']}" in heard.notes
     assert_same_weights(tmp_path / "run", weights_as_it_is)
 
 
@@ -153,7 +135,7 @@ def test_a_model_that_cannot_be_compiled_is_trained_as_it_is(
     tiny_model: Path,
     reviews: Path,
     tmp_path: Path,
-    said: list[str],
+    heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def backend(graph: Any, inputs: Any) -> Any:
@@ -163,7 +145,7 @@ def test_a_model_that_cannot_be_compiled_is_trained_as_it_is(
     monkeypatch.setattr("torch.compile", lambda call, dynamic: dynamo(call, dynamic=dynamic, backend=backend))
     found = run(tiny_model, reviews, tmp_path / "run")["compile"]
     assert not found["compiled"]
-    assert [line for line in said if "could not be compiled" in line and "no such instruction" in line]
+    assert [line for line in heard.warnings if "could not be compiled" in line and "no such instruction" in line]
     assert_same_weights(tmp_path / "run", weights_as_it_is)
 
 
@@ -177,7 +159,7 @@ def test_too_few_steps_tell_nothing(
 
 
 def test_compiled_steps_that_need_too_much_memory_leave_the_batch_as_it_is(
-    clock: Clock, tiny_model: Path, reviews: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    clock: Clock, tiny_model: Path, reviews: Path, tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exhausted(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("out of memory")
@@ -185,7 +167,7 @@ def test_compiled_steps_that_need_too_much_memory_leave_the_batch_as_it_is(
     monkeypatch.setattr("torch.compile", lambda call, dynamic: exhausted)
     record = run(tiny_model, reviews, tmp_path / "run")
     assert record["status"] == "complete" and record["config"]["batch_size"] == 8 and "compile" not in record
-    assert "out of memory in a compiled step; going on without --compile auto" in said
+    assert "out of memory in a compiled step; going on without --compile auto" in heard.warnings
 
 
 def test_a_run_that_goes_on_keeps_what_was_found(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from conftest import rows, write_csv
+from hearing import Heard
 from safetensors.torch import load_file
 
-from nlpkit import reporting
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls
 
@@ -318,23 +318,11 @@ def test_split_grammar(configured: Any, data: Path) -> None:
     assert trainer.splits["validation"].examples["text"][:] == [row["text"] for row in source[5:10]]
 
 
-def test_a_validation_split_is_made_and_said(configured: Any, data: Path) -> None:
-    class Listener(reporting.Reporter):
-        def __init__(self) -> None:
-            self.notes: list[str] = []
-
-        def note(self, message: str) -> None:
-            self.notes.append(message)
-
-    listener = Listener()
-    reporting.install(listener)
-    try:
-        trainer = finetune_cls.build(configured(data=str(data / "train.csv"), validation_share=0.25))
-    finally:
-        reporting.install(reporting.Reporter())
+def test_a_validation_split_is_made_and_said(configured: Any, data: Path, heard: Heard) -> None:
+    trainer = finetune_cls.build(configured(data=str(data / "train.csv"), validation_share=0.25))
     assert Counter(trainer.splits["validation"].examples["label"][:]) == {0: 4, 1: 4}
-    assert "validation: 8 rows held out of train (stratified by 'label', seed 42; --validation-file)" in listener.notes
-    assert "text: column 'text' (guessed; --text-column)" in listener.notes
+    assert "validation: 8 rows held out of train (stratified by 'label', seed 42; --validation-file)" in heard.notes
+    assert "text: column 'text' (guessed; --text-column)" in heard.notes
 
 
 # --- the baseline ---
