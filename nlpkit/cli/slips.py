@@ -273,7 +273,7 @@ def refuse_files_as_models(values: Mapping[str, Any], fields: Mapping[str, Any])
 
 
 def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Mapping[str, Any]) -> str | None:
-    from nlpkit.options import choices, taking
+    from nlpkit.options import choices, flag_of, taking
 
     first = extra[0]
     if first.startswith(tuple(DASHES)):
@@ -298,9 +298,14 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
                 return f"Did you mean --{flag} {shlex.quote(first)}?"
     if hint := taking(first, fields):
         return hint
-    for field, info in fields.items():  # a switch that may be followed by names
-        if kinds_of(info.annotation) == {bool, list} and (choice := nearest(first, choices(info.annotation))):
-            return f"Did you mean --{field.replace('_', '-')} {choice}?"
+    for field, info in fields.items():  # a switch that may be followed by a name or names
+        known = choices(info.annotation) if bool in kinds_of(info.annotation) else []
+        if known and (choice := nearest(first, known)):
+            return f"Did you mean {flag_of(field)} {choice}?"
+        # where nothing stood behind the switch it has got its value by now: --compile=true
+        behind = given[max(given.index(first) - 1, 0)].partition("=")[0]
+        if known and behind == flag_of(field):
+            return f"Behind {flag_of(field)} may stand {', '.join(known)}, or nothing."
     if len(extra) > 1 and not any(map(_is_data, extra)):
         return "Put what holds blanks into quotes."
     return None

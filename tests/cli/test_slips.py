@@ -44,6 +44,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("finetune-cls ok.csv", "Did you mean --data ok.csv?"),
         ("check-data ok.csv", "Did you mean --data ok.csv?"),
         ("evaluate run ok.csv", "Did you mean --data ok.csv?"),
+        ("finetune-cls --data ok.csv --compile aut", "Did you mean --compile auto?"),
+        ("finetune-cls --data ok.csv --compile fast", "Behind --compile may stand auto, or nothing."),
         ("train-tokenizer ok.csv", "Did you mean --data ok.csv?"),
         ("predict run --data ok.csv", "Did you mean --input?"),
         ("train-vectors --data ok.csv", "FILE is given without a flag."),
