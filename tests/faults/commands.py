@@ -177,6 +177,13 @@ def make(folder: Path, only: Callable[[str], bool] = lambda _: True) -> dict[str
     cases["check-data"] = Case(checked, again="--overwrite", output=".json")
     cases["augment"] = Case(["augment", *flags(data=rows_of, copies=2)], again="--overwrite", output=".csv")
     cases["learn"] = Case(["learn", "masks"], ("plots/*.png",), again="--overwrite")
+    searched = flags(data=run.parent / "data", model=model, learning_rate="1e-3,5e-3", sampler="grid", device="cpu")
+    searched += flags(threads=1, batch_size=16, epochs=1)
+    cases["tune"] = Case(["tune", "finetune-cls", *searched], ("best/*.safetensors", "best.yaml"))
+    smaller = flags(
+        max_size="55kB", max_drop=50, to="none", epochs=1, branches=1, learning_rate=5e-3, device="cpu", threads=1
+    )
+    cases["compress"] = Case(["compress", str(run), *smaller])
     measured = flags(launches=1, seconds=0.01, batch_sizes=1, device="cpu")
     cases["benchmark"] = Case(["benchmark", str(run), *measured], ("benchmark.csv",))
     if only("loadtest"):
@@ -279,6 +286,8 @@ WRITES = (
     "check-data",
     "augment",
     "learn",
+    "tune",
+    "compress",
     *MEANING,
 )
 REPEATABLE = (*TRAINS, *WRITES)
