@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -158,7 +158,13 @@ class Finetuning(SupervisedExperiment):
         lines of the plan on it."""
         return config, []
 
+    @property
+    def untold(self) -> Collection[str]:
+        return super().untold if self.config.lr_finder is None else rate_finder.UNTOLD
+
     def besides(self, seconds: float) -> list[tuple[str, str]]:
+        if self.config.lr_finder is not None:
+            return rate_finder.planned(self.config, self.config.lr_finder)
         lines = self.cut.described(seconds) if self.cut else []
         if named := [name for name in self.baselines if name]:
             lines.append(("baseline", f"{', '.join(named)}, on the same rows"))

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 from nlpkit import process, reporting
 from nlpkit.errors import UserError
 from nlpkit.experiment.supervised import SupervisedExperiment
-from nlpkit.options import Config, NotWith, RunOptions, option
-from nlpkit.reporting import Cell, Report, Table
+from nlpkit.options import Config, NotWith, RunOptions, TrainingOptions, option
+from nlpkit.reporting import Cell, Report, Table, counted
 
 if TYPE_CHECKING:
     from nlpkit.runs.plots import Plot
     from nlpkit.training.range_test import Found, Tried
 
 SHOWN = 12  # rows of the table
+UNTOLD = ("steps", "compile", "output")  # of the plan: of a training, which does not take place
 
 
 class RateFinderOptions(Config):
@@ -89,6 +90,18 @@ def run(config: R, picture: Path, prepare: Callable[[R], SupervisedExperiment]) 
     if found.smallest is steps[-1]:
         lines.append("the loss still fell at the highest rate that was tried: where it begins to rise was not seen")
     return Report(record, [Table("rates tried", ["rate", "loss", "smoothed"], rows)], lines)
+
+
+def planned(config: TrainingOptions, picture: Path) -> list[tuple[str, str]]:
+    """Lines of the plan."""
+    from nlpkit.training import range_test
+
+    rows = counted(config.batch_size * config.gradient_accumulation_steps, "row", "rows")
+    lowest, highest = range_test.LOWEST, range_test.HIGHEST
+    return [
+        ("range test", f"{range_test.STEPS:,} steps of {rows}, rates from {lowest:g} to {highest:g}; no training"),
+        ("picture", str(picture)),
+    ]
 
 
 def _plot(steps: Sequence[Tried], found: Found) -> Plot:

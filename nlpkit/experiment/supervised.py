@@ -115,8 +115,13 @@ class SupervisedExperiment(lifecycle.Experiment[Evaluated]):
             self.config, self.task, splits, self.model, self.tokenizer, self.device, self.folder, features
         )
         lines = plan(self, *notes)
-        reporting.current().plan("plan", lines if self.trains else [line for line in lines if line[0] != "steps"])
+        reporting.current().plan("plan", [line for line in lines if line[0] not in self.untold])
         return self
+
+    @property
+    def untold(self) -> Collection[str]:
+        """Names of the lines of the plan on what such a run does not do."""
+        return () if self.trains else ("steps",)
 
     def besides(self, seconds: float) -> list[tuple[str, str]]:
         """Lines of the plan on what is trained besides the model.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hearing import Heard
 
 from nlpkit.errors import UserError
 from nlpkit.recipes import finetune_cls
@@ -24,12 +25,23 @@ def test_a_tenth_of_where_the_loss_is_smallest() -> None:
     assert range_test.found(steps[:8]) is None
 
 
-def test_it_leaves_a_picture_alone(tiny_model: Path, reviews: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_it_leaves_a_picture_alone(
+    tiny_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Heard
+) -> None:
     monkeypatch.setattr(range_test, "STEPS", 40)
     monkeypatch.chdir(tmp_path)
-    asked: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), "device": "cpu", "threads": 1}
+    asked: dict[str, Any] = {
+        "data": str(reviews),
+        "model": str(tiny_model),
+        "device": "cpu",
+        "threads": 1,
+        "compile": "auto",
+    }
     report = finetune_cls.run(finetune_cls.Config(**asked, lr_finder="plots/rates.png"))
     assert [str(path) for path in Path().rglob("*") if path.is_file()] == ["plots/rates.png"]
+    (plan,) = heard.plans
+    assert plan["range test"].startswith("40 steps of 16 rows") and plan["picture"] == "plots/rates.png"
+    assert not {"steps", "compile", "output"} & plan.keys()  # of a training, which does not take place
     told = report.record["lr_finder"]
     rates = [step["rate"] for step in told["steps"]]
     assert rates[0] == 1e-6 and rates[1] / rates[0] == pytest.approx(1e5 ** (1 / 39))
