@@ -339,21 +339,26 @@ def _collected(held: Dataset) -> tuple[Dataset, int]:
     return (held.select(kept), len(held) - len(kept)) if len(kept) else (held, 0)
 
 
+def told_copies(loaded: LoadedData) -> str:
+    """How many rows of train are changed copies, for people; empty where none is."""
+    train = loaded.splits.get("train")
+    copies = sum(bool(by) for by in train[MADE_BY][:]) if train is not None and MADE_BY in train.column_names else 0
+    are = "row of train is a changed copy" if copies == 1 else "rows of train are changed copies"
+    return f"{copies:,} {are} ('{MADE_BY}')" if copies else ""
+
+
 def refuse_copies(loaded: LoadedData, flag: str) -> None:
-    """Refuse changed copies among the rows of train, where folds of it are judged.
+    """Refuse changed copies among the rows of train, where parts of it are judged by what the rest has taught.
 
     Args:
-        flag: the option that asks for the folds.
+        flag: the option that asks for that.
 
     Raises:
         UserError: there are some.
     """
-    train = loaded.splits["train"]
-    copies = sum(bool(by) for by in train[MADE_BY][:]) if MADE_BY in train.column_names else 0
-    if copies:
+    if told := told_copies(loaded):
         raise UserError(
-            f"{flag}: {counted(copies, 'row', 'rows')} of train {'is a' if copies == 1 else 'are'} changed "
-            f"{'copy' if copies == 1 else 'copies'} ('{MADE_BY}'), which the folds would be judged on too",
+            f"{flag}: {told}: some would be judged by what their row has taught",
             "Give the rows as they were collected.",
         )
 

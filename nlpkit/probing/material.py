@@ -142,9 +142,14 @@ def _text_column(config: ProbeOptions, rows: Dataset, names: Sequence[str]) -> s
 
 
 def hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
-    """Hold rows of train out as validation, where there is none: rows of one text stay together."""
+    """Hold rows of train out as validation, where there is none: rows of one text stay together.
+
+    Raises:
+        UserError: there are changed copies among them, which would not stay with their row.
+    """
     if "validation" in loaded.splits:
         return
+    splits.refuse_copies(loaded, "--validation-share")
     groups = duplicates.groups(_as_text(value) for value in loaded.splits["train"][text][:])
     rest, held = draws.hold_out(
         loaded.splits["train"], config.validation_share, stratify_by=None, groups=groups, seed=config.seed

@@ -109,7 +109,10 @@ def run(config: Config) -> Report:
     most = SUSPECTS if config.output else 0
     if config.suspects is not None:
         most = config.suspects
-    suspected = suspects.find(task, examples, most, config.seed) if most else None
+    copies = splits.told_copies(loaded)
+    suspected = suspects.find(task, examples, most, config.seed) if most and not copies else None
+    if most and copies:
+        suspected = suspects.Suspects(f"not looked for: {copies}, some would be judged by what their row has taught")
     if suspected is not None:
         lines += [f"suspects: {suspected.said}", *(f"    {suspects.line(row)}" for row in suspected.rows)]
     record = {

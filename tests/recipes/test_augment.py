@@ -13,7 +13,8 @@ from nlpkit import reporting
 from nlpkit.data import splits
 from nlpkit.errors import UserError
 from nlpkit.options import DataOptions
-from nlpkit.recipes import augment, check_data
+from nlpkit.probing import material
+from nlpkit.recipes import augment, check_data, probe
 from nlpkit.tasks import registry
 
 WORDS = "film story actor song scene music plot picture house garden river town night day child friend"
@@ -123,6 +124,10 @@ def test_folds_are_not_judged_on_copies(tmp_path: Path) -> None:
     loaded = splits.load(check_data.Config(data=str(tmp_path / "out.csv")), kind)
     with pytest.raises(UserError, match="--cv: 6 rows of train are changed copies"):
         splits.refuse_copies(loaded, "--cv")
+    checked = check_data.run(check_data.Config(data=str(tmp_path / "out.csv"), model="none", suspects=3))
+    assert checked.record["suspects"]["said"].startswith("not looked for: 5 rows of train are changed copies")
+    with pytest.raises(UserError, match="--validation-share: 6 rows of train are changed copies"):
+        material.hold_out(loaded, "text", probe.Config(model="minilm"))
 
 
 def test_a_file_is_written_as_the_rows_were(tmp_path: Path) -> None:
