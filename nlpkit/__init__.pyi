@@ -7100,6 +7100,7 @@ def tune(
     target: str,
     *,
     space: str | PathLike[str] | None = None,
+    lr_finder: bool = False,
     trials: int | None = None,
     sampler: Literal['tpe', 'random', 'grid', 'nsga2'] = 'tpe',
     objective: Sequence[str] | str = ...,
@@ -7130,7 +7131,8 @@ def tune(
 
     Args:
         target: Command that trains: finetune-cls, distill, ...
-        space: YAML lines, OPTION: A..B[:log|:int|:STEP] or a list.
+        space: YAML: OPTION: A..B[:log|:int|:STEP], or a list.
+        lr_finder: Search rates around what a range test suggests.
         trials: Runs in all, with that of the defaults. Default: 20, or the grid.
         sampler: What draws values: TPE, chance, all of a grid, NSGA-II.
         objective: Metric on validation; or two, as accuracy,latency. Default: which picks checkpoints.

@@ -25,13 +25,13 @@ from nlpkit import interrupts, machine, nearby, reporting
 from nlpkit.errors import NlpkitError, UserError
 from nlpkit.experiment import lifecycle, resume
 from nlpkit.options import Config as BaseConfig
-from nlpkit.options import FolderOptions, option_like, without_permissions
+from nlpkit.options import FolderOptions, flag_of, option_like, without_permissions
 from nlpkit.recipes import compare
 from nlpkit.reporting import Report, counted, duration, typed
 from nlpkit.runs import lock
 from nlpkit.runs.folder import RunFolder, read_record, versions
 from nlpkit.runs.records import RECORD
-from nlpkit.tuning import fingerprint, space
+from nlpkit.tuning import fingerprint, rate_range, space
 from nlpkit.tuning.options import TuneOptions, without_password
 from nlpkit.tuning.space import Space
 
@@ -43,6 +43,7 @@ COMMAND = "tune"
 ESSENTIAL: tuple[str, ...] = (
     "target",
     "space",
+    "lr_finder",
     "trials",
     "sampler",
     "objective",
@@ -105,18 +106,28 @@ def run(config: Config) -> Report:
 
     started = time.monotonic()
     folder = RunFolder(config.output or RunFolder.default_path("tuned", config.target))
-    config = _resumed(config, folder)
+    given, config = config, _resumed(config, folder)
     kind = target_of(config.target)
     account.require()
     _require_together(config)
-    found = space.read(kind, config.options, config.space, config.target)
+    # of a search that was begun before the range is among its options
+    looks = config.lr_finder and (config is given or rate_range.RATE not in config.options)
+    if looks:
+        rate_range.require(config, kind)
+    widest = {rate_range.RATE: rate_range.WIDEST} if looks else {}
+    found = space.read(kind, {**config.options, **widest}, config.space, config.target)
     if config.sampler == "grid":
         list(found.grid())
     folder.require_usable(resume=config.resume, overwrite=config.overwrite)
     anew = folder.state(replaced=config.overwrite) == "free" or (config.overwrite and not config.resume)
-    reporting.current().plan(COMMAND, _plan(config, found, folder.path, apart=_sets_apart(kind, found)))
+    reporting.current().plan(COMMAND, _plan(config, found, folder.path, apart=_sets_apart(kind, found), looks=looks))
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
+    picture = None
+    if looks:
+        around, picture = rate_range.find(config.target, _fixed(config, kind, found))
+        config = config.changed(options={**config.options, rate_range.RATE: around})
+        found = space.read(kind, config.options, config.space, config.target)
     head = {"command": COMMAND, "config": config.record(), "seed": config.seed, "versions": versions()}
     known = account.identity(config.target, found, config.objective, fingerprint.checksums(found.fixed), config.seed)
     place = config.storage or str(folder.path / account.JOURNAL)
@@ -127,6 +138,8 @@ def run(config: Config) -> Report:
     with resume.telling_how_to_resume(COMMAND, folder.path), lifecycle.noting_failure(folder):
         if not anew or config.storage is not None:
             folder.start(head, overwrite=config.overwrite, resume=config.resume)
+        if picture is not None:
+            (folder.path / rate_range.PICTURE).write_bytes(picture)
         with contextlib.ExitStack() as cluster:
             search = _search(config, kind, found, study, folder.path / TRIALS, cluster)
             search.work()
@@ -177,7 +190,7 @@ def _sets_apart(kind: type[BaseConfig], found: Space) -> bool:
     return "test_share" in fields and fields["test_share"].default == 0 and "test_share" not in found.fixed
 
 
-def _plan(config: Config, found: Space, output: Path, *, apart: bool) -> list[tuple[str, str]]:
+def _plan(config: Config, found: Space, output: Path, *, apart: bool, looks: bool) -> list[tuple[str, str]]:
     from nlpkit.tuning import search as searching
     from nlpkit.tuning import told
 
@@ -187,9 +200,12 @@ def _plan(config: Config, found: Space, output: Path, *, apart: bool) -> list[tu
     most = config.trials if config.trials is not None else of_grid
     at_once = f", {config.jobs} at a time" if config.jobs > 1 else ""
     fixed = ", ".join(f"{name} {value}" for name, value in found.fixed.items())
+    searched = dict(told.planned(found))
+    if looks:
+        searched[flag_of(rate_range.RATE)] = rate_range.planned()
     return [
         ("command", config.target),
-        *told.planned(found),
+        *searched.items(),
         ("fixed", fixed or "nothing"),
         ("trials", f"{most:,}, the defaults among them, of {combinations}; {config.sampler}{at_once}"),
         ("chosen by", " and ".join(config.objective) or "the metric that picks checkpoints, on validation"),
@@ -197,6 +213,17 @@ def _plan(config: Config, found: Space, output: Path, *, apart: bool) -> list[tu
         ("account", without_password(config.storage) or f"{output / 'journal.log'}"),
         ("output", str(output)),
     ]
+
+
+def _fixed(config: Config, kind: type[BaseConfig], found: Space) -> dict[str, Any]:
+    """The options that all runs have."""
+    fields = kind.known_fields()
+    fixed: dict[str, Any] = {**found.fixed, "seed": config.seed}
+    if "judge_test" in fields:
+        fixed["judge_test"] = False  # which is left for the comparison in the end
+    if _sets_apart(kind, found):
+        fixed["test_share"] = APART  # where the data have a test split it is taken as it is
+    return fixed
 
 
 def _search(
@@ -212,15 +239,9 @@ def _search(
     from nlpkit.tuning import latency, on_ray
     from nlpkit.tuning.search import Search
 
-    fields = kind.known_fields()
-    fixed: dict[str, Any] = {**found.fixed, "seed": config.seed}
-    if "judge_test" in fields:
-        fixed["judge_test"] = False  # which is left for the comparison in the end
-    if _sets_apart(kind, found):
-        fixed["test_share"] = APART  # where the data have a test split it is taken as it is
+    fixed = _fixed(config, kind, found)
     if config.jobs > 1 and config.ray is None and "threads" not in fixed:
         fixed["threads"] = max(machine.threads()[0] // config.jobs, 1)
-
     begin: Callable[[Trial, Any], Outcome] = running.run
     if config.ray is not None:
         begin = cluster.enter_context(on_ray.tasks(config.ray, config.jobs, fixed.get("threads")))

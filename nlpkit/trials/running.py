@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -136,31 +137,75 @@ def run(trial: Trial, watch: Callable[[Entries], bool] | None = None) -> Outcome
     trial.folder.parent.mkdir(parents=True, exist_ok=True)
     with whole(trial.config_file) as partial:
         partial.write_text(trial.config_text, encoding="utf-8")
+    ended = _process(arguments, trial.log_file, trial.environment, trial.folder / METRICS, watch)
+    if ended.early:
+        return Outcome(None, seconds=ended.seconds, ended_early=True)
+    if ended.code == 0:
+        return Outcome(_record(trial), seconds=ended.seconds)
+    error, hint = _why(ended, trial.log_file)
+    return Outcome(None, error, hint, ended.seconds, refused=ended.code == UserError.exit_code)
+
+
+def answer(command: str, options: Mapping[str, Any], place: Path) -> Mapping[str, Any]:
+    """Run a command that writes no run folder in a process of its own, to its end.
+
+    Args:
+        options: by their names; JSON values.
+        place: beside it stand `NAME.yaml` and `NAME.log`, as of a trial.
+
+    Returns:
+        What it says with --json.
+
+    Raises:
+        UserError: what the command says is wrong.
+        RunError: it failed.
+        KeyboardInterrupt: this process was interrupted.
+    """
+    asked = Trial(command, options, place)
+    asked.config_file.write_text(asked.config_text, encoding="utf-8")
+    ended = _process([command, "--config", str(asked.config_file), "--json"], asked.log_file)
+    if ended.code == 0:
+        said: Mapping[str, Any] = json.loads(ended.said)
+        return said
+    error, hint = _why(ended, asked.log_file)
+    raise (UserError if ended.code == UserError.exit_code else RunError)(error, hint)
+
+
+class _Ended(NamedTuple):
+    """A process that has ended: its exit code and answer, how long it took, and whether `watch` ended it."""
+
+    code: int
+    said: str
+    seconds: float
+    early: bool
+
+
+def _process(
+    arguments: Sequence[str],
+    log_file: Path,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    metrics: Path | None = None,
+    watch: Callable[[Entries], bool] | None = None,
+) -> _Ended:
+    """Run `nlpkit` in a process of its own, to its end or until `watch` ends it."""
     started = time.monotonic()
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as answer, trial.log_file.open("w", encoding="utf-8") as log:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as answer, log_file.open("w", encoding="utf-8") as log:
         process = Popen(
             [sys.executable, "-c", CHILD.format(path=sys.path), *arguments],
             stdin=PIPE,  # see `lifeline`
             stdout=answer,
             stderr=log,
-            env={**os.environ, **trial.environment},
+            env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C is for this process, which then ends the other
         )
         assert process.stdin is not None
         try:
-            early = _followed(process, trial.folder / METRICS, watch)
+            early = _followed(process, metrics, watch)
         finally:
             process.stdin.close()
             _end(process)
         answer.seek(0)
-        said = answer.read()
-    seconds = time.monotonic() - started
-    if early:
-        return Outcome(None, seconds=seconds, ended_early=True)
-    if process.returncode == 0:
-        return Outcome(_record(trial), seconds=seconds)
-    error, hint = _why(said, trial, process.returncode)
-    return Outcome(None, error, hint, seconds, refused=process.returncode == UserError.exit_code)
+        return _Ended(process.returncode, answer.read(), time.monotonic() - started, early)
 
 
 def _how_to_begin(trial: Trial) -> list[str]:
@@ -180,7 +225,7 @@ def _record(trial: Trial) -> Mapping[str, Any] | None:
     return record if record is not None and record.get("status") == "complete" else None
 
 
-def _followed(process: Popen[bytes], metrics: Path, watch: Callable[[Entries], bool] | None) -> bool:
+def _followed(process: Popen[bytes], metrics: Path | None, watch: Callable[[Entries], bool] | None) -> bool:
     """Wait for a process; True when `watch` wants it to end."""
     seen = 0
     while True:
@@ -190,7 +235,7 @@ def _followed(process: Popen[bytes], metrics: Path, watch: Callable[[Entries], b
             return False
         except TimeoutExpired:
             pass
-        if watch is not None:
+        if watch is not None and metrics is not None:
             entries = entries_of(metrics)
             if len(entries) > seen:
                 seen = len(entries)
@@ -227,15 +272,15 @@ def _end(process: Popen[bytes]) -> None:
         process.wait()
 
 
-def _why(said: str, trial: Trial, code: int) -> tuple[str, str | None]:
+def _why(ended: _Ended, log_file: Path) -> tuple[str, str | None]:
     """The message and the hint of a run that failed."""
     try:
-        error = json.loads(said)["error"]
+        error = json.loads(ended.said)["error"]
         return str(error["message"]), error.get("hint")
     except (ValueError, KeyError, TypeError):
         pass
-    if code == -9:
-        return "the system ended the process, as it does when memory runs out", f"What it said: {trial.log_file}"
-    log = [line for line in trial.log_file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    last = " ".join(log[-LOG_LINES:]) or f"exit code {code}"
-    return first_line(RunError(last)), f"What it said: {trial.log_file}"
+    if ended.code == -9:
+        return "the system ended the process, as it does when memory runs out", f"What it said: {log_file}"
+    log = [line for line in log_file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    last = " ".join(log[-LOG_LINES:]) or f"exit code {ended.code}"
+    return first_line(RunError(last)), f"What it said: {log_file}"

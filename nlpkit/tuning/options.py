@@ -35,10 +35,11 @@ class SearchOptions(Config):
 
     space: Path | None = option(
         None,
-        "YAML lines, OPTION: A..B[:log|:int|:STEP] or a list.",
+        "YAML: OPTION: A..B[:log|:int|:STEP], or a list.",
         panel="Input",
         metavar="FILE",
     )
+    lr_finder: bool = option(False, "Search rates around what a range test suggests.", panel="Method")
     trials: int | None = option(
         None,
         "Runs in all, with that of the defaults.",

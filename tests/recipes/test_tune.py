@@ -52,6 +52,10 @@ def test_options_of_the_command_are_read_as_it_reads_them(
         (["finetune-cls", "--epochs", "1..2", "--data", "a", "--objective", "a,b,c"], "one or two different ones"),
         (["finetune-cls", "--epochs", "1..2", "--data", "a", "--sampler", "nsga2"], "for two objectives"),
         (["prune", "--epochs", "1..2"], "MODEL is required"),
+        (["pretrain-mlm", "--data", "a", "--lr-finder"], "pretrain-mlm has no range test"),
+        (["finetune-cls", "--data", "a", "--lr-finder", "--learning-rate", "1..2"], "which is given"),
+        (["finetune-cls", "--data", "a", "--lr-finder", "--sampler", "grid"], "needs single values"),
+        (["finetune-cls", "--data", "a", "--lr-finder", "--storage", "j.log"], "a range of their own"),
     ],
 )
 def test_a_line_that_is_wrong_is_one_message(line: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,3 +149,27 @@ def test_a_search_ends_with_the_best_and_what_it_is_worth(
     other = ["finetune-cls", *line, "--learning-rate", "1e-4,1e-3", "--resume", "--output", str(folder)]
     assert main(["tune", *other]) == 2
     assert "is of another search: space learning_rate was 0.005,0.01, here 0.0001,0.001" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_trials")
+def test_a_range_test_says_which_rates_are_searched(
+    tmp_path: Path, reviews: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "tuned"
+    fixed: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), **TINY, "epochs": 1, "output": folder}
+    line = [part for name, value in fixed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    wrong = [*line, "--lr-finder", "--label-column", "nothing"]
+    assert main(["tune", "finetune-cls", *wrong]) == 2 and not folder.exists()
+    assert "there is no label column 'nothing'" in capsys.readouterr().err  # told once, before any trial
+
+    assert main(["tune", "finetune-cls", *line, "--lr-finder", "--trials", "2", "--json"]) == 0
+    search = json.loads(capsys.readouterr().out)["search"]
+    low, high = map(float, search["space"]["learning_rate"].removesuffix(":log").split(".."))
+    assert high / low == pytest.approx(16, rel=0.05) and low >= 1e-6 / 4
+    drawn = [trial["learning_rate"] for trial in search["trials"] if not trial["is_default"]]
+    assert len(drawn) == 1 and low <= drawn[0] <= high
+    assert (folder / "rates.png").is_file()
+
+    assert main(["tune", "--resume", "--output", str(folder), "--trials", "3", "--dry-run"]) == 0
+    assert f"{search['space']['learning_rate']} (default" in capsys.readouterr().out  # and no other test
