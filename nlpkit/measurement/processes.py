@@ -100,7 +100,10 @@ class WorkerProcess:
     def close(self) -> None:
         """End the process, whatever it is doing."""
         if self.alive:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has just ended, or has not got a group of its own yet
+                self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             with contextlib.suppress(BrokenPipeError):  # what was still to be written has no reader
