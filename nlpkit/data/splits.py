@@ -339,27 +339,36 @@ def _collected(held: Dataset) -> tuple[Dataset, int]:
     return (held.select(kept), len(held) - len(kept)) if len(kept) else (held, 0)
 
 
-def told_copies(loaded: LoadedData) -> str:
-    """How many rows of train are changed copies, for people; empty where none is."""
-    train = loaded.splits.get("train")
-    copies = sum(bool(by) for by in train[MADE_BY][:]) if train is not None and MADE_BY in train.column_names else 0
-    are = "row of train is a changed copy" if copies == 1 else "rows of train are changed copies"
-    return f"{copies:,} {are} ('{MADE_BY}')" if copies else ""
-
-
-def refuse_copies(loaded: LoadedData, flag: str) -> None:
-    """Refuse changed copies among the rows of train, where parts of it are judged by what the rest has taught.
+def told_copies(loaded: LoadedData, splits: Collection[str] = ("train",)) -> str:
+    """How many rows are changed copies, for people; empty where none is.
 
     Args:
-        flag: the option that asks for that.
+        splits: that are looked at.
+    """
+    counts = {
+        split: sum(bool(by) for by in rows[MADE_BY][:])
+        for split, rows in loaded.splits.items()
+        if split in splits and MADE_BY in rows.column_names
+    }
+    found = [f"{counted(count, 'row', 'rows')} of {split}" for split, count in counts.items() if count]
+    are = "is a changed copy" if sum(counts.values()) == 1 else "are changed copies"
+    return f"{' and '.join(found)} {are} ('{MADE_BY}')" if found else ""
+
+
+def refuse_copies(loaded: LoadedData, what: str, splits: Collection[str] = ("train",)) -> None:
+    """Refuse changed copies where rows are judged by what others have taught, and copies do not stay with their row.
+
+    Args:
+        what: the option or the command that does so.
+        splits: that are looked at.
 
     Raises:
         UserError: there are some.
     """
-    if told := told_copies(loaded):
+    if told := told_copies(loaded, splits):
         raise UserError(
-            f"{flag}: {told}: some would be judged by what their row has taught",
-            "Give the rows as they were collected.",
+            f"{what}: {told}: some would be judged by what their row has taught",
+            f"Give the rows as they were collected, those with an empty '{MADE_BY}'.",
         )
 
 

@@ -111,9 +111,10 @@ def load(config: ProbeOptions) -> LoadedData:
     """The splits of the data, as they are.
 
     Raises:
-        UserError: none of them is there to learn from.
+        UserError: none of them is there to learn from, or some rows are changed copies of others.
     """
     loaded = splits.load(config, None)
+    splits.refuse_copies(loaded, "probe", SPLITS)
     if "train" not in loaded.splits:
         raise UserError(f"there is no train split; found {', '.join(loaded.splits)}", "Name one: --train-file FILE.")
     return loaded
@@ -142,14 +143,9 @@ def _text_column(config: ProbeOptions, rows: Dataset, names: Sequence[str]) -> s
 
 
 def hold_out(loaded: LoadedData, text: str, config: ProbeOptions) -> None:
-    """Hold rows of train out as validation, where there is none: rows of one text stay together.
-
-    Raises:
-        UserError: there are changed copies among them, which would not stay with their row.
-    """
+    """Hold rows of train out as validation, where there is none: rows of one text stay together."""
     if "validation" in loaded.splits:
         return
-    splits.refuse_copies(loaded, "--validation-share")
     groups = duplicates.groups(_as_text(value) for value in loaded.splits["train"][text][:])
     rest, held = draws.hold_out(
         loaded.splits["train"], config.validation_share, stratify_by=None, groups=groups, seed=config.seed

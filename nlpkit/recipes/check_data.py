@@ -109,7 +109,7 @@ def run(config: Config) -> Report:
     most = SUSPECTS if config.output else 0
     if config.suspects is not None:
         most = config.suspects
-    copies = splits.told_copies(loaded)
+    copies = splits.told_copies(loaded, tuple(loaded.splits))
     suspected = suspects.find(task, examples, most, config.seed) if most and not copies else None
     if most and copies:
         suspected = suspects.Suspects(f"not looked for: {copies}, some would be judged by what their row has taught")

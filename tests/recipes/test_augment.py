@@ -126,8 +126,10 @@ def test_folds_are_not_judged_on_copies(tmp_path: Path) -> None:
         splits.refuse_copies(loaded, "--cv")
     checked = check_data.run(check_data.Config(data=str(tmp_path / "out.csv"), model="none", suspects=3))
     assert checked.record["suspects"]["said"].startswith("not looked for: 5 rows of train are changed copies")
-    with pytest.raises(UserError, match="--validation-share: 6 rows of train are changed copies"):
-        material.hold_out(loaded, "text", probe.Config(model="minilm"))
+    for given in ({"data": "out.csv"}, {"train_file": "rows.csv", "validation_file": "out.csv"}):
+        files = {name: str(tmp_path / file) for name, file in given.items()}
+        with pytest.raises(UserError, match=r"probe: 6 rows of (train|validation) are changed copies"):
+            material.load(probe.Config(model="minilm", **files))
 
 
 def test_a_file_is_written_as_the_rows_were(tmp_path: Path) -> None:
