@@ -7,6 +7,7 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -303,8 +304,7 @@ def _meant(command: str, extra: Sequence[str], given: Sequence[str], fields: Map
         if known and (choice := nearest(first, known)):
             return f"Did you mean {flag_of(field)} {choice}?"
         # where nothing stood behind the switch it has got its value by now: --compile=true
-        behind = given[max(given.index(first) - 1, 0)].partition("=")[0]
-        if known and behind == flag_of(field):
+        if known and (flag_of(field), first) in ((one.partition("=")[0], other) for one, other in pairwise(given)):
             return f"Behind {flag_of(field)} may stand {', '.join(known)}, or nothing."
     if len(extra) > 1 and not any(map(_is_data, extra)):
         return "Put what holds blanks into quotes."

@@ -339,6 +339,8 @@ def _made(
     added: list[TrainerFeature] = []
     if parts.kind.by_trainer:
         config, settled = defaults.settle(config, model, len(splits_ready["train"].features))
+        if config.lr_finder is not None:
+            settled = [one for one in settled if one.name in rate_finder.READ]
         once, told = _features_once(config, task, model, tokenizer, splits_ready)
         notes += [*told, *defaults.described(settled)]
         whole = bool(own or once)

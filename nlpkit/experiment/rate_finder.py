@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nlpkit.training.range_test import Found, Tried
 
 SHOWN = 12  # rows of the table
+READ = ("batch_size",)  # of what a training takes by default
 UNTOLD = ("steps", "compile", "output")  # of the plan: of a training, which does not take place
 
 
@@ -31,7 +32,7 @@ class RateFinderOptions(Config):
         only_with=NotWith(
             ("cv", "seeds", "resume", "dry_run", "baseline", "push_to_hub"),
             why=": it trains nothing that is judged, shown or kept",
-            hint="Leave one out.",
+            hint="Leave out what stands beside it: --cv, --seeds, --resume, --dry-run, --baseline or --push-to-hub.",
         ),
     )
 

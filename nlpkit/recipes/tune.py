@@ -106,16 +106,16 @@ def run(config: Config) -> Report:
 
     started = time.monotonic()
     folder = RunFolder(config.output or RunFolder.default_path("tuned", config.target))
-    given, config = config, _resumed(config, folder)
+    record = _record_of(config, folder)
+    config = _resumed(config, folder, record)
     kind = target_of(config.target)
     account.require()
     _require_together(config)
-    # of a search that was begun before the range is among its options
-    looks = config.lr_finder and (config is given or rate_range.RATE not in config.options)
-    if looks:
-        rate_range.require(config, kind)
-    widest = {rate_range.RATE: rate_range.WIDEST} if looks else {}
+    looks = config.lr_finder
+    widest = rate_range.widest(config, kind) if looks else {}
     found = space.read(kind, {**config.options, **widest}, config.space, config.target)
+    if looks:
+        rate_range.require_one_model(found)
     if config.sampler == "grid":
         list(found.grid())
     folder.require_usable(resume=config.resume, overwrite=config.overwrite)
@@ -123,12 +123,14 @@ def run(config: Config) -> Report:
     reporting.current().plan(COMMAND, _plan(config, found, folder.path, apart=_sets_apart(kind, found), looks=looks))
     if config.dry_run:
         return Report({"dry_run": True, "config": config.record()}, lines=["dry run: nothing was trained or written"])
-    picture = None
+    picture, tested = None, record.get(rate_range.RECORDED)
     if looks:
-        around, picture = rate_range.find(config.target, _fixed(config, kind, found))
-        config = config.changed(options={**config.options, rate_range.RATE: around})
+        tested, picture = rate_range.find(config.target, _fixed(config, kind, found))
+        # from here on it is a search of this range, which its record repeats and --resume goes on with
+        config = config.changed(lr_finder=False, options={**config.options, rate_range.RATE: tested["searched"]})
         found = space.read(kind, config.options, config.space, config.target)
     head = {"command": COMMAND, "config": config.record(), "seed": config.seed, "versions": versions()}
+    head |= {rate_range.RECORDED: tested} if tested else {}
     known = account.identity(config.target, found, config.objective, fingerprint.checksums(found.fixed), config.seed)
     place = config.storage or str(folder.path / account.JOURNAL)
     if anew and config.storage is None:  # the journal stands in the folder
@@ -148,15 +150,20 @@ def run(config: Config) -> Report:
         return _finished(config, search, folder, head, started)
 
 
-def _resumed(config: Config, folder: RunFolder) -> Config:
+def _record_of(config: Config, folder: RunFolder) -> Mapping[str, Any]:
+    """Of the search that is gone on with; empty where there is none."""
+    return (read_record(folder.path) or {}) if config.resume and folder.path.exists() else {}
+
+
+def _resumed(config: Config, folder: RunFolder, record: Mapping[str, Any]) -> Config:
     """The options that a search was begun with, with those that are given now on top.
 
     Raises:
-        UserError: the folder is of another command, or its account is elsewhere, and not named.
+        UserError: the folder is of another command, its account is elsewhere, and not named, or --lr-finder is given
+            for a search that was begun without.
     """
-    if not config.resume or not folder.path.exists():
+    if not record:
         return config
-    record = read_record(folder.path) or {}
     if (command := record.get("command", COMMAND)) != COMMAND:
         raise UserError(f"--resume: {folder.path} is a run of `nlpkit {command}`", "Give another --output.")
     recorded = record.get("config") or {}
@@ -164,6 +171,8 @@ def _resumed(config: Config, folder: RunFolder) -> Config:
     if shared and config.storage is None:
         hint = "Give it again, as it was, with the password of a database: a record is not let open one."
         raise UserError(f"--resume: the account of this search is in --storage {shared}", hint)
+    if config.lr_finder:
+        config = rate_range.known(config, target_of(config.target), record, folder.path)
     return config.on_top_of(without_permissions(recorded, folder.path / RECORD))
 
 
@@ -315,7 +324,7 @@ def _report(
     from nlpkit.tuning import told
 
     of_search = record["search"]
-    lines = told.state_lines(trials)
+    lines = told.state_lines(trials) + told.outside_lines(trials, search.space)
     complete = sum(each.state == "complete" and each.repeats is None for each in trials)
     lines.append(told.importance_line(of_search["importance"], complete))
     if chosen.is_default and len(best) > 1:

@@ -37,7 +37,7 @@ MOST_CELLS = 10_000  # of a grid
 # What the search itself decides for each run, or what would go out with each of them.
 OWN: Mapping[str, str] = {
     **dict.fromkeys(
-        ("output", "overwrite", "resume", "dry_run", "lr_finder"), "it is of the search: give it without --options"
+        ("output", "overwrite", "resume", "dry_run", "lr_finder"), "it is of the search: give it to tune itself"
     ),
     "seed": "all runs have the --seed of the search; the best of several seeds is luck",
     **dict.fromkeys(("push_to_hub", "public"), "each run would be uploaded; upload the folder best/"),

@@ -105,6 +105,16 @@ def importance_line(found: Mapping[str, float] | None, trials: int) -> str:
     return f"share of the spread over {trials} trials that each option accounts for (fANOVA): {shares}"
 
 
+def outside_lines(trials: Sequence[Told], space: Space) -> list[str]:
+    """What the command takes by itself where that lies outside of what was searched."""
+    own = next((each.own for each in trials if each.is_default), {})
+    return [
+        f"{flag_of(name)}: the defaults took {shown_value(own[name])}, which lies outside of {values}"
+        for name, values in space.searched.items()
+        if own.get(name) is not None and not values.holds(own[name])
+    ]
+
+
 def state_lines(trials: Sequence[Told]) -> list[str]:
     """What became of trials that did not end well, and whose figures are those of another."""
     failed = [each for each in trials if each.state == "failed"]

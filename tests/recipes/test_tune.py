@@ -54,6 +54,7 @@ def test_options_of_the_command_are_read_as_it_reads_them(
         (["prune", "--epochs", "1..2"], "MODEL is required"),
         (["pretrain-mlm", "--data", "a", "--lr-finder"], "pretrain-mlm has no range test"),
         (["finetune-cls", "--data", "a", "--lr-finder", "--learning-rate", "1..2"], "which is given"),
+        (["finetune-cls", "--data", "a", "--lr-finder", "--options", "learning-rate=1e-4"], "which is given"),
         (["finetune-cls", "--data", "a", "--lr-finder", "--sampler", "grid"], "needs single values"),
         (["finetune-cls", "--data", "a", "--lr-finder", "--storage", "j.log"], "a range of their own"),
     ],
@@ -171,5 +172,13 @@ def test_a_range_test_says_which_rates_are_searched(
     assert len(drawn) == 1 and low <= drawn[0] <= high
     assert (folder / "rates.png").is_file()
 
-    assert main(["tune", "--resume", "--output", str(folder), "--trials", "3", "--dry-run"]) == 0
-    assert f"{search['space']['learning_rate']} (default" in capsys.readouterr().out  # and no other test
+    again = ["--output", str(folder), "--trials", "3", "--dry-run"]
+    repeated = ["--config", str(folder / "nlpkit.json"), "--output", str(tmp_path / "again"), "--dry-run"]
+    for more in (["--resume", *again], ["finetune-cls", *line, "--lr-finder", "--resume", *again], repeated):
+        assert main(["tune", *more]) == 0
+        assert f"{search['space']['learning_rate']} (default" in capsys.readouterr().out  # and no other test
+    record = json.loads((folder / "nlpkit.json").read_text())
+    assert record["range_test"]["suggested"] == pytest.approx(4 * low, rel=0.05)
+    (folder / "nlpkit.json").write_text(json.dumps({**record, "range_test": None}))
+    assert main(["tune", "finetune-cls", *line, "--lr-finder", "--resume", *again]) == 2
+    assert "was begun without a range test" in capsys.readouterr().err
