@@ -191,16 +191,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 gc.set_threshold(20_000, 20, 50)  # thirty times as rarely as by default, which makes an export faster by a twentieth
 _modules = 0  # that were imported when the collector was last told
+_tests = 0  # that were begun
+EVERY, MANY = 10, 100_000  # objects are counted every so many tests, and left alone where there are more
 
 
 @pytest.fixture(autouse=True)
 def spared_collector() -> None:
     """The garbage collector leaves the libraries alone.
 
-    Each run collects several times, which in a process with all of transformers in it takes longer than its steps.
+    Each run collects several times, which in a process with all of transformers in it takes longer than its steps. What
+    libraries make when they are used, not when they are imported, was a million objects in some orders of the tests.
     """
-    global _modules
-    if len(sys.modules) > _modules + 50:
+    global _modules, _tests
+    _tests += 1
+    grown = _tests % EVERY == 0 and len(gc.get_objects()) > MANY
+    if grown or len(sys.modules) > _modules + 50:
         gc.collect()
         gc.freeze()
         _modules = len(sys.modules)
