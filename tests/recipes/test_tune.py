@@ -20,6 +20,10 @@ from nlpkit.tuning import latency
 TINY = {"device": "cpu", "threads": 1, "epochs": 6, "eval_steps": 18, "batch_size": 16}
 
 
+def flags(**given: Any) -> list[str]:
+    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
 def test_options_of_the_command_are_read_as_it_reads_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,8 +114,7 @@ def test_a_search_ends_with_the_best_and_what_it_is_worth(
     tmp_path: Path, reviews: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "tuned"
-    fixed: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), **TINY}
-    line = [part for name, value in fixed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    line = flags(data=reviews, model=tiny_model, **TINY)
     searched = ["--learning-rate", "5e-3,1e-2", "--trials", "3", "--sampler", "random", "--seed", "1"]
     assert main(["tune", "finetune-cls", *line, *searched, "--output", str(folder), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -158,8 +161,7 @@ def test_a_range_test_says_which_rates_are_searched(
     tmp_path: Path, reviews: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "tuned"
-    fixed: dict[str, Any] = {"data": str(reviews), "model": str(tiny_model), **TINY, "epochs": 1, "output": folder}
-    line = [part for name, value in fixed.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    line = flags(data=reviews, model=tiny_model, output=folder, **{**TINY, "epochs": 1})
     wrong = [*line, "--lr-finder", "--label-column", "nothing"]
     assert main(["tune", "finetune-cls", *wrong]) == 2 and not folder.exists()
     assert "there is no label column 'nothing'" in capsys.readouterr().err  # told once, before any trial
